@@ -1,0 +1,82 @@
+# make demo: the main job on real input.  make test: the test suite.  Each makes the environment first.
+PYTHON ?= python3
+PIP_INSTALL = -m pip install --quiet --quiet --disable-pip-version-check
+VENV = .venv
+OLDEST = .venv-oldest
+READY = $(VENV)/ready
+OLDEST_READY = $(OLDEST)/ready
+DOCS_READY = $(VENV)/ready-docs
+WORKERS ?= 2
+PYTEST = -m pytest --quiet --numprocesses $(WORKERS)
+
+# One thread per test process: two threads on busy cores are slower than one, several times over.
+test test-oldest test-nightly coverage: export OMP_NUM_THREADS = 1
+
+.DEFAULT_GOAL = help
+.PHONY: help demo test test-oldest test-nightly coverage lint format examples bench docs clean
+
+help:  ## Show the commands
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: $(READY)  ## Learn from the docstrings of the installed libraries: tables, a grid search, a picture
+	$(VENV)/bin/python examples/plot_docstrings.py
+
+test: $(READY)  ## Run the test suite
+	$(VENV)/bin/python $(PYTEST)
+
+test-oldest: $(OLDEST_READY)  ## Run the test suite on the oldest supported libraries
+	$(OLDEST)/bin/python $(PYTEST) --override-ini cache_dir=$(OLDEST)/pytest-cache
+
+test-nightly: $(READY)  ## Run the tests that take minutes
+	$(VENV)/bin/python $(PYTEST) -m nightly
+
+coverage: $(READY)  ## Say which lines no test runs
+	$(VENV)/bin/python $(PYTEST) --cov
+
+lint: $(READY)  ## Check style, format, import order and types
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/mypy
+
+format: $(READY)  ## Repair what can be repaired by machine
+	$(VENV)/bin/ruff check --fix
+	$(VENV)/bin/ruff format
+
+examples: $(READY)  ## Run every example
+	for example in examples/plot_*.py; do \
+		echo "== $$example"; MPLBACKEND=agg $(VENV)/bin/python $$example || exit 1; \
+	done
+
+bench: $(READY)  ## Measure against hand-written loops and peers
+	for benchmark in benchmarks/bench_*.py; do \
+		echo "== $$benchmark"; $(VENV)/bin/python $$benchmark || exit 1; \
+	done
+
+docs: $(DOCS_READY)  ## Build the documentation into docs/_build/html
+	$(VENV)/bin/python -m sphinx --quiet --fail-on-warning --builder html docs docs/_build/html
+
+clean:  ## Remove the environments and everything that was built
+	rm -rf $(VENV) $(OLDEST) build dist *.egg-info docs/_build docs/generated docs/auto_examples
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# An environment is made anew where what it must hold has changed. torch goes first and alone, so that
+# a build already on the machine (such as a CPU wheel) is taken before anything else asks for one.
+$(READY): pyproject.toml constraints/newest.txt
+	@echo "Making $(VENV) (a few minutes, once)"
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/python $(PIP_INSTALL) --constraint constraints/newest.txt torch
+	$(VENV)/bin/python $(PIP_INSTALL) --constraint constraints/newest.txt --editable '.[dev]'
+	touch $@
+
+$(OLDEST_READY): pyproject.toml constraints/oldest.txt
+	@echo "Making $(OLDEST) (a few minutes, once)"
+	$(PYTHON) -m venv --clear $(OLDEST)
+	$(OLDEST)/bin/python $(PIP_INSTALL) --constraint constraints/oldest.txt torch
+	$(OLDEST)/bin/python $(PIP_INSTALL) --constraint constraints/oldest.txt --editable '.[test]'
+	touch $@
+
+$(DOCS_READY): $(READY)
+	$(VENV)/bin/python $(PIP_INSTALL) --constraint constraints/newest.txt --editable '.[docs]'
+	touch $@

@@ -1,0 +1,117 @@
+"""Rows of ``Blocks`` as tensors: one batch, cut and padded once, for all encoders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from scipy.sparse import issparse
+
+from skfusion.blocks import Blocks, BlockSpec, Ragged
+
+__all__ = ["Batch", "Padded", "SparseRows", "cut_batches", "dummy_input", "make_batch"]
+
+
+class SparseRows(NamedTuple):
+    """Rows of a csr block: what an encoder of sparse data receives.
+
+    ``columns`` and ``values`` (n_stored,) are the stored entries of all rows, one row after the
+    other; row ``i`` is ``offsets[i]:offsets[i + 1]`` of them. The layout of ``EmbeddingBag``.
+    """
+
+    offsets: torch.Tensor
+    columns: torch.Tensor
+    values: torch.Tensor
+
+
+class Padded(NamedTuple):
+    """Ragged rows: ``values`` (batch, longest, ...), ``mask`` (batch, longest), True for data."""
+
+    values: torch.Tensor
+    mask: torch.Tensor
+
+
+@dataclass
+class Batch:
+    """The inputs of the network for some rows.
+
+    Parameters
+    ----------
+    inputs : dict of str to Tensor, SparseRows or Padded
+        Per block, the rows that have it.
+    present : dict of str to Tensor of bool of shape (n_rows,)
+        Which rows have the block; only blocks that some row of the batch lacks.
+    n_rows : int
+        Number of rows of the batch.
+    """
+
+    inputs: dict[str, Any]
+    present: dict[str, torch.Tensor]
+    n_rows: int
+
+    def __len__(self) -> int:
+        return self.n_rows
+
+
+def cut_batches(
+    blocks: Blocks, batch_size: int, dtype: torch.dtype, device: torch.device
+) -> Iterator[Batch]:
+    """Yield the rows of ``blocks`` in order, ``batch_size`` at a time."""
+    for start in range(0, len(blocks), batch_size):
+        yield make_batch(blocks[start : start + batch_size], dtype, device)
+
+
+def make_batch(blocks: Blocks, dtype: torch.dtype, device: torch.device) -> Batch:
+    """Return all rows of ``blocks`` as one batch on ``device``, floating values as ``dtype``."""
+    inputs, present = {}, {}
+    for name in blocks.names:
+        absent = blocks.missing(name)
+        if absent is None:
+            block = blocks[name]
+        else:
+            block = blocks[~absent][name]
+            present[name] = torch.from_numpy(~absent).to(device)
+        inputs[name] = _input(block, dtype, device)
+    return Batch(inputs, present, len(blocks))
+
+
+def dummy_input(spec: BlockSpec, dtype: torch.dtype, n_rows: int = 2) -> Any:
+    """Return an input of ``n_rows`` rows of zeros, of the form that ``spec`` describes."""
+    if spec.form == "csr":
+        empty = torch.zeros(0, dtype=torch.int64)
+        return SparseRows(torch.zeros(n_rows + 1, dtype=torch.int64), empty, empty.to(dtype))
+    shape = (n_rows, *(2 if size is None else size for size in spec.shape))
+    values = torch.zeros(shape, dtype=_input_dtype(spec.form, spec.dtype, dtype))
+    return Padded(values, torch.ones(shape[:2], dtype=torch.bool)) if spec.ragged else values
+
+
+def _input(block: Any, dtype: torch.dtype, device: torch.device) -> Any:
+    if issparse(block):
+        return SparseRows(
+            torch.from_numpy(block.indptr).to(device),
+            torch.from_numpy(block.indices).to(device),
+            torch.from_numpy(block.data).to(device, dtype),
+        )
+    if isinstance(block, Ragged):
+        values, mask = block.pad()
+        form = "tokens" if values.ndim == 2 and values.dtype.kind in "iu" else "ragged"
+        kind = _input_dtype(form, values.dtype, dtype)
+        return Padded(_tensor(values, kind, device), torch.from_numpy(mask).to(device))
+    block = np.asarray(block)
+    return _tensor(block, _input_dtype("dense", block.dtype, dtype), device)
+
+
+def _input_dtype(form: str, given: np.dtype, dtype: torch.dtype) -> torch.dtype:
+    """Bytes travel as bytes, ids as int64, all else in the dtype of the network."""
+    if form == "tokens":
+        return torch.int64
+    return torch.uint8 if given == np.uint8 and form != "vector" else dtype
+
+
+def _tensor(array: np.ndarray, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    if not array.flags.writeable or any(stride < 0 for stride in array.strides):
+        array = array.copy()
+    return torch.from_numpy(array).to(device, dtype)

@@ -1,0 +1,58 @@
+"""Checks of constructor arguments; each message has rule, fact and repair."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable
+from numbers import Integral, Real
+from typing import Any
+
+from skfusion.exceptions import ParameterError
+
+__all__ = ["check_choice", "check_int", "check_real", "check_widths", "did_you_mean"]
+
+
+def check_int(name: str, value: Any, low: int = 1, repair: str = "") -> int:
+    """Return ``value`` as an int of at least ``low``."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
+        raise ParameterError(_join(f"{name} must be an int >= {low}. Got {value!r}.", repair))
+    return int(value)
+
+
+def check_real(
+    name: str, value: Any, low: float = 0.0, high: float = float("inf"), repair: str = ""
+) -> float:
+    """Return ``value`` as a float in ``[low, high]``."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not low <= float(value) <= high:
+        bounds = f">= {low:g}" if high == float("inf") else f"between {low:g} and {high:g}"
+        raise ParameterError(_join(f"{name} must be a number {bounds}. Got {value!r}.", repair))
+    return float(value)
+
+
+def check_choice(name: str, value: Any, choices: Collection[Any], repair: str = "") -> Any:
+    """Return ``value`` if it is one of ``choices``."""
+    if value not in choices:
+        known = ", ".join(repr(choice) for choice in choices)
+        hint = did_you_mean(value, [choice for choice in choices if isinstance(choice, str)])
+        raise ParameterError(_join(f"{name} must be one of {known}. Got {value!r}.", hint, repair))
+    return value
+
+
+def check_widths(name: str, value: Any, repair: str = "") -> tuple[int, ...]:
+    """Return ``value``, an int or a sequence of ints, as a tuple of ints >= 1."""
+    values = (value,) if isinstance(value, Integral) else value
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise ParameterError(
+            _join(f"{name} must be an int or a sequence of ints. Got {value!r}.", repair)
+        )
+    return tuple(check_int(f"each of {name}", width, 1, repair) for width in values)
+
+
+def did_you_mean(word: Any, known: Iterable[str]) -> str:
+    """Return ``Did you mean 'x'?`` for the nearest of the ``known`` words, or nothing."""
+    near = difflib.get_close_matches(str(word), list(known), n=1)
+    return f"Did you mean {near[0]!r}?" if near else ""
+
+
+def _join(*sentences: str) -> str:
+    return " ".join(sentence for sentence in sentences if sentence)

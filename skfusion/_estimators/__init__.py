@@ -1,0 +1,6 @@
+"""The estimators."""
+
+from skfusion._estimators._classifier import FusionClassifier
+from skfusion._estimators._regressor import FusionRegressor
+
+__all__ = ["FusionClassifier", "FusionRegressor"]

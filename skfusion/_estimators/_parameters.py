@@ -1,0 +1,104 @@
+"""Parameters of the encoders, reachable by their block's name: ``photo__channels``."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from sklearn.base import BaseEstimator
+
+from skfusion._checks import did_you_mean
+from skfusion.exceptions import BlockError, ParameterError
+
+__all__ = ["NamedEncoders", "check_names_free"]
+
+
+class NamedEncoders(BaseEstimator):
+    """Adds to an estimator's parameters those of the recipes in its ``encoders`` dict."""
+
+    encoders: Mapping[str, Any] | None
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters; with ``deep`` also each encoder and its own parameters.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to include ``name`` and ``name__parameter`` for each of ``encoders``.
+
+        Returns
+        -------
+        params : dict of str to object
+            Values by parameter name.
+        """
+        params = super().get_params(deep=deep)
+        if deep and isinstance(self.encoders, Mapping):
+            for name, encoder in self.encoders.items():
+                params[name] = encoder
+                params |= _prefixed(name, encoder)
+        return params
+
+    def set_params(self, **params: Any) -> Any:
+        """Set parameters; ``name=...`` exchanges an encoder, ``name__parameter=...`` tunes it.
+
+        Parameters
+        ----------
+        **params : object
+            Values by parameter name.
+
+        Returns
+        -------
+        self : estimator
+            This estimator.
+        """
+        own = self._get_param_names()
+        if "encoders" in params:
+            self.encoders = params.pop("encoders")
+        for name in [key for key in params if "__" not in key and key not in own]:
+            self._set_encoder(name, params.pop(name))
+        nested = {key: params.pop(key) for key in [*params] if key.partition("__")[0] not in own}
+        super().set_params(**params)
+        for key, value in nested.items():
+            name, _, parameter = key.partition("__")
+            self._encoder_called(name, key).set_params(**{parameter: value})
+        return self
+
+    def _set_encoder(self, name: str, encoder: Any) -> None:
+        if name not in (self.encoders or {}):
+            self._encoder_called(name, name)
+        self.encoders = {**(self.encoders or {}), name: encoder}
+
+    def _encoder_called(self, name: str, key: str) -> Any:
+        encoders = self.encoders if isinstance(self.encoders, Mapping) else {}
+        if name not in encoders:
+            known = [*self._get_param_names(), *encoders]
+            raise ParameterError(
+                f"Invalid parameter {name!r} (of {key!r}) for estimator {type(self).__name__}: it "
+                f"is neither an argument nor a block in `encoders`. {did_you_mean(name, known)} "
+                f"To search over a block's encoder, name it: encoders={{{name!r}: MLP()}}. "
+                f"Valid parameters are: {known}."
+            )
+        if not hasattr(encoders[name], "set_params"):
+            raise ParameterError(
+                f"{key!r}: the encoder of block {name!r} is {encoders[name]!r}, which has no "
+                "parameters. Give the recipe itself, such as CNN(), instead of its name."
+            )
+        return encoders[name]
+
+
+def check_names_free(estimator: BaseEstimator, names: Any) -> None:
+    """Raise ``BlockError`` if a block is called like an argument of ``estimator``."""
+    arguments = inspect.signature(type(estimator).__init__).parameters
+    for name in names:
+        if name in arguments:
+            raise BlockError(
+                f"a block must not be called {name!r}: that is an argument of "
+                f"{type(estimator).__name__}, and {name}__... would be ambiguous. Rename the block."
+            )
+
+
+def _prefixed(name: str, encoder: Any) -> dict[str, Any]:
+    if not hasattr(encoder, "get_params") or isinstance(encoder, type):
+        return {}
+    return {f"{name}__{key}": value for key, value in encoder.get_params().items()}

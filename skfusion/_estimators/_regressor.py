@@ -1,0 +1,84 @@
+"""The regressor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.utils.validation import check_array
+
+from skfusion._estimators._base import FusionEstimator
+from skfusion.targets import Values, value_target
+
+__all__ = ["FusionRegressor"]
+
+
+class FusionRegressor(RegressorMixin, FusionEstimator):
+    """Regressor on rows that carry several kinds of data: one network per block, fused.
+
+    One output or several; standardised while training, predicted in the units of y.
+
+    Parameters
+    ----------
+    encoders : dict of str to Encoder, default=None
+        Sub-network of each block, by the block's name; blocks that are not named get the usual
+        encoder for their form.
+    fusion : str or Fusion, default="concat"
+        How the encoded blocks become one vector.
+    head : {"linear", "mlp"} or Head, default="linear"
+        From the fused vector to the outputs.
+    max_epochs, batch_size, lr, optimizer, weight_decay : as in FusionClassifier
+        Training.
+    early_stopping, validation_fraction, n_iter_no_change : as in FusionClassifier
+        When to stop; the held-out rows are shuffled.
+    warm_start, random_state, device, verbose, callbacks, net_params : as in FusionClassifier
+        Further choices.
+
+    Attributes
+    ----------
+    net_, history_, specs_, union_, target_, n_features_in_, feature_names_in_
+        As in ``FusionClassifier``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfusion import Blocks, FusionRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> X = Blocks({"left": rng.normal(size=(200, 2)), "right": rng.normal(size=(200, 3))})
+    >>> y = X["left"][:, 0] - X["right"][:, 1]
+    >>> bool(FusionRegressor(random_state=0).fit(X, y).score(X, y) > 0.9)
+    True
+    """
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> FusionRegressor:
+        """Train one more epoch on these rows; the first call starts the network.
+
+        Parameters
+        ----------
+        X, y : as in ``fit``
+            Rows and values. Mean and spread of y are learned from the first call.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weight of each row in the loss.
+
+        Returns
+        -------
+        self : FusionRegressor
+            This estimator. If an error is raised it is as it was before.
+        """
+        draft = self._draft()
+        draft._partial_fit(X, y, sample_weight)
+        return self._adopt(draft)
+
+    def _check_target(self, y: Any) -> Any:
+        return check_array(
+            y, ensure_2d=False, allow_nd=False, dtype=np.float64, input_name="y", estimator=self
+        )
+
+    def _learn_target(self, y: Any, weight: np.ndarray | None, classes: Any) -> Values:
+        return value_target(y, weight)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

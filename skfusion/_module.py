@@ -1,0 +1,170 @@
+"""The network: encode each block, fuse the vectors, decide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from skfusion._batch import Batch, dummy_input
+from skfusion.blocks import BlockSpec
+from skfusion.encoders import Encoder
+from skfusion.exceptions import BlockError, add_note
+from skfusion.fusion import Fusion
+from skfusion.heads import Head
+
+__all__ = ["FusionModule", "ModulePlan"]
+
+
+class ModulePlan:
+    """Everything that the network is made from; calling it makes one.
+
+    Small and picklable, so that a network can be kept as plan and weights.
+    """
+
+    def __init__(
+        self,
+        specs: Mapping[str, BlockSpec],
+        encoders: Mapping[str, Encoder],
+        fusion: Fusion,
+        head: Head,
+        n_outputs: int,
+        dtype: torch.dtype,
+    ) -> None:
+        self.specs, self.encoders, self.fusion = dict(specs), dict(encoders), fusion
+        self.head, self.n_outputs, self.dtype = head, n_outputs, dtype
+
+    def __call__(self) -> FusionModule:
+        pooled = self.fusion.takes == "vectors"
+        encoders = {name: self._encoder(name, pooled) for name in self.specs}
+        widths = {name: self._width(name, encoder) for name, encoder in encoders.items()}
+        module = FusionModule(encoders, widths, self.fusion.build(widths), pooled).to(self.dtype)
+        module.width = self._fused_width(module)
+        module.head = self.head.build(module.width, self.n_outputs).to(self.dtype)
+        return module
+
+    def _encoder(self, name: str, pooled: bool) -> nn.Module:
+        try:
+            return self.encoders[name].build(self.specs[name], pooled=pooled).to(self.dtype)
+        except Exception as error:
+            raise add_note(error, f"while building the encoder of block {name!r}")
+
+    def _width(self, name: str, encoder: nn.Module) -> int:
+        x = dummy_input(self.specs[name], self.dtype)
+        try:
+            with _measuring(encoder):
+                output = _call(encoder, x)
+        except Exception as error:
+            raise add_note(error, f"while measuring the encoder of block {name!r}")
+        encoded = output[0] if isinstance(output, tuple) else output
+        if not isinstance(encoded, torch.Tensor) or encoded.ndim not in (2, 3):
+            raise BlockError(
+                f"the encoder of block {name!r} must return (batch, width), or "
+                f"(batch, tokens, width) and a mask. Got {getattr(encoded, 'shape', encoded)!r}."
+            )
+        return encoded.shape[-1]
+
+    def _fused_width(self, module: FusionModule) -> int:
+        inputs = {name: dummy_input(spec, self.dtype) for name, spec in self.specs.items()}
+        with _measuring(module):
+            return module.fuse(Batch(inputs, {}, 2)).shape[1]
+
+
+class FusionModule(nn.Module):
+    """Batch -> (n_rows, n_outputs).
+
+    A missing block is represented by ``stand_ins[i]``, a learned vector of the block's width,
+    in training and in prediction. Encoders only ever see the rows that have their block.
+    """
+
+    head: nn.Module
+    width: int  # of the fused vector
+
+    def __init__(
+        self,
+        encoders: Mapping[str, nn.Module],
+        widths: Mapping[str, int],
+        fusion: nn.Module,
+        pooled: bool,
+    ) -> None:
+        super().__init__()
+        self.names, self.pooled = tuple(encoders), pooled
+        self.encoders = nn.ModuleList(encoders.values())
+        self.stand_ins = nn.ParameterList(torch.zeros(width) for width in widths.values())
+        self.fusion = fusion
+
+    def forward(self, batch: Batch) -> torch.Tensor:
+        return self.head(self.fuse(batch))
+
+    def fuse(self, batch: Batch) -> torch.Tensor:
+        """Return the fused vectors (n_rows, width)."""
+        return self.fusion(self.encode(batch), self._presence(batch))
+
+    def encode(self, batch: Batch) -> dict[str, Any]:
+        """Return what the fusion takes of each block: vectors, or tokens and mask."""
+        encoded = {}
+        for i, name in enumerate(self.names):
+            encoded[name] = self._encode(i, batch.inputs[name], batch.present.get(name))
+        return encoded
+
+    def _encode(self, i: int, x: Any, present: torch.Tensor | None) -> Any:
+        encoded = None if present is not None and not present.any() else _call(self.encoders[i], x)
+        if self.pooled:
+            return encoded if present is None else _fill(encoded, present, self.stand_ins[i])
+        tokens, mask = encoded if isinstance(encoded, tuple) else (encoded, None)
+        if tokens is not None and tokens.ndim == 2:
+            tokens = tokens[:, None]
+        if present is None:
+            return tokens, mask
+        return _fill_tokens(tokens, mask, present, self.stand_ins[i])
+
+    def _presence(self, batch: Batch) -> torch.Tensor | None:
+        if not batch.present:
+            return None
+        everywhere = torch.ones_like(next(iter(batch.present.values())))
+        return torch.stack([batch.present.get(name, everywhere) for name in self.names], dim=1)
+
+
+def _call(encoder: nn.Module, x: Any) -> Any:
+    """Ragged rows come with their mask as a second argument."""
+    return encoder(x.values, x.mask) if hasattr(x, "mask") else encoder(x)
+
+
+def _fill(
+    encoded: torch.Tensor | None, present: torch.Tensor, stand_in: torch.Tensor
+) -> torch.Tensor:
+    """Spread the encoded rows over the places that are present; the others get the stand-in."""
+    everywhere = stand_in.expand(len(present), *stand_in.shape)
+    if encoded is None:
+        return everywhere
+    return everywhere.index_put((present.nonzero(as_tuple=True)[0],), encoded)
+
+
+def _fill_tokens(
+    tokens: torch.Tensor | None,
+    mask: torch.Tensor | None,
+    present: torch.Tensor,
+    stand_in: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """As ``_fill``; a missing row has one token, its stand-in."""
+    if tokens is None:
+        return stand_in.expand(len(present), 1, -1), None
+    n_tokens = tokens.shape[1]
+    filled = _fill(tokens, present, stand_in.expand(n_tokens, -1))
+    if n_tokens == 1 and mask is None:
+        return filled, None
+    rows = tokens.new_ones((len(tokens), n_tokens), dtype=torch.bool) if mask is None else mask
+    first = torch.arange(n_tokens, device=tokens.device) == 0
+    return filled, _fill(rows, present, first)
+
+
+@contextmanager
+def _measuring(module: nn.Module) -> Iterator[None]:
+    """Run ``module`` on made-up rows: no gradient, and no moving statistics in it change."""
+    module.eval()
+    with torch.no_grad():
+        yield
+    module.train()

@@ -1,0 +1,73 @@
+"""What must hold of blocks: valid names, real numbers, one row count, masks of that length."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from skfusion.exceptions import BlockError, BlockTypeError
+
+__all__ = ["check_block_name", "check_mask", "check_numeric", "common_length"]
+
+
+def check_block_name(name: Any) -> str:
+    """Return ``name`` if it can name a block: a string without dots and double underscores.
+
+    Examples
+    --------
+    >>> from skfusion.blocks import check_block_name
+    >>> check_block_name("photo")
+    'photo'
+    """
+    if not isinstance(name, str) or not name or "__" in name or "." in name:
+        raise BlockError(
+            f"a block's name must be a non-empty string without '__' and '.'. Got {name!r}. "
+            "The name is part of parameter names such as photo__channels; rename the block."
+        )
+    if name != name.strip("_"):
+        raise BlockError(
+            f"a block's name must not begin or end with an underscore. Got {name!r}. "
+            f"Call it {name.strip('_') or 'block'!r}."
+        )
+    return name
+
+
+def common_length(lengths: dict[str, int]) -> int:
+    """Return the number of rows that all blocks have."""
+    if not lengths:
+        raise BlockError("Blocks needs at least one block. Got none.")
+    if len(set(lengths.values())) > 1:
+        counts = ", ".join(f"{name!r} has {length}" for name, length in lengths.items())
+        raise BlockError(
+            f"all blocks must have the same number of rows: {counts}. "
+            "Give each row every block, and mark what is absent in missing={name: mask}."
+        )
+    return next(iter(lengths.values()))
+
+
+def check_mask(name: str, mask: Any, blocks: dict[str, Any], n: int) -> np.ndarray:
+    """Return ``mask`` if it is a mask of ``n`` rows for one of the ``blocks``."""
+    if name not in blocks:
+        raise BlockError(
+            f"missing names a block {name!r} that does not exist; "
+            f"the blocks are {', '.join(map(repr, blocks))}."
+        )
+    mask = np.asarray(mask)
+    if mask.dtype != bool or mask.shape != (n,):
+        raise BlockError(
+            f"the missing mask of block {name!r} must be boolean of shape ({n},). "
+            f"Got dtype {mask.dtype}, shape {mask.shape}."
+        )
+    return mask
+
+
+def check_numeric(name: str, block: Any) -> Any:
+    """Return ``block`` if it holds real numbers or booleans."""
+    dtype = np.dtype(block.dtype)
+    if dtype.kind not in "fiub":
+        raise BlockTypeError(
+            f"block {name!r} has dtype {dtype}, which no network takes. Blocks are real numbers; "
+            "use BlockUnion to turn text, dates or categories into numbers."
+        )
+    return block

@@ -1,0 +1,309 @@
+"""The container that carries several inputs through scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from skfusion._checks import did_you_mean
+from skfusion.blocks._agreement import check_block_name, check_mask, common_length
+from skfusion.blocks._matrix import (
+    check_dense,
+    check_two_dimensional,
+    copied_as_asked,
+    side_by_side,
+)
+from skfusion.blocks._rows import (
+    LazyRows,
+    as_block,
+    cut_rows,
+    is_lazy,
+    n_rows,
+    row_numbers,
+)
+from skfusion.blocks._spec import BlockSpec, form_of, spec_of
+from skfusion.exceptions import BlockTypeError
+
+__all__ = ["Blocks"]
+
+
+class Blocks:
+    """Named blocks with one row count, which scikit-learn can index, split, hash and pickle.
+
+    An immutable value, not a dict. Selecting rows keeps the row numbers; a block is cut when it
+    is asked for, so that cross-validation copies nothing that is not used.
+
+    Parameters
+    ----------
+    blocks : mapping of str to array
+        Each a 2-D to 5-D ndarray (memory maps included), a scipy sparse matrix, a ``Ragged``, or
+        a lazy block. A 1-D array becomes one column.
+    missing : mapping of str to array of bool of shape (n_rows,), default=None
+        True where a row lacks the block. What the block holds there is never read.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Names of the blocks, in order.
+    shape : tuple of int
+        ``(n_rows, n_blocks)``.
+
+    Raises
+    ------
+    BlockError
+        For an invalid name, blocks of different length, a mask of another length.
+    BlockTypeError
+        For a block that is not numeric.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.sparse import csr_array
+    >>> from skfusion.blocks import Blocks
+    >>> X = Blocks({"text": csr_array(np.eye(4)), "photo": np.zeros((4, 8, 8, 3), np.uint8)},
+    ...            missing={"photo": [False, True, False, False]})
+    >>> X
+    Blocks(4 rows)
+      text   csr     (4, 4)        float64
+      photo  image   (4, 8, 8, 3)  uint8    1 missing
+    >>> X[[0, 1]]["text"].shape
+    (2, 4)
+    """
+
+    __slots__ = ("_blocks", "_missing", "_n", "_rows")
+
+    _blocks: dict[str, Any]
+    _missing: dict[str, np.ndarray]
+    _rows: np.ndarray | None
+    _n: int
+
+    def __init__(self, blocks: Mapping[str, Any], missing: Mapping[str, Any] | None = None) -> None:
+        if not isinstance(blocks, Mapping) or sparse.issparse(blocks):
+            raise BlockTypeError(
+                f"Blocks takes a mapping of names to arrays. Got {type(blocks).__name__}. "
+                'Write Blocks({"X": array}) for a single array.'
+            )
+        for name in blocks:
+            check_block_name(name)
+        arrays = {name: as_block(name, value) for name, value in blocks.items()}
+        n = common_length({name: n_rows(block) for name, block in arrays.items()})
+        masks = {name: check_mask(name, mask, arrays, n) for name, mask in (missing or {}).items()}
+        self._assign(arrays, {name: mask for name, mask in masks.items() if mask.any()}, None, n)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._blocks)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self._n, len(self._blocks)
+
+    @property
+    def ndim(self) -> int:
+        return 2
+
+    def __len__(self) -> int:
+        return self._n
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._blocks
+
+    __iter__ = None  # rows or names? Neither is obvious, so neither is offered.
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return the block called ``key``, or the ``Blocks`` of the rows that ``key`` selects."""
+        if isinstance(key, str):
+            return self._block(key)
+        if isinstance(key, tuple):
+            key = _row_part(key)
+        if isinstance(key, slice) and key.step in (None, 1):
+            return self._slice(key)
+        return self.take(row_numbers(key, self._n))
+
+    def missing(self, name: str) -> np.ndarray | None:
+        """Return the mask of rows that lack block ``name``, or None where no row does."""
+        mask = self._missing.get(self._known(name))
+        if mask is None or self._rows is None:
+            return mask
+        mask = mask[self._rows]
+        return mask if mask.any() else None
+
+    def select(self, names: Iterable[str]) -> Blocks:
+        """Return the ``Blocks`` with just the blocks called ``names``, in that order.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skfusion.blocks import Blocks
+        >>> Blocks({"a": np.zeros((2, 1)), "b": np.ones((2, 3))}).select(["b"]).names
+        ('b',)
+        """
+        if isinstance(names, str):
+            names = [names]
+        blocks = {name: self._blocks[self._known(name)] for name in names}
+        masks = {name: mask for name, mask in self._missing.items() if name in blocks}
+        return self._like(blocks, masks, self._rows, self._n)
+
+    def take(self, rows: np.ndarray) -> Blocks:
+        """Return the ``Blocks`` of ``rows``, an array of row numbers that are known to be valid.
+
+        What training uses for every batch; ``blocks[rows]`` is the same with checks.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skfusion.blocks import Blocks
+        >>> Blocks({"a": np.arange(4.0)}).take(np.array([3, 1]))["a"].ravel().tolist()
+        [3.0, 1.0]
+        """
+        base = rows if self._rows is None else self._rows[rows]
+        return self._like(self._blocks, self._missing, base, len(rows))
+
+    def specs(self) -> dict[str, BlockSpec]:
+        """Return the ``BlockSpec`` of each block."""
+        return {name: spec_of(name, block) for name, block in self._blocks.items()}
+
+    def astype(self, dtype: Any) -> Blocks:
+        """Return the blocks with floating values of ``dtype``; integers stay as they are."""
+        blocks = {
+            name: block.astype(dtype, copy=False) if _is_eager_float(block) else block
+            for name, block in self._blocks.items()
+        }
+        return self._like(blocks, self._missing, self._rows, self._n)
+
+    def hstack(self) -> Any:
+        """Return the blocks side by side as one 2-D matrix for scikit-learn's own estimators.
+
+        csr where at least one block is csr, else an ndarray. Rows that lack a block are zero
+        there.
+
+        Raises
+        ------
+        BlockTypeError
+            If a block is not 2-D; the message names it.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from scipy.sparse import csr_array
+        >>> from skfusion.blocks import Blocks
+        >>> Blocks({"text": csr_array(np.eye(2)), "facts": np.ones((2, 3))}).hstack().shape
+        (2, 5)
+        """
+        check_two_dimensional(self._blocks, "hstack() makes one 2-D matrix")
+        return side_by_side([(self._block(name), self.missing(name)) for name in self._blocks])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        check_dense(self._blocks)
+        array = self.hstack()
+        array = array if dtype is None else array.astype(dtype, copy=False)
+        return copied_as_asked(array, list(self._blocks.values()), copy)
+
+    def __repr__(self) -> str:
+        table = [self._describe(name) for name in self._blocks]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        lines = [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            for row in table
+        ]
+        return "\n  ".join([f"Blocks({self._n:,} rows)", *(line.rstrip() for line in lines)])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        blocks = tuple((name, _pack(self._parcel(name))) for name in self._blocks)
+        masks = tuple((name, self.missing(name)) for name in self._missing)
+        return _restore, (blocks, tuple((name, mask) for name, mask in masks if mask is not None))
+
+    # How rows are cut
+
+    def _block(self, name: str) -> Any:
+        block = self._blocks[self._known(name)]
+        return block if self._rows is None else cut_rows(block, self._rows)
+
+    def _parcel(self, name: str) -> Any:
+        """Return the block as it travels: only the chosen rows, and those of lazy blocks unread."""
+        block = self._blocks[name]
+        if self._rows is not None and is_lazy(block):
+            return LazyRows(block, self._rows)
+        return self._block(name)
+
+    def _slice(self, rows: slice) -> Blocks:
+        start, stop, _ = rows.indices(self._n)
+        stop = max(start, stop)
+        if self._rows is not None:
+            return self._like(self._blocks, self._missing, self._rows[start:stop], stop - start)
+        if any(map(is_lazy, self._blocks.values())):
+            return self.take(np.arange(start, stop))
+        blocks = {name: cut_rows(block, slice(start, stop)) for name, block in self._blocks.items()}
+        masks = {name: mask[start:stop] for name, mask in self._missing.items()}
+        return self._like(blocks, masks, None, stop - start)
+
+    def _known(self, name: str) -> str:
+        if name not in self._blocks:
+            raise KeyError(
+                f"no block {name!r}; the blocks are {', '.join(map(repr, self._blocks))}. "
+                f"{did_you_mean(name, self._blocks)}".rstrip()
+            )
+        return name
+
+    def _describe(self, name: str) -> tuple[str, ...]:
+        block, mask = self._blocks[name], self.missing(name)
+        shape = "(" + ", ".join(map(str, (self._n, *block.shape[1:]))) + ")"
+        missing = "" if mask is None else f"{int(mask.sum()):,} missing"
+        return name, form_of(block, name).ljust(6), shape, str(block.dtype), missing
+
+    def _like(
+        self,
+        blocks: dict[str, Any],
+        missing: dict[str, np.ndarray],
+        rows: np.ndarray | None,
+        n: int,
+    ) -> Blocks:
+        other = object.__new__(Blocks)
+        other._assign(blocks, missing, rows, n)
+        return other
+
+    def _assign(
+        self,
+        blocks: dict[str, Any],
+        missing: dict[str, np.ndarray],
+        rows: np.ndarray | None,
+        n: int,
+    ) -> None:
+        self._blocks, self._missing, self._rows, self._n = blocks, missing, rows, n
+
+
+def _row_part(key: tuple[Any, ...]) -> Any:
+    if len(key) == 2 and (key[1] is Ellipsis or _is_full_slice(key[1])):
+        return key[0]
+    raise BlockTypeError(
+        f"Blocks are indexed by rows, blocks[rows], or by one name, blocks['name']. Got {key!r}. "
+        "Use blocks.select([...]) to choose blocks."
+    )
+
+
+def _is_full_slice(key: Any) -> bool:
+    return isinstance(key, slice) and key == slice(None)
+
+
+def _is_eager_float(block: Any) -> bool:
+    return hasattr(block, "astype") and np.dtype(block.dtype).kind == "f"
+
+
+def _pack(block: Any) -> Any:
+    """Return what hashes alike where values are alike: csr without its cached flags, no maps."""
+    if not sparse.issparse(block):
+        return np.asarray(block) if isinstance(block, np.memmap) else block
+    return type(block), block.data, block.indices, block.indptr, *block.shape
+
+
+def _restore(blocks: tuple[Any, ...], missing: tuple[Any, ...]) -> Blocks:
+    arrays = {
+        name: pack[0](tuple(pack[1:4]), shape=tuple(pack[4:]), copy=False)
+        if isinstance(pack, tuple)
+        else pack
+        for name, pack in blocks
+    }
+    return Blocks(arrays, dict(missing))

@@ -1,0 +1,67 @@
+"""How blocks become one 2-D matrix, and which block is in the way where they cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from skfusion.blocks._ragged import Ragged
+from skfusion.blocks._rows import cut_rows, scatter_rows
+from skfusion.blocks._spec import form_of
+from skfusion.exceptions import BlockTypeError
+
+__all__ = ["check_dense", "check_two_dimensional", "copied_as_asked", "side_by_side"]
+
+
+def check_two_dimensional(blocks: Mapping[str, Any], what: str) -> None:
+    """Raise an error that names the first of the ``blocks`` that is not 2-D."""
+    for name, block in blocks.items():
+        if isinstance(block, Ragged) or block.ndim != 2:
+            row = ", ".join(map(str, block.shape[1:]))
+            raise BlockTypeError(
+                f"block {name!r} is in the way: {what}, and this block has the form "
+                f"{form_of(block, name)!r}, a row the shape ({row}). Leave it out with "
+                "blocks.select([...]), or use an estimator that takes Blocks."
+            )
+
+
+def check_dense(blocks: Mapping[str, Any]) -> None:
+    """Raise an error that names the first of the ``blocks`` that is no dense 2-D array."""
+    check_two_dimensional(blocks, "converting Blocks to one array")
+    for name, block in blocks.items():
+        if sparse.issparse(block):
+            raise BlockTypeError(
+                f"block {name!r} is sparse and is never made dense silently, so these Blocks "
+                "do not convert to an array. Use blocks.hstack() for a csr matrix, or an "
+                "estimator that takes Blocks."
+            )
+
+
+def side_by_side(blocks: list[tuple[Any, np.ndarray | None]]) -> Any:
+    """Return 2-D blocks, each with its mask of missing rows, as one csr matrix or array."""
+    parts = [_zero_filled(block, missing) for block, missing in blocks]
+    if any(map(sparse.issparse, parts)):
+        return sparse.hstack(parts, format="csr")
+    return parts[0] if len(parts) == 1 else np.hstack(parts)
+
+
+def copied_as_asked(array: np.ndarray, blocks: list[Any], copy: bool | None) -> np.ndarray:
+    """Keep what numpy promises of ``copy``: True never shares memory, False always does."""
+    is_block = any(
+        isinstance(block, np.ndarray) and np.may_share_memory(array, block) for block in blocks
+    )
+    if copy is False and not is_block:
+        raise ValueError(
+            "these Blocks become one array only by copying, and copy=False was asked for. "
+            "Use np.asarray(blocks)."
+        )
+    return array.copy() if copy and is_block else array
+
+
+def _zero_filled(block: Any, missing: np.ndarray | None) -> Any:
+    if missing is not None:
+        return scatter_rows(cut_rows(block, np.flatnonzero(~missing)), ~missing)
+    return block if sparse.issparse(block) else np.asarray(block[:])

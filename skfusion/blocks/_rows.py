@@ -1,0 +1,194 @@
+"""Rows of one block: coming in, cut out, scattered back among missing ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+
+from skfusion.blocks._agreement import check_numeric
+from skfusion.blocks._ragged import Ragged, gather_runs
+from skfusion.exceptions import BlockError, BlockTypeError
+
+__all__ = ["LazyRows", "as_block", "cut_rows", "is_lazy", "n_rows", "row_numbers", "scatter_rows"]
+
+
+class LazyRows:
+    """Chosen rows of a lazy block: a lazy block itself, so that they travel unread."""
+
+    __slots__ = ("_block", "_rows")
+
+    def __init__(self, block: Any, rows: np.ndarray) -> None:
+        self._block, self._rows = block, rows
+
+    @property
+    def shape(self) -> tuple[int | None, ...]:
+        return (len(self), *self._block.shape[1:])
+
+    @property
+    def ndim(self) -> int:
+        return int(self._block.ndim)
+
+    @property
+    def dtype(self) -> np.dtype:
+        return np.dtype(self._block.dtype)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, rows: Any) -> Any:
+        return self._block[self._rows[rows]]
+
+
+def as_block(name: str, value: Any) -> Any:
+    """Return ``value`` as a block: csr, ndarray, ``Ragged``, or unchanged if it is lazy.
+
+    A lazy block is any object with ``shape``, ``ndim``, ``dtype``, ``__len__`` and a
+    ``__getitem__`` that takes a slice or an array of row numbers and returns an ndarray.
+
+    Examples
+    --------
+    >>> from skfusion.blocks import as_block
+    >>> as_block("price", [3.5, 4.0]).shape
+    (2, 1)
+    """
+    if issparse(value):
+        return _check_csr(name, value)
+    if isinstance(value, Ragged):
+        return _count_ids(check_numeric(name, value))
+    if hasattr(value, "__dataframe__") or hasattr(value, "to_numpy"):
+        return _check_dense(name, np.asarray(value.to_numpy()))
+    if isinstance(value, np.ndarray):
+        return _check_dense(name, value)
+    if hasattr(value, "__array__") or isinstance(value, (list, tuple)):
+        return _check_dense(name, _array_of(name, value))
+    if all(hasattr(value, part) for part in ("shape", "ndim", "dtype", "__getitem__", "__len__")):
+        return check_numeric(name, value)
+    raise BlockTypeError(
+        f"block {name!r} is a {type(value).__name__}. A block is an array, a scipy sparse matrix, "
+        "a Ragged, or a lazy block with shape, ndim, dtype and rows by number."
+    )
+
+
+def _array_of(name: str, value: Any) -> np.ndarray:
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise BlockTypeError(
+            f"block {name!r} is a list whose rows differ in length. "
+            "Use Ragged.from_rows(rows) for rows of different length."
+        ) from error
+
+
+def _check_csr(name: str, matrix: Any) -> Any:
+    column = matrix.reshape((-1, 1)) if matrix.ndim == 1 else matrix
+    return check_numeric(name, column.tocsr())
+
+
+def _check_dense(name: str, array: np.ndarray) -> np.ndarray:
+    check_numeric(name, array)
+    if array.ndim == 1:
+        return array[:, None]
+    if not 2 <= array.ndim <= 5:
+        raise BlockError(
+            f"block {name!r} has {array.ndim} axes, shape {array.shape}. A block has 2 (vectors), "
+            "3 (sequences), 4 (images) or 5 (videos)."
+        )
+    return array
+
+
+def _count_ids(block: Ragged) -> Ragged:
+    """Fix the size of the vocabulary, so that every selection of rows has the same one."""
+    if block.n_tokens is not None or block.ndim != 2 or block.dtype.kind not in "iu":
+        return block
+    ids = block.values[block.offsets[0] : block.offsets[-1]]
+    return Ragged(block.values, block.offsets, int(ids.max(initial=0)) + 1)
+
+
+def is_lazy(block: Any) -> bool:
+    """Return whether the rows of ``block`` are read when they are asked for."""
+    return not (isinstance(block, (np.ndarray, Ragged)) or issparse(block))
+
+
+def n_rows(block: Any) -> int:
+    """Return the number of rows (``len`` of a sparse matrix is an error)."""
+    return block.shape[0]
+
+
+def row_numbers(key: Any, n: int) -> np.ndarray:
+    """Return the rows that ``key`` selects of ``n``, as ints >= 0 in an array of its own."""
+    if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
+        key = [int(key)]
+    if isinstance(key, slice):
+        return np.arange(n)[key]
+    key = np.asarray(key)
+    if key.dtype == bool:
+        if key.shape != (n,):
+            raise IndexError(f"a mask of rows must have shape ({n},). Got {key.shape}.")
+        return np.flatnonzero(key)
+    if key.ndim != 1 or (key.size and key.dtype.kind not in "iu"):
+        raise BlockTypeError(
+            f"rows are selected by a slice, a 1-D array of ints or a mask. Got {key!r}."
+        )
+    rows = key.astype(np.intp)
+    low, high = rows.min(initial=0), rows.max(initial=-1)
+    if low < -n or high >= n:
+        raise IndexError(f"row numbers must lie in [-{n}, {n}). Got {low} to {high}.")
+    return np.where(rows < 0, rows + n, rows) if low < 0 else rows
+
+
+def cut_rows(block: Any, rows: Any) -> Any:
+    """Return the chosen ``rows``, an int array or a slice of step 1; a slice is a view.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfusion.blocks import cut_rows
+    >>> cut_rows(np.array([[1], [2], [3]]), np.array([2, 0])).tolist()
+    [[3], [1]]
+    """
+    if issparse(block):
+        return _cut_csr(block, rows)
+    if isinstance(block, np.ndarray) and isinstance(rows, np.ndarray):
+        # take() of a memory map claims to be one, and would hash unlike the same rows in memory.
+        return np.asarray(block).take(rows, axis=0)
+    return block[rows]
+
+
+def _cut_csr(block: Any, rows: Any) -> Any:
+    if isinstance(rows, slice):
+        start, stop, _ = rows.indices(block.shape[0])
+        indptr = block.indptr[start : max(start, stop) + 1]
+        items = slice(indptr[0], indptr[-1])
+        parts = block.data[items], block.indices[items], indptr - indptr[0]
+    else:
+        indptr, positions = gather_runs(block.indptr, rows)
+        parts = block.data.take(positions), block.indices.take(positions), indptr
+    return type(block)(parts, shape=(len(indptr) - 1, block.shape[1]), copy=False)
+
+
+def scatter_rows(block: Any, present: np.ndarray) -> Any:
+    """Spread the rows of ``block`` over the True places of ``present``; the others are empty.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfusion.blocks import scatter_rows
+    >>> scatter_rows(np.array([[5], [6]]), np.array([True, False, True])).tolist()
+    [[5], [0], [6]]
+    """
+    if issparse(block):
+        indptr = _spread_offsets(block.indptr, present)
+        shape = len(present), block.shape[1]
+        return type(block)((block.data, block.indices, indptr), shape=shape)
+    if isinstance(block, Ragged):
+        return Ragged(block.values, _spread_offsets(block.offsets, present), block.n_tokens)
+    spread = np.zeros((len(present), *block.shape[1:]), dtype=block.dtype)
+    spread[present] = block[:]
+    return spread
+
+
+def _spread_offsets(offsets: np.ndarray, present: np.ndarray) -> np.ndarray:
+    filled = np.concatenate([[0], np.cumsum(present)])
+    return offsets[filled]

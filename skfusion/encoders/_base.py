@@ -1,0 +1,98 @@
+"""What an encoder promises, and the small parts that several encoders share."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from sklearn.base import BaseEstimator
+from torch import nn
+
+from skfusion._checks import check_choice
+from skfusion.blocks import FORMS, BlockSpec
+from skfusion.exceptions import BlockError
+
+__all__ = ["ACTIVATIONS", "Encoder", "activation", "as_float", "row_size"]
+
+ACTIVATIONS = {
+    "relu": nn.ReLU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+    "identity": nn.Identity,
+}
+
+
+class Encoder(BaseEstimator):
+    """Recipe of the sub-network of one block: hyper-parameters, and ``build``.
+
+    Subclass it, name in ``takes`` the forms that it reads, and return from ``build`` any
+    ``nn.Module``. Nothing is registered and no width is declared: the library runs the module
+    once to see how wide its output is.
+
+    The module is called with the rows of a batch as they come: a tensor ``(batch, *shape)``,
+    ``SparseRows`` for csr, or ``(values, mask)`` where rows differ in length.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> from skfusion.encoders import Encoder
+    >>> class Squash(Encoder):
+    ...     takes = ("vector",)
+    ...
+    ...     def __init__(self, width=8):
+    ...         self.width = width
+    ...
+    ...     def build(self, spec, pooled=True):
+    ...         return nn.Sequential(nn.Linear(spec.shape[0], self.width), nn.Tanh())
+    >>> Squash(width=4).get_params()
+    {'width': 4}
+    """
+
+    takes: ClassVar[tuple[str, ...]] = FORMS
+
+    def build(self, spec: BlockSpec, pooled: bool = True) -> nn.Module:
+        """Return a new module for the block that ``spec`` describes.
+
+        Parameters
+        ----------
+        spec : BlockSpec
+            Form, shape and dtype of the block.
+        pooled : bool, default=True
+            If True the module returns ``(batch, width)``; else ``(batch, tokens, width)`` and a
+            mask ``(batch, tokens)``, True for data, or None where every token is data. A module
+            that has no tokens may return ``(batch, width)`` in both cases.
+        """
+        raise NotImplementedError
+
+    def check(self, spec: BlockSpec) -> None:
+        """Raise ``BlockError`` if this encoder cannot take a block of ``spec.form``."""
+        if spec.form not in self.takes:
+            raise BlockError(
+                f"block {spec.name!r} has the form {spec.form!r}, which "
+                f"{type(self).__name__} cannot take: it takes {', '.join(self.takes)}. "
+                f"Leave {spec.name!r} out of `encoders` to have a fitting encoder chosen."
+            )
+
+
+def activation(name: str) -> nn.Module:
+    """Return a new module for the activation called ``name``."""
+    return ACTIVATIONS[check_choice("activation", name, ACTIVATIONS)]()
+
+
+def row_size(spec: BlockSpec) -> int:
+    """Return how many numbers one row has; an error where rows differ in length."""
+    size = 1
+    for length in spec.shape:
+        if length is None:
+            raise BlockError(
+                f"block {spec.name!r} has rows of different length, which cannot be flattened. "
+                "Use an encoder of sequences, such as RNN."
+            )
+        size *= length
+    return size
+
+
+def as_float(x: torch.Tensor, like: Any) -> torch.Tensor:
+    """Return bytes as floats in [0, 1], of the dtype of the parameter ``like``."""
+    return x.to(like.dtype).div_(255) if x.dtype == torch.uint8 else x

@@ -1,0 +1,72 @@
+"""From a form, or a name, to an encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from skfusion._checks import did_you_mean
+from skfusion.blocks import BlockSpec
+from skfusion.encoders._base import Encoder
+from skfusion.encoders.cnn import CNN
+from skfusion.encoders.mlp import MLP
+from skfusion.encoders.rnn import RNN
+from skfusion.encoders.sparse import SparseLinear
+from skfusion.exceptions import BlockError, ParameterError
+
+__all__ = ["choose_encoders", "resolve_encoder"]
+
+_ALIASES = {"sparse": SparseLinear, "mlp": MLP, "cnn": CNN, "rnn": RNN}
+_BY_FORM = {
+    "csr": SparseLinear,
+    "vector": MLP,
+    "image": CNN,
+    "sequence": RNN,
+    "tokens": RNN,
+}
+
+
+def choose_encoders(
+    given: Mapping[str, Any] | None, specs: Mapping[str, BlockSpec]
+) -> dict[str, Encoder]:
+    """Return an encoder per block: the one that is given, else the usual one for its form."""
+    given = {} if given is None else given
+    if not isinstance(given, Mapping):
+        raise ParameterError(
+            f"encoders must be a dict of block name to encoder. Got {type(given).__name__}."
+        )
+    for name in given:
+        _check_known(name, specs)
+    encoders = {
+        name: resolve_encoder(given[name]) if name in given else _by_form(spec)
+        for name, spec in specs.items()
+    }
+    for name, encoder in encoders.items():
+        encoder.check(specs[name])
+    return encoders
+
+
+def resolve_encoder(encoder: Any) -> Encoder:
+    """Return ``encoder``, or a new one for an alias such as ``"cnn"``."""
+    if isinstance(encoder, Encoder):
+        return encoder
+    if isinstance(encoder, str) and encoder in _ALIASES:
+        return _ALIASES[encoder]()
+    known = ", ".join(map(repr, _ALIASES))
+    raise ParameterError(
+        f"an encoder must be a recipe such as MLP() or one of {known}. Got {encoder!r}. "
+        f"{did_you_mean(encoder, _ALIASES)}".rstrip()
+    )
+
+
+def _by_form(spec: BlockSpec) -> Encoder:
+    return _BY_FORM[spec.form]()
+
+
+def _check_known(name: str, specs: Mapping[str, BlockSpec]) -> None:
+    if name not in specs:
+        known = ", ".join(map(repr, specs))
+        raise BlockError(
+            f"encoders names a block {name!r} that does not exist; the blocks are {known}. "
+            f"{did_you_mean(name, specs)}".rstrip()
+        )

@@ -1,0 +1,159 @@
+"""Sequences through recurrent layers."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+
+from skfusion._checks import check_choice, check_int, check_real
+from skfusion.blocks import BlockSpec
+from skfusion.encoders._base import Encoder
+from skfusion.encoders._pooling import Pooling
+from skfusion.encoders._steps import as_steps
+
+__all__ = ["RNN"]
+
+_CELLS = {"gru": nn.GRU, "lstm": nn.LSTM, "plain": nn.RNN}
+
+
+class RNN(Encoder):
+    """Recurrent network on sequences, dense or ragged, and on token ids.
+
+    A row's output depends on its own steps alone, never on the padding that longer neighbours
+    bring. A sequence without steps is encoded as zeros.
+
+    (batch, time, d) or ids (batch, time), with a mask where ragged -> (batch, width), or
+    (batch, time, width) and the mask if not pooled; twice the width if bidirectional.
+
+    Parameters
+    ----------
+    width : int, default=64
+        Size of the hidden state.
+    cell : {"gru", "lstm", "plain"}, default="gru"
+        Kind of cell (Cho et al., 2014; Hochreiter and Schmidhuber, 1997; Elman, 1990).
+    n_layers : int, default=1
+        Number of layers.
+    bidirectional : bool, default=False
+        Whether a second network reads each row from its end.
+    pooling : {"last", "mean", "max", "attention"}, default="last"
+        How the states of a row become one vector.
+    dropout : float, default=0.0
+        Share of each layer's output set to zero while training.
+    embedding_width : int, default=64
+        Size of a token's vector, for token ids.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfusion import FusionClassifier, Ragged
+    >>> from skfusion.encoders import RNN
+    >>> visits = Ragged.from_rows([np.ones((3, 2)), np.zeros((1, 2))] * 10)
+    >>> model = FusionClassifier({"visits": RNN(width=8, cell="lstm")}, max_epochs=2)
+    >>> model.fit({"visits": visits}, [1, 0] * 10).transform({"visits": visits}).shape
+    (20, 8)
+
+    Notes
+    -----
+    Weights start as in Keras: Glorot for the input, orthogonal for the recurrence, zero biases and
+    a forget bias of 1. torch's own start saturates the gates behind very wide inputs.
+    """
+
+    takes: ClassVar[tuple[str, ...]] = ("sequence", "tokens")
+
+    def __init__(
+        self,
+        width: int = 64,
+        cell: str = "gru",
+        n_layers: int = 1,
+        bidirectional: bool = False,
+        pooling: str = "last",
+        dropout: float = 0.0,
+        embedding_width: int = 64,
+    ) -> None:
+        self.width = width
+        self.cell = cell
+        self.n_layers = n_layers
+        self.bidirectional = bidirectional
+        self.pooling = pooling
+        self.dropout = dropout
+        self.embedding_width = embedding_width
+
+    def build(self, spec: BlockSpec, pooled: bool = True) -> nn.Module:
+        self.check(spec)
+        steps, step_width = as_steps(spec, self.embedding_width)
+        width, n_directions = check_int("width", self.width), 2 if self.bidirectional else 1
+        cell = _CELLS[check_choice("cell", self.cell, _CELLS)]
+        layers: list[nn.Module] = []
+        for _ in range(check_int("n_layers", self.n_layers)):
+            layers.append(nn.ModuleList(cell(step_width, width, batch_first=True) for _ in range(n_directions)))
+            step_width = width * n_directions
+        for layer in layers:
+            layer.apply(_initialise)
+        pooling = Pooling(self.pooling, step_width) if pooled else None
+        return _RNN(steps, layers, check_real("dropout", self.dropout, 0, 1), pooling)
+
+
+class _RNN(nn.Module):
+    def __init__(
+        self, steps: nn.Module, layers: list[nn.Module], dropout: float, pooling: nn.Module | None
+    ) -> None:
+        super().__init__()
+        self.steps = steps
+        self.layers = nn.ModuleList(layers)
+        self.dropout = nn.Dropout(dropout)
+        self.pooling = pooling
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> Any:
+        states = self.steps(x)
+        for layer in self.layers:
+            states = self.dropout(_both_ways(layer, states, mask))
+        if self.pooling is None:
+            return states, mask
+        if self.pooling.how == "last" and len(self.layers[-1]) == 2:
+            return _two_ends(states, mask, self.pooling)
+        return self.pooling(states, mask)
+
+
+def _both_ways(
+    directions: Any, states: torch.Tensor, mask: torch.Tensor | None
+) -> torch.Tensor:
+    forward = directions[0](states)[0]
+    if len(directions) == 1:
+        return forward
+    backward = _reverse(directions[1](_reverse(states, mask))[0], mask)
+    return torch.cat([forward, backward], dim=2)
+
+
+def _reverse(states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """Reverse each row within its own length; the padding stays behind."""
+    if mask is None:
+        return states.flip(1)
+    lengths = mask.sum(1, keepdim=True)
+    position = torch.arange(states.shape[1], device=states.device)
+    index = torch.where(mask, lengths - 1 - position, position)
+    return states.gather(1, index[:, :, None].expand_as(states))
+
+
+def _two_ends(states: torch.Tensor, mask: torch.Tensor | None, last: nn.Module) -> torch.Tensor:
+    """The forward network ends at a row's last step, the backward one at its first."""
+    width = states.shape[2] // 2
+    first = states[:, 0, width:]
+    if mask is not None:
+        first = first * mask[:, :1]
+    return torch.cat([last(states[..., :width], mask), first], dim=1)
+
+
+def _initialise(cell: nn.Module) -> None:
+    if not isinstance(cell, nn.RNNBase):
+        return
+    n_gates = cell.weight_hh_l0.shape[0] // cell.hidden_size
+    for weight, start in ((cell.weight_ih_l0, nn.init.xavier_uniform_), (cell.weight_hh_l0, nn.init.orthogonal_)):
+        for gate in weight.chunk(n_gates):
+            start(gate)
+    nn.init.zeros_(cell.bias_ih_l0)
+    nn.init.zeros_(cell.bias_hh_l0)
+    if isinstance(cell, nn.LSTM):
+        with torch.no_grad():
+            cell.bias_ih_l0[cell.hidden_size : 2 * cell.hidden_size] = 1.0

@@ -1,0 +1,82 @@
+"""Sparse rows into a dense vector, without ever making them dense."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from skfusion._batch import SparseRows
+from skfusion._checks import check_int, check_real
+from skfusion.blocks import BlockSpec
+from skfusion.encoders._base import Encoder, activation
+
+__all__ = ["SparseLinear"]
+
+
+class SparseLinear(Encoder):
+    """One linear layer on csr rows: TF-IDF, counts, one-hot categories, hashed features.
+
+    Equal to ``activation(X @ weight + bias)`` on the dense matrix, at the cost of the stored
+    entries. On one-hot categories this is the sum of their embeddings.
+
+    csr (batch, n_columns) -> (batch, width).
+
+    Parameters
+    ----------
+    width : int, default=64
+        Size of the encoded vector.
+    activation : {"relu", "gelu", "silu", "tanh", "identity"}, default="relu"
+        Function behind the linear map.
+    dropout : float, default=0.0
+        Share of the encoded vector set to zero while training.
+
+    Examples
+    --------
+    >>> from scipy.sparse import csr_array
+    >>> from skfusion import Blocks, FusionClassifier
+    >>> from skfusion.encoders import SparseLinear
+    >>> X = Blocks({"text": csr_array([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0]])})
+    >>> model = FusionClassifier({"text": SparseLinear(width=8)}, random_state=0)
+    >>> model.fit(X, [0, 1, 1, 0]).transform(X).shape
+    (4, 8)
+    """
+
+    takes: ClassVar[tuple[str, ...]] = ("csr",)
+
+    def __init__(self, width: int = 64, activation: str = "relu", dropout: float = 0.0) -> None:
+        self.width = width
+        self.activation = activation
+        self.dropout = dropout
+
+    def build(self, spec: BlockSpec, pooled: bool = True) -> nn.Module:
+        self.check(spec)
+        return nn.Sequential(
+            _SparseLinear(spec.shape[0] or 0, check_int("width", self.width)),
+            activation(self.activation),
+            nn.Dropout(check_real("dropout", self.dropout, 0, 1)),
+        )
+
+
+class _SparseLinear(nn.Module):
+    """``weight`` is (n_columns, width), so that a stored entry reads one row of it."""
+
+    def __init__(self, n_columns: int, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(n_columns, width))
+        self.bias = nn.Parameter(torch.zeros(width))
+        # Rows of text and of categories have a norm near 1 however many columns there are, so the
+        # scale must not shrink with n_columns as it does for dense rows.
+        nn.init.normal_(self.weight, std=width**-0.5)
+
+    def forward(self, rows: SparseRows) -> torch.Tensor:
+        return self.bias + F.embedding_bag(
+            rows.columns,
+            self.weight,
+            rows.offsets,
+            mode="sum",
+            per_sample_weights=rows.values,
+            include_last_offset=True,
+        )

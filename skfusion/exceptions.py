@@ -1,0 +1,65 @@
+"""Every error that skfusion raises on purpose: one family, each also a standard exception."""
+
+from __future__ import annotations
+
+__all__ = [
+    "BlockError",
+    "BlockTypeError",
+    "MissingDependencyError",
+    "NonFiniteLossError",
+    "ParameterError",
+    "SkfusionError",
+    "TargetError",
+    "add_note",
+]
+
+
+class SkfusionError(Exception):
+    """Base of all errors of this library.
+
+    Examples
+    --------
+    >>> from skfusion.exceptions import BlockError, SkfusionError
+    >>> issubclass(BlockError, SkfusionError) and issubclass(BlockError, ValueError)
+    True
+    """
+
+
+class ParameterError(SkfusionError, ValueError):
+    """A constructor argument is out of its range or names something unknown."""
+
+
+class BlockError(SkfusionError, ValueError):
+    """The content of a block, or the set of blocks, is not what is needed."""
+
+
+class BlockTypeError(SkfusionError, TypeError):
+    """A block, or an input, is of a kind that cannot be read."""
+
+
+class TargetError(SkfusionError, ValueError):
+    """The target ``y`` cannot be learned as it is."""
+
+
+class NonFiniteLossError(SkfusionError, FloatingPointError, ValueError):
+    """The loss became NaN or infinite while training."""
+
+
+class MissingDependencyError(SkfusionError, ImportError):
+    """An optional dependency is not installed."""
+
+
+def add_note(error: BaseException, note: str) -> BaseException:
+    """Attach ``note`` to ``error``, in front of its message where Python is older than 3.11.
+
+    Examples
+    --------
+    >>> from skfusion.exceptions import add_note
+    >>> str(add_note(ValueError("bad"), "in block 'photo'")).startswith(("bad", "in block"))
+    True
+    """
+    if hasattr(error, "add_note"):
+        error.add_note(note)
+    else:
+        error.args = (f"{note}: {error.args[0] if error.args else ''}", *error.args[1:])
+    return error

@@ -1,0 +1,41 @@
+"""What a fusion promises."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from sklearn.base import BaseEstimator
+from torch import nn
+
+__all__ = ["Fusion"]
+
+
+class Fusion(BaseEstimator):
+    """Recipe of how the encoded blocks become one vector.
+
+    Subclass it and return from ``build`` any ``nn.Module``; nothing is registered. The module is
+    called as ``module(encoded, present)`` and returns ``(batch, width)``:
+
+    - ``encoded`` maps each block's name to its vectors ``(batch, width)``, or, where ``takes`` is
+      ``"tokens"``, to a pair of tokens ``(batch, tokens, width)`` and mask ``(batch, tokens)``
+      (None where all are data). A row that lacks a block has the block's learned stand-in there.
+    - ``present`` is a bool tensor ``(batch, n_blocks)``, or None where no row lacks a block.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> from skfusion.fusion import Fusion
+    >>> class Total(Fusion):
+    ...     def build(self, widths):
+    ...         return TotalModule()
+    >>> class TotalModule(nn.Module):
+    ...     def forward(self, encoded, present):
+    ...         return sum(encoded.values())
+    """
+
+    takes: ClassVar[str] = "vectors"
+
+    def build(self, widths: Mapping[str, int]) -> nn.Module:
+        """Return a new module for blocks of these ``widths``, in the order of the blocks."""
+        raise NotImplementedError

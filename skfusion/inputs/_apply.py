@@ -1,0 +1,193 @@
+"""The work of one block: the rows that are there go through its transformer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from skfusion.blocks import BlockSpec, MaskedBlock, Ragged, as_block, form_of, scatter_rows
+from skfusion.exceptions import BlockError, add_note
+from skfusion.inputs._columns import as_list
+from skfusion.inputs._missing import count_rows, present_metadata, present_rows
+from skfusion.inputs._plain import plain_floats
+from skfusion.inputs._spread import spread_rows
+from skfusion.inputs._steps import is_word
+
+__all__ = ["Job", "Made", "fit_block", "transform_block"]
+
+
+@dataclass
+class Job:
+    """What the work on one block needs; it travels to worker processes.
+
+    Parameters
+    ----------
+    name : str
+        Name of the block.
+    transformer : estimator or "passthrough"
+        To be fitted, or fitted.
+    columns : str, int or list
+        Keys of the source.
+    X : array, frame or block
+        Rows of these columns.
+    missing : ndarray of bool of shape (n_rows,) or None
+        Rows without a source.
+    dtype : numpy.dtype or None
+        Type of floating values.
+    message : str
+        Line to print when done; empty for none.
+    """
+
+    name: str
+    transformer: Any
+    columns: Any
+    X: Any
+    missing: np.ndarray | None
+    dtype: Any
+    message: str = ""
+
+
+@dataclass
+class Made:
+    """A block, its missing rows, and the fitted transformer that made it."""
+
+    transformer: Any
+    block: Any
+    missing: np.ndarray | None
+
+
+def fit_block(job: Job, y: Any, params: Any) -> Made:
+    """Fit the transformer on the rows that are present and return all rows of its block."""
+    with _named(job), _timed(job):
+        if job.missing is not None and job.missing.all():
+            raise BlockError(
+                f"block {job.name!r} has no row to learn from: all {len(job.missing)} are missing. "
+                "Leave the block out, or fit on rows that have it."
+            )
+        if is_word(job.transformer, "passthrough"):
+            return _pass(job)
+        return _made(job, _fit_transform(job, y, params))
+
+
+def transform_block(job: Job, spec: BlockSpec, params: Any) -> Made:
+    """Transform the rows that are present and return all rows of the block."""
+    with _named(job), _timed(job):
+        if job.missing is not None and job.missing.all():
+            return Made(job.transformer, _empty_block(spec, len(job.missing)), job.missing)
+        if is_word(job.transformer, "passthrough"):
+            return _pass(job)
+        params = _present_params(job, params["transform"])
+        return _made(job, job.transformer.transform(_present(job, job.X), **params))
+
+
+def _fit_transform(job: Job, y: Any, params: Any) -> Any:
+    X, y = _present(job, job.X), _present(job, y)
+    if hasattr(job.transformer, "fit_transform"):
+        return job.transformer.fit_transform(X, y, **_present_params(job, params["fit_transform"]))
+    fitted = job.transformer.fit(X, y, **_present_params(job, params["fit"]))
+    return fitted.transform(X, **_present_params(job, params["transform"]))
+
+
+def _present(job: Job, value: Any) -> Any:
+    return value if job.missing is None or value is None else present_rows(value, ~job.missing)
+
+
+def _present_params(job: Job, params: dict[str, Any]) -> dict[str, Any]:
+    return params if job.missing is None else present_metadata(params, ~job.missing)
+
+
+def _made(job: Job, output: Any) -> Made:
+    """Return the block of all rows, from the transformer's output for those that are present."""
+    found = output.missing if isinstance(output, MaskedBlock) else None
+    output = output.block if isinstance(output, MaskedBlock) else output
+    block = _cast(as_block(job.name, output), job.dtype)
+    form_of(block, job.name)
+    _check_n_rows(job, block)
+    if job.missing is None:
+        return Made(job.transformer, block, found)
+    missing = job.missing.copy()
+    if found is not None:
+        missing[~job.missing] = found
+    return Made(job.transformer, spread_rows(block, ~job.missing), missing)
+
+
+def _check_n_rows(job: Job, block: Any) -> None:
+    n_rows = count_rows(job.X) if job.missing is None else int((~job.missing).sum())
+    if block.shape[0] != n_rows:
+        raise BlockError(
+            f"block {job.name!r}: {type(job.transformer).__name__} returned {block.shape[0]} rows "
+            f"for {n_rows}. A transformer of BlockUnion must return one row per row; leave out "
+            "rows before."
+        )
+
+
+def _pass(job: Job) -> Made:
+    block = as_block(job.name, _plain_numbers(job.X))
+    return Made(job.transformer, _cast(block, job.dtype), job.missing)
+
+
+def _plain_numbers(X: Any) -> Any:
+    """Return columns of a frame and objects that hold numbers as an array of numbers."""
+    if isinstance(X, (pd.Series, pd.DataFrame)):
+        X = X.to_numpy() if _is_plain(X) else plain_floats(X)
+    return plain_floats(X) if isinstance(X, np.ndarray) and X.dtype == object else X
+
+
+def _is_plain(X: Any) -> bool:
+    dtypes = set(X.dtypes) if isinstance(X, pd.DataFrame) else {X.dtype}
+    return len(dtypes) == 1 and isinstance(next(iter(dtypes)), np.dtype)
+
+
+def _cast(block: Any, dtype: Any) -> Any:
+    if dtype is None or not (isinstance(block, (np.ndarray, Ragged)) or sparse.issparse(block)):
+        return block
+    if block.dtype.kind in "iu" and (isinstance(block, Ragged) or block.ndim >= 4):
+        return block
+    if isinstance(block, Ragged):
+        return block.astype(dtype)
+    return block.astype(dtype, copy=False)
+
+
+def _empty_block(spec: BlockSpec, n_rows: int) -> Any:
+    if spec.form == "csr":
+        return sparse.csr_matrix((n_rows, *spec.shape), dtype=spec.dtype)
+    if spec.ragged:
+        return Ragged(_no_values(spec.shape[1:], spec.dtype), np.zeros(n_rows + 1), spec.n_tokens)
+    return scatter_rows(_no_values(spec.shape, spec.dtype), np.zeros(n_rows, dtype=bool))
+
+
+def _no_values(shape: tuple[Any, ...], dtype: np.dtype) -> np.ndarray:
+    return np.empty((0, *shape), dtype=dtype)
+
+
+@contextmanager
+def _named(job: Job) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        columns = ", ".join(map(repr, as_list(job.columns)[:10]))
+        more = "" if len(as_list(job.columns)) <= 10 else ", ..."
+        add_note(
+            error,
+            f"in block {job.name!r} (columns {columns}{more}), {_class_name(job.transformer)}",
+        )
+        raise
+
+
+def _class_name(transformer: Any) -> str:
+    return transformer if isinstance(transformer, str) else type(transformer).__name__
+
+
+@contextmanager
+def _timed(job: Job) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    if job.message:
+        print(f"{job.message} took {time.perf_counter() - start:.2f} s")

@@ -1,0 +1,149 @@
+"""What image and frame loader share: cells read now or later, rows that fail told or marked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skfusion.blocks import MaskedBlock, Ragged
+from skfusion.exceptions import BlockError, BlockTypeError
+from skfusion.inputs._image_reader import describe_cell
+from skfusion.inputs._lazy_cells import LazyCells, attempt_rows, unreadable
+from skfusion.inputs._one_column import cells_of, row_name
+
+__all__ = ["Loading"]
+
+Shape = tuple[int | None, ...]
+
+
+@dataclass
+class Loading:
+    """Reads the cells of one column into one block.
+
+    Parameters
+    ----------
+    who : str
+        Class that messages name.
+    X : column of cells
+        What is read.
+    reader : ImageReader or ClipReader
+        Has ``read(cell)`` and ``shape_of(cell)``.
+    on_error : {"raise", "missing"}
+        What happens to a row that cannot be read.
+    n_threads : int or None
+        Threads.
+    """
+
+    who: str
+    X: Any
+    reader: Any
+    on_error: str
+    n_threads: int | None
+
+    def __post_init__(self) -> None:
+        self.cells = cells_of(self.X, self.who)
+
+    def first_shape(self) -> Shape:
+        """Return the shape of the first row that can be read."""
+        if not self.cells:
+            raise BlockError(f"{self.who}.fit needs at least one row. Got none.")
+        errors: dict[int, Exception] = {}
+        for row in range(len(self.cells)):
+            shapes, found = self._read_shapes([row])
+            if shapes:
+                return shapes[row]
+            errors |= found
+        raise self._first_error(errors, f"{self.who} could read none of {len(self.cells)} rows; ")
+
+    def now(self, shape: Shape) -> Any:
+        """Return all rows decoded: an array, or a ``Ragged`` where ``shape`` begins with None."""
+        if shape[0] is None:
+            return self._ragged(shape)
+        out = np.zeros((len(self.cells), *shape), dtype=np.uint8)
+        shapes: dict[int, Shape] = {}
+
+        def work(row: int) -> None:
+            values = self.reader.read(self.cells[row])
+            shapes[row] = values.shape
+            if values.shape == shape:
+                out[row] = values
+
+        errors = self._attempt(work, range(len(self.cells)))
+        self._check_shapes(shapes, shape)
+        return self._result(out, errors)
+
+    def later(self, shape: Shape) -> Any:
+        """Return a lazy block; the files' headers are read now, to find what is no image."""
+        shapes, errors = self._read_shapes(range(len(self.cells)))
+        self._check_shapes(shapes, shape)
+        block = LazyCells(self.cells, self.reader, shape, self._mask(errors), self.n_threads)
+        return self._result(block, errors)
+
+    def _ragged(self, shape: Shape) -> Any:
+        empty = np.empty((0, *shape[1:]), dtype=np.uint8)
+        clips = [empty] * len(self.cells)
+
+        def work(row: int) -> None:
+            clips[row] = self.reader.read(self.cells[row])
+
+        errors = self._attempt(work, range(len(self.cells)))
+        self._check_shapes({row: clip.shape for row, clip in enumerate(clips)}, shape)
+        offsets = np.concatenate([[0], np.cumsum([len(clip) for clip in clips], dtype=np.int64)])
+        return self._result(Ragged(np.concatenate([empty, *clips]), offsets), errors)
+
+    def _read_shapes(self, rows: Iterable[int]) -> tuple[dict[int, Shape], dict[int, Exception]]:
+        shapes: dict[int, Shape] = {}
+
+        def work(row: int) -> None:
+            shapes[row] = self.reader.shape_of(self.cells[row])
+
+        return shapes, self._attempt(work, rows)
+
+    def _attempt(self, work: Callable[[int], None], rows: Any = None) -> dict[int, Exception]:
+        rows = range(len(self.cells)) if rows is None else rows
+        try:
+            errors = attempt_rows(work, rows, self.n_threads)
+        except BlockTypeError as error:
+            raise BlockTypeError(f"{self.who}: {error}") from error
+        if errors and self.on_error == "raise":
+            raise self._first_error(errors, f"{self.who}: ")
+        return errors
+
+    def _first_error(self, errors: dict[int, Exception], before: str) -> BlockError:
+        row, error = next(iter(errors.items()))
+        more = f"{len(errors) - 1} further rows cannot be read." if len(errors) > 1 else ""
+        return unreadable(before + row_name(self.X, row), self.cells[row], error, more)
+
+    def _check_shapes(self, shapes: dict[int, Shape], shape: Shape) -> None:
+        wrong = [row for row in sorted(shapes) if not _fits(shapes[row], shape)]
+        if not wrong:
+            return
+        right = next((row for row in sorted(shapes) if _fits(shapes[row], shape)), None)
+        other = "the rows seen at fit" if right is None else self._name(right)
+        raise BlockError(
+            f"{self.who}: {self._name(wrong[0])} has shape {shapes[wrong[0]]}, but {other} "
+            f"{_text(shape)}. All rows of a block are alike: give size=(height, width) to resize."
+        )
+
+    def _name(self, row: int) -> str:
+        return f"{row_name(self.X, row)}, {describe_cell(self.cells[row])},"
+
+    def _mask(self, errors: dict[int, Exception]) -> np.ndarray:
+        mask = np.zeros(len(self.cells), dtype=bool)
+        mask[list(errors)] = True
+        return mask
+
+    def _result(self, block: Any, errors: dict[int, Exception]) -> Any:
+        return MaskedBlock(block, self._mask(errors)) if self.on_error == "missing" else block
+
+
+def _fits(shape: Shape, wanted: Shape) -> bool:
+    start = 1 if wanted[0] is None else 0
+    return shape[start:] == wanted[start:]
+
+
+def _text(shape: Shape) -> str:
+    return "has " + str(tuple("any" if size is None else size for size in shape)).replace("'", "")

@@ -1,0 +1,104 @@
+"""Columns of any pandas type as what scikit-learn's transformers take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skfusion.exceptions import BlockTypeError
+
+__all__ = ["PlainLabels", "PlainNumbers", "plain_floats"]
+
+
+class _Plain(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Learns only the names of the columns."""
+
+    def fit(self, X: Any, y: Any = None) -> _Plain:
+        validate_data(self, _as_frame(X), skip_check_array=True)
+        return self
+
+    def _read(self, X: Any) -> pd.DataFrame:
+        check_is_fitted(self, "n_features_in_")
+        frame = _as_frame(X)
+        validate_data(self, frame, skip_check_array=True, reset=False)
+        return frame
+
+
+class PlainNumbers(_Plain):
+    """Booleans, nullable and object columns of numbers as float64, NaN where a cell is missing.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skfusion.inputs._plain import PlainNumbers
+    >>> PlainNumbers().fit_transform(pd.DataFrame({"on": [True, None, False]})).tolist()
+    [[1.0], [nan], [0.0]]
+    """
+
+    def transform(self, X: Any) -> np.ndarray:
+        return plain_floats(self._read(X))
+
+
+class PlainLabels(_Plain):
+    """Categories, strings and nullable columns as strings, NaN where a cell is missing.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skfusion.inputs._plain import PlainLabels
+    >>> PlainLabels().fit_transform(pd.DataFrame({"colour": ["red", None]})).tolist()
+    [['red'], [nan]]
+    """
+
+    def transform(self, X: Any) -> np.ndarray:
+        frame = self._read(X)
+        labels = np.empty(frame.shape, dtype=object)
+        for position in range(frame.shape[1]):
+            column = frame.iloc[:, position].astype(object)
+            labels[:, position] = [np.nan if pd.isna(cell) else str(cell) for cell in column]
+        return labels
+
+
+def plain_floats(X: Any) -> np.ndarray:
+    """Return a column, frame or object array of numbers as a 2-D array of floats.
+
+    Raises
+    ------
+    BlockTypeError
+        If a cell is not a number; the message names the column and shows the cell.
+    """
+    frame = _as_frame(X)
+    floats = np.empty(frame.shape, dtype=np.float64)
+    for position, name in enumerate(frame.columns):
+        floats[:, position] = _floats_of(name, frame.iloc[:, position])
+    return floats
+
+
+def _floats_of(name: Any, column: pd.Series) -> np.ndarray:
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "fiub":
+        return column.to_numpy()
+    cells = column.astype(object).to_numpy()
+    try:
+        return np.where(pd.isna(cells), np.nan, cells).astype(np.float64)
+    except (TypeError, ValueError) as error:
+        cell = next(cell for cell in cells if not _is_number(cell))
+        raise BlockTypeError(
+            f"column {name!r} must hold numbers here, and holds {type(cell).__name__} (such as "
+            f"{cell!r:.60}). Give it a transformer that makes numbers of it."
+        ) from error
+
+
+def _is_number(cell: Any) -> bool:
+    try:
+        float(np.nan if cell is None or cell is pd.NA else cell)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _as_frame(X: Any) -> pd.DataFrame:
+    return X if isinstance(X, pd.DataFrame) else pd.DataFrame(X)

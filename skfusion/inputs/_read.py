@@ -1,0 +1,98 @@
+"""Input of ``fit`` and ``transform``, checked as scikit-learn does, seen as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import issparse
+from sklearn.utils.validation import validate_data
+
+from skfusion.blocks import Blocks
+from skfusion.exceptions import BlockError, BlockTypeError
+from skfusion.inputs._table import ArrayTable, FrameTable, NamedTable, Table, frame_of_polars
+
+__all__ = ["read_table"]
+
+
+def read_table(union: Any, X: Any, reset: bool) -> Table:
+    """Return the table of ``X`` and, where ``reset``, set the feature attributes of ``union``.
+
+    Raises
+    ------
+    ValueError
+        scikit-learn's own messages: no rows, no columns, 1-D, complex, infinite, another number
+        of columns than at fit.
+    BlockError
+        For arrays of different length, or a dict or ``Blocks`` after a fit without names.
+    """
+    if isinstance(X, Blocks) or (isinstance(X, Mapping) and not issparse(X)):
+        return _read_named(union, NamedTable(X), reset)
+    if type(X).__module__.partition(".")[0] == "polars" and hasattr(X, "columns"):
+        return _read_frame(union, FrameTable(frame_of_polars(X), X), reset)
+    if isinstance(X, pd.DataFrame):
+        return _read_frame(union, FrameTable(X), reset)
+    return _read_array(union, X, reset)
+
+
+def _read_named(union: Any, table: NamedTable, reset: bool) -> NamedTable:
+    if not reset and not hasattr(union, "feature_names_in_"):
+        raise BlockError(
+            f"BlockUnion was fitted on columns without names, and got {table.names!r}. "
+            "Pass the same kind of input as at fit."
+        )
+    _check_names(table.keys)
+    _check_size(table, union)
+    if reset:
+        union.feature_names_in_ = np.asarray(table.names, dtype=object)
+        union.n_features_in_ = table.n_columns
+    return table
+
+
+def _check_names(names: list[Any]) -> None:
+    for name in names:
+        if not isinstance(name, str):
+            raise BlockTypeError(
+                f"the keys of a dict of arrays must be strings. Got {name!r}. Rename the key."
+            )
+
+
+def _read_frame(union: Any, table: FrameTable, reset: bool) -> FrameTable:
+    _check_size(table, union)
+    by_name = table.names is not None and hasattr(union, "feature_names_in_")
+    if reset or not by_name:
+        validate_data(union, table.frame, skip_check_array=True, reset=reset)
+    return table
+
+
+def _check_size(table: Table, union: Any) -> None:
+    shape = (table.n_rows, table.n_columns)
+    for count, what in zip(shape, ("sample", "feature"), strict=True):
+        if count == 0:
+            raise BlockError(
+                f"Found array with 0 {what}(s) (shape={shape}) while a minimum of 1 is required "
+                f"by {type(union).__name__}."
+            )
+
+
+def _read_array(union: Any, X: Any, reset: bool) -> ArrayTable:
+    array = validate_data(
+        union,
+        _as_object(X),
+        accept_sparse="csr",
+        dtype=None,
+        ensure_all_finite="allow-nan",
+        reset=reset,
+    )
+    names = None if reset else getattr(union, "feature_names_in_", None)
+    return ArrayTable(array, None if names is None else list(names))
+
+
+def _as_object(X: Any) -> Any:
+    """Return nested lists that hold text as objects: numpy would turn their numbers into text."""
+    if not isinstance(X, (list, tuple)) or not X or not isinstance(X[0], (list, tuple)):
+        return X
+    has_text = any(isinstance(cell, str) for row in X for cell in row)
+    return np.asarray(X, dtype=object) if has_text else X

@@ -1,0 +1,212 @@
+"""One view of what users hold: frames, dicts of arrays, arrays, sparse matrices, Blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from skfusion.blocks import Blocks
+from skfusion.exceptions import BlockError, BlockTypeError
+from skfusion.inputs._missing import missing_rows
+
+__all__ = ["ArrayTable", "FrameTable", "NamedTable", "Table"]
+
+
+class Table:
+    """Columns that are taken by name, or by position where they have no names.
+
+    Attributes
+    ----------
+    source : object
+        What the user passed; callables that choose columns receive it.
+    names : list of str or None
+        Names of the columns.
+    n_rows, n_columns : int
+        Size.
+    """
+
+    source: Any
+    names: list[str] | None
+    n_rows: int
+    n_columns: int
+
+    @property
+    def keys(self) -> list[Any]:
+        """Names of the columns, or their positions where they have no names."""
+        return self.names if self.names is not None else list(range(self.n_columns))
+
+    def take(self, columns: Any) -> Any:
+        """Return one column, 1-D, for a name or position; 2-D for a list of them."""
+        raise NotImplementedError
+
+    def missing(self, columns: Any, taken: Any) -> np.ndarray | None:
+        """Return the mask of rows without any value in ``columns``, which ``take`` returned."""
+        return missing_rows(taken)
+
+
+class FrameTable(Table):
+    """Columns of a pandas frame; a frame of another library is converted column by column."""
+
+    def __init__(self, frame: pd.DataFrame, source: Any = None) -> None:
+        self.frame, self.source = frame, frame if source is None else source
+        self.n_rows, self.n_columns = frame.shape
+        labels = list(frame.columns)
+        self.names = labels if labels and all(isinstance(name, str) for name in labels) else None
+        _check_unique(self.names or [])
+
+    def take(self, columns: Any) -> Any:
+        """Return a Series for a name or position, a frame for a list of them."""
+        if isinstance(columns, str):
+            return self.frame[columns]
+        if isinstance(columns, int):
+            return self.frame.iloc[:, columns]
+        if columns == self.keys:
+            return self.frame
+        return self.frame[columns] if isinstance(columns[0], str) else self.frame.iloc[:, columns]
+
+
+class NamedTable(Table):
+    """The arrays of a dict, or of ``Blocks``; a name stands for the whole array."""
+
+    def __init__(self, source: Any) -> None:
+        self.source = source
+        if isinstance(source, Blocks):
+            self.names, self.n_rows = list(source.names), len(source)
+            self._values: dict[str, Any] | None = None
+        else:
+            self._values = {name: _as_values(name, value) for name, value in source.items()}
+            self.names = list(self._values)
+            self.n_rows = _common_length(self._values)
+        self.n_columns = len(self.names)
+
+    def take(self, columns: Any) -> Any:
+        """Return the array itself for a name; for a list of names the arrays side by side."""
+        if isinstance(columns, str):
+            return self.source[columns] if self._values is None else self._values[columns]
+        return _side_by_side({name: self.take(name) for name in columns})
+
+    def missing(self, columns: Any, taken: Any) -> np.ndarray | None:
+        """Return the rows that ``Blocks`` mark as missing, or that hold no value."""
+        if not isinstance(self.source, Blocks):
+            return missing_rows(taken)
+        names = [columns] if isinstance(columns, str) else columns
+        masks = [self._mask_of(name) for name in names]
+        known = [mask for mask in masks if mask is not None]
+        return np.logical_and.reduce(known) if len(known) == len(masks) else None
+
+    def _mask_of(self, name: str) -> np.ndarray | None:
+        masks = [
+            mask
+            for mask in (self.source.missing(name), missing_rows(self.take(name)))
+            if mask is not None
+        ]
+        return np.logical_or.reduce(masks) if masks else None
+
+
+class ArrayTable(Table):
+    """Columns of a 2-D array or a sparse matrix."""
+
+    def __init__(self, array: Any, names: list[str] | None = None) -> None:
+        self.source, self.names = array, names
+        self.n_rows, self.n_columns = array.shape
+
+    def take(self, columns: Any) -> Any:
+        """Return a 1-D array (of a sparse matrix one column), or the columns of a list."""
+        if isinstance(columns, (str, int)):
+            position = self._position(columns)
+            return self.source[:, [position] if sparse.issparse(self.source) else position]
+        positions = [self._position(column) for column in columns]
+        return (
+            self.source if positions == list(range(self.n_columns)) else self.source[:, positions]
+        )
+
+    def _position(self, column: Any) -> int:
+        return self.names.index(column) if isinstance(column, str) and self.names else int(column)
+
+
+def frame_of_polars(frame: Any) -> pd.DataFrame:
+    """Return a polars frame as a pandas frame, without the need of pyarrow."""
+    return pd.DataFrame({name: _as_values(name, frame[name]) for name in frame.columns})
+
+
+def _as_values(name: Any, value: Any) -> Any:
+    """Return ``value`` as something with rows: Series, frame, array, sparse matrix, block."""
+    if type(value).__module__.partition(".")[0] == "polars":
+        return pd.Series(_cells(list(value)) if _is_nested(value) else value.to_numpy())
+    if isinstance(value, (list, tuple)):
+        value = _array_of(value)
+    if not hasattr(value, "shape") or len(value.shape) == 0:
+        raise BlockTypeError(
+            f"{name!r} is a {type(value).__name__}, which has no rows. Each entry of the dict "
+            "must be an array, a Series, a sparse matrix or a Ragged with one row per sample."
+        )
+    if isinstance(value, np.ndarray) and value.dtype.kind in "US":
+        return value.astype(object)
+    return value
+
+
+def _is_nested(series: Any) -> bool:
+    return type(series.dtype).__name__ in ("List", "Array")
+
+
+def _array_of(values: Any) -> np.ndarray:
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        return _cells(values)
+    mixed = array.dtype.kind in "US" and not all(isinstance(value, str) for value in values)
+    return _cells(values) if mixed else array
+
+
+def _cells(values: Any) -> np.ndarray:
+    cells = np.empty(len(values), dtype=object)
+    for row, value in enumerate(values):
+        cells[row] = value
+    return cells
+
+
+def _side_by_side(arrays: dict[str, Any]) -> Any:
+    if all(len(array.shape) == 1 for array in arrays.values()):
+        columns = {name: np.asarray(array) for name, array in arrays.items()}
+        return pd.DataFrame({name: pd.Series(column) for name, column in columns.items()})
+    if len(arrays) == 1:
+        return next(iter(arrays.values()))
+    for name, array in arrays.items():
+        if len(array.shape) > 2 or None in array.shape:
+            raise BlockError(
+                f"{name!r} has {len(array.shape)} axes and cannot stand beside other columns. "
+                f"Give it a block of its own, with the name {name!r} in place of a list."
+            )
+    parts = [array if sparse.issparse(array) else _two_d(array) for array in arrays.values()]
+    if any(sparse.issparse(part) for part in parts):
+        return sparse.hstack(parts, format="csr")
+    return np.hstack(parts)
+
+
+def _two_d(array: Any) -> np.ndarray:
+    array = np.asarray(array)
+    return array[:, None] if array.ndim == 1 else array
+
+
+def _common_length(values: Mapping[str, Any]) -> int:
+    lengths = {name: value.shape[0] for name, value in values.items()}
+    if len(set(lengths.values())) > 1:
+        counts = ", ".join(f"{name!r} has {length}" for name, length in lengths.items())
+        raise BlockError(
+            f"all entries of the dict must have the same number of rows: {counts}. "
+            "Fill rows that lack an entry with NaN or None: they are marked as missing."
+        )
+    return next(iter(lengths.values()), 0)
+
+
+def _check_unique(names: list[str]) -> None:
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BlockError(
+            f"column {twice!r} occurs more than once. Columns are chosen by name, so each needs "
+            "its own; rename one of them."
+        )

@@ -1,0 +1,347 @@
+"""The union of transformers whose outputs stay named blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn import config_context, get_config
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import Bunch, get_tags
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import check_is_fitted
+
+from skfusion.blocks import Blocks, check_block_name
+from skfusion.exceptions import BlockError
+from skfusion.inputs._apply import Job, Made, fit_block, transform_block
+from skfusion.inputs._choose import choose_transformers
+from skfusion.inputs._columns import as_list, check_present, resolve_columns
+from skfusion.inputs._diagram import parallel_block, single_block
+from skfusion.inputs._missing import count_rows
+from skfusion.inputs._names import names_of_block
+from skfusion.inputs._no_set_output import NO_SET_OUTPUT
+from skfusion.inputs._read import read_table
+from skfusion.inputs._steps import (
+    Steps,
+    active_steps,
+    check_dtype,
+    check_names,
+    check_steps,
+    fresh,
+    is_word,
+    params_of,
+    well_formed,
+)
+from skfusion.inputs._table import NamedTable, Table
+
+__all__ = ["BlockUnion"]
+
+
+class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
+    """Transformers side by side, each output a named block in its own form.
+
+    Works like ``ColumnTransformer``, but does not lay the outputs side by side in one matrix:
+    text stays sparse, images keep their axes, token ids stay ragged.
+
+    Rows whose source is missing (None, NaN, NaT, NA; of several columns: in all of them) are not
+    shown to the transformer of that block, neither to learn nor to transform, and are marked as
+    missing in the ``Blocks``. So an imputer fills single cells of a row, and never a row that has
+    none of the block's columns.
+
+    Parameters
+    ----------
+    transformers : list of (name, transformer, columns), default=None
+        ``transformer`` has ``fit`` and ``transform``, or is "passthrough" or "drop". ``columns``
+        is a name, a position, a list of either, a slice, a mask or a callable that receives X;
+        one name or position gives the transformer a 1-D column, all else two dimensions. A
+        block without columns (a selector that found none) is left out. None chooses by column,
+        see Notes.
+    remainder : "drop", "passthrough" or transformer, default="drop"
+        What becomes of the columns that no block names: a block called "remainder". Of a dict
+        of arrays or ``Blocks``, "passthrough" keeps each as a block of its own name.
+    n_jobs : int, default=None
+        Number of blocks made at once.
+    verbose : bool, default=False
+        Whether to print a line with the time per block.
+    dtype : dtype or None, default="float32"
+        Type of floating values in the blocks, also of booleans and of integer vectors. Images
+        and videos of integers and ragged integers stay as they are. None casts nothing.
+
+    Attributes
+    ----------
+    transformers_ : list of (name, fitted transformer, columns)
+        What was fitted, and on which columns; says what was chosen where the user chose nothing.
+    named_transformers_ : Bunch
+        The fitted transformers by name.
+    specs_ : dict of str to BlockSpec
+        Form and shape of each block.
+    n_features_in_ : int
+        Number of columns of X, or of entries of a dict or ``Blocks``.
+    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+        Their names, where they all have names that are strings.
+
+    Raises
+    ------
+    BlockError
+        For a column that does not exist, names used twice, a block without a single row.
+    BlockTypeError
+        For a transformer that is none, or returns no block.
+
+    See Also
+    --------
+    sklearn.compose.ColumnTransformer : The same with one matrix as the output.
+
+    Notes
+    -----
+    X, of ``n_rows`` rows, is a pandas or polars frame, a dict of arrays, a 2-D array, a sparse
+    matrix or ``Blocks``. ``BlockUnion()`` chooses:
+
+    - numeric columns: one block "numbers", imputed by the median and scaled;
+    - booleans: one block "booleans";
+    - strings with few values and categories: one sparse one-hot block "categories";
+    - texts (strings with more than 40 different values, or of three and more words on average
+      that seldom repeat): one sparse TF-IDF block per column, named after it;
+    - dates: one block "dates" of calendar parts;
+    - arrays in cells: one block per column, stacked or ragged;
+    - in a dict of arrays or ``Blocks``: 2-D numbers are a block of their own, imputed and scaled;
+      sparse, ragged and deeper arrays are blocks as they are.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn.feature_extraction.text import TfidfVectorizer
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skfusion.inputs import BlockUnion
+    >>> frame = pd.DataFrame({"review": ["good", None, "very good"], "price": [1.0, 2.0, 3.0]})
+    >>> union = BlockUnion([("text", TfidfVectorizer(), "review"),
+    ...                     ("facts", StandardScaler(), ["price"])])
+    >>> union.fit_transform(frame)
+    Blocks(3 rows)
+      text   csr     (3, 2)  float32  1 missing
+      facts  vector  (3, 1)  float32
+    >>> union.get_feature_names_out().tolist()
+    ['text__good', 'text__very', 'facts__price']
+    """
+
+    def __init__(
+        self,
+        transformers: Any = None,
+        *,
+        remainder: Any = "drop",
+        n_jobs: int | None = None,
+        verbose: bool = False,
+        dtype: Any = "float32",
+    ) -> None:
+        self.transformers = transformers
+        self.remainder = remainder
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.dtype = dtype
+
+    def fit(self, X: Any, y: Any = None, **params: Any) -> BlockUnion:
+        """Fit all transformers.
+
+        Parameters
+        ----------
+        X : frame, dict of arrays, array, sparse matrix or Blocks of n_rows rows
+            Source of the blocks.
+        y : array of shape (n_rows,) or (n_rows, n_outputs), default=None
+            Target, passed to the transformers.
+        **params : dict
+            Metadata such as ``sample_weight``, where metadata routing is enabled.
+
+        Returns
+        -------
+        BlockUnion
+            The union itself.
+        """
+        self._fit(X, y, self._route("fit", params))
+        return self
+
+    def fit_transform(self, X: Any, y: Any = None, **params: Any) -> Blocks:
+        """Fit all transformers and return their blocks; parameters as for ``fit``."""
+        return self._fit(X, y, self._route("fit_transform", params))
+
+    def transform(self, X: Any, **params: Any) -> Blocks:
+        """Return the blocks of X.
+
+        Parameters
+        ----------
+        X : frame, dict of arrays, array, sparse matrix or Blocks of n_rows rows
+            Columns with names are found by name: their order and further columns do not matter.
+        **params : dict
+            Metadata, where metadata routing is enabled.
+
+        Returns
+        -------
+        Blocks
+            Of ``n_rows`` rows.
+        """
+        check_is_fitted(self, "transformers_")
+        routed = self._route("transform", params)
+        table = read_table(self, X, reset=False)
+        steps = active_steps(self.transformers_)
+        for name, _, columns in steps:
+            check_present(name, columns, table)
+        arguments = [(self.specs_[name], params_of(routed, name)) for name, _, _ in steps]
+        return _collect(steps, self._run(transform_block, steps, table, arguments))
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return the names of the columns of ``Blocks.hstack()``, as "block__feature".
+
+        A block that is not 2-D contributes one name, its own. ``input_features`` is there for
+        compatibility; the names seen at fit are used.
+        """
+        check_is_fitted(self, "transformers_")
+        names: list[str] = []
+        for name, transformer, columns in active_steps(self.transformers_):
+            sources = [key if isinstance(key, str) else f"x{key}" for key in as_list(columns)]
+            names += names_of_block(name, transformer, sources, self.specs_[name])
+        return np.array(names, dtype=object)
+
+    @property
+    def named_transformers_(self) -> Bunch:
+        """Fitted transformers by name."""
+        return Bunch(**{name: transformer for name, transformer, _ in self.transformers_})
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters; where ``deep``, with those of the transformers by name."""
+        params = dict(super().get_params(deep=deep))
+        for name, transformer, _ in well_formed(self.transformers) if deep else []:
+            params[name] = transformer
+            if hasattr(transformer, "get_params") and not isinstance(transformer, type):
+                inner = transformer.get_params(deep=True)
+                params.update({f"{name}__{key}": value for key, value in inner.items()})
+        return params
+
+    def set_params(self, **params: Any) -> BlockUnion:
+        """Set parameters: the union's, a transformer by its name, or ``name__parameter``."""
+        if "transformers" in params:
+            self.transformers = params.pop("transformers")
+        steps = well_formed(self.transformers)
+        if replaced := {name for name, _, _ in steps} & set(params):
+            self.transformers = [
+                (name, params[name] if name in replaced else transformer, columns)
+                for name, transformer, columns in steps
+            ]
+        super().set_params(**{key: params[key] for key in params if key not in replaced})
+        return self
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return how metadata reaches the transformers."""
+        router = MetadataRouter(owner=self)
+        for name, transformer in self._consumers():
+            mapping = MethodMapping()
+            callees = (
+                ["fit_transform"] if hasattr(transformer, "fit_transform") else ["fit", "transform"]
+            )
+            for callee in callees:
+                mapping.add(caller="fit", callee=callee).add(caller="fit_transform", callee=callee)
+            mapping.add(caller="transform", callee="transform")
+            router.add(method_mapping=mapping, **{name: transformer})
+        return router
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        inner = [
+            get_tags(transformer).input_tags
+            for _, transformer in self._consumers()
+            if hasattr(transformer, "__sklearn_tags__")
+        ]
+        tags.input_tags.sparse = all(one.sparse for one in inner)
+        tags.input_tags.allow_nan = all(one.allow_nan for one in inner)
+        tags.input_tags.dict = True
+        # Values are cast to `dtype`, whatever they were.
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+    def _sk_visual_block_(self) -> Any:
+        steps = getattr(self, "transformers_", None) or well_formed(self.transformers)
+        return parallel_block(steps) if steps else single_block(self)
+
+    # How the work is laid out
+
+    def _fit(self, X: Any, y: Any, routed: Any) -> Blocks:
+        check_dtype(self.dtype)
+        table = read_table(self, X, reset=True)
+        _check_target(table, y)
+        steps = self._steps(table)
+        active = [(name, fresh(name, one), columns) for name, one, columns in active_steps(steps)]
+        arguments = [(y, params_of(routed, name)) for name, _, _ in active]
+        made = self._run(fit_block, active, table, arguments)
+        blocks = _collect(active, made)
+        fitted = {name: one.transformer for (name, _, _), one in zip(active, made, strict=True)}
+        self.transformers_ = [(name, fitted.get(name, one), chosen) for name, one, chosen in steps]
+        self.specs_ = blocks.specs()
+        return blocks
+
+    def _steps(self, table: Table) -> Steps:
+        """Return the steps with resolved columns, the remainder included."""
+        if self.transformers is None:
+            steps = choose_transformers(table)
+        else:
+            steps = [
+                (name, transformer, resolve_columns(name, columns, table))
+                for name, transformer, columns in check_steps(
+                    self.transformers, self.get_params(deep=False)
+                )
+            ]
+        steps = steps + self._remaining(steps, table)
+        check_names(steps)
+        return steps
+
+    def _remaining(self, steps: Steps, table: Table) -> Steps:
+        used = {key for _, _, columns in steps for key in as_list(columns)}
+        rest = [key for key in table.keys if key not in used]
+        if not rest:
+            return []
+        if isinstance(table, NamedTable) and is_word(self.remainder, "passthrough"):
+            return [(check_block_name(key), "passthrough", key) for key in rest]
+        return [("remainder", self.remainder, rest)]
+
+    def _run(
+        self, work: Callable[..., Made], steps: Steps, table: Table, arguments: list[Any]
+    ) -> list[Made]:
+        # Blocks keep each output in its own form, whatever form was set for all transformers.
+        with config_context(transform_output="default"):
+            made: list[Made] = Parallel(n_jobs=self.n_jobs)(
+                delayed(work)(self._job(table, step, number, len(steps)), *arguments[number])
+                for number, step in enumerate(steps)
+            )
+        return made
+
+    def _job(self, table: Table, step: tuple[str, Any, Any], number: int, n_steps: int) -> Job:
+        name, transformer, columns = step
+        X = table.take(columns)
+        missing = table.missing(columns, X)
+        message = f"[BlockUnion] block {name!r} ({number + 1} of {n_steps})" if self.verbose else ""
+        return Job(name, transformer, columns, X, missing, check_dtype(self.dtype), message)
+
+    def _consumers(self) -> list[tuple[str, Any]]:
+        named = [(name, transformer) for name, transformer, _ in well_formed(self.transformers)]
+        return [*named, ("remainder", self.remainder)]
+
+    def _route(self, method: str, params: dict[str, Any]) -> Any:
+        if params and not get_config()["enable_metadata_routing"]:
+            raise ValueError(
+                f"{sorted(params)} are passed to BlockUnion.{method}, but metadata routing is off. "
+                "Set sklearn.set_config(enable_metadata_routing=True), and request the metadata "
+                "from the inner transformers with their set_..._request."
+            )
+        return process_routing(self, method, **params)
+
+
+def _collect(steps: Steps, made: list[Made]) -> Blocks:
+    names = [name for name, _, _ in steps]
+    blocks = {name: one.block for name, one in zip(names, made, strict=True)}
+    masks = {name: one.missing for name, one in zip(names, made, strict=True)}
+    return Blocks(blocks, {name: mask for name, mask in masks.items() if mask is not None})
+
+
+def _check_target(table: Table, y: Any) -> None:
+    if y is not None and count_rows(y) != table.n_rows:
+        raise BlockError(
+            f"X has {table.n_rows} rows and y has {count_rows(y)}. Give one target per row."
+        )
