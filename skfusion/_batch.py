@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,7 +11,7 @@ from scipy.sparse import issparse
 
 from skfusion.blocks import Blocks, BlockSpec, Ragged
 
-__all__ = ["Batch", "Padded", "SparseRows", "cut_batches", "dummy_input", "make_batch"]
+__all__ = ["Batch", "Padded", "SparseRows", "dummy_input", "make_batch"]
 
 
 class SparseRows(NamedTuple):
@@ -46,25 +45,25 @@ class Batch:
         Which rows have the block; only blocks that some row of the batch lacks.
     n_rows : int
         Number of rows of the batch.
+    encoded : frozenset of str
+        Blocks whose inputs are the outputs of their encoder already.
     """
 
     inputs: dict[str, Any]
     present: dict[str, torch.Tensor]
     n_rows: int
+    encoded: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return self.n_rows
 
 
-def cut_batches(
-    blocks: Blocks, batch_size: int, dtype: torch.dtype, device: torch.device
-) -> Iterator[Batch]:
-    """Yield the rows of ``blocks`` in order, ``batch_size`` at a time."""
-    for start in range(0, len(blocks), batch_size):
-        yield make_batch(blocks[start : start + batch_size], dtype, device)
-
-
-def make_batch(blocks: Blocks, dtype: torch.dtype, device: torch.device) -> Batch:
+def make_batch(
+    blocks: Blocks,
+    dtype: torch.dtype,
+    device: torch.device,
+    encoded: frozenset[str] = frozenset(),
+) -> Batch:
     """Return all rows of ``blocks`` as one batch on ``device``, floating values as ``dtype``."""
     inputs, present = {}, {}
     for name in blocks.names:
@@ -75,7 +74,7 @@ def make_batch(blocks: Blocks, dtype: torch.dtype, device: torch.device) -> Batc
             block = blocks[~absent][name]
             present[name] = torch.from_numpy(~absent).to(device)
         inputs[name] = _input(block, dtype, device)
-    return Batch(inputs, present, len(blocks))
+    return Batch(inputs, present, len(blocks), encoded)
 
 
 def dummy_input(spec: BlockSpec, dtype: torch.dtype, n_rows: int = 2) -> Any:

@@ -41,10 +41,20 @@ class ModulePlan:
         pooled = self.fusion.takes == "vectors"
         encoders = {name: self._encoder(name, pooled) for name in self.specs}
         widths = {name: self._width(name, encoder) for name, encoder in encoders.items()}
-        module = FusionModule(encoders, widths, self.fusion.build(widths), pooled).to(self.dtype)
+        module = FusionModule(encoders, widths, self._fusion(widths), pooled).to(self.dtype)
         module.width = self._fused_width(module)
-        module.head = self.head.build(module.width, self.n_outputs).to(self.dtype)
+        module.head = self._head(module.width)
         return module
+
+    def _fusion(self, widths: Mapping[str, int]) -> nn.Module:
+        if self.fusion.decides:
+            return self.fusion.build(widths, n_outputs=self.n_outputs)
+        return self.fusion.build(widths)
+
+    def _head(self, width: int) -> nn.Module:
+        if self.fusion.decides:
+            return nn.Identity()
+        return self.head.build(width, self.n_outputs).to(self.dtype)
 
     def _encoder(self, name: str, pooled: bool) -> nn.Module:
         try:
@@ -76,7 +86,8 @@ class ModulePlan:
 class FusionModule(nn.Module):
     """Batch -> (n_rows, n_outputs).
 
-    A missing block is represented by ``stand_ins[i]``, a learned vector of the block's width,
+    An encoder module with a true attribute ``frozen`` is not trained: its outputs are computed once
+    per fit and come in ``batch.encoded``. A missing block is represented by ``stand_ins[i]``, a learned vector of the block's width,
     in training and in prediction. Encoders only ever see the rows that have their block.
     """
 
@@ -107,11 +118,23 @@ class FusionModule(nn.Module):
         """Return what the fusion takes of each block: vectors, or tokens and mask."""
         encoded = {}
         for i, name in enumerate(self.names):
-            encoded[name] = self._encode(i, batch.inputs[name], batch.present.get(name))
+            encoded[name] = self._encode(i, batch, batch.present.get(name))
         return encoded
 
-    def _encode(self, i: int, x: Any, present: torch.Tensor | None) -> Any:
-        encoded = None if present is not None and not present.any() else _call(self.encoders[i], x)
+    def encode_block(self, i: int, x: Any) -> Any:
+        """Return what encoder ``i`` makes of its input ``x``."""
+        return _call(self.encoders[i], x)
+
+    def frozen(self) -> tuple[str, ...]:
+        """Return the names of the blocks whose encoder is not trained."""
+        parts = zip(self.names, self.encoders, strict=True)
+        return tuple(name for name, encoder in parts if getattr(encoder, "frozen", False))
+
+    def _encode(self, i: int, batch: Batch, present: torch.Tensor | None) -> Any:
+        encoded = None
+        if present is None or present.any():
+            x, known = batch.inputs[self.names[i]], self.names[i] in batch.encoded
+            encoded = _as_encoded(x) if known else self.encode_block(i, x)
         if self.pooled:
             return encoded if present is None else _fill(encoded, present, self.stand_ins[i])
         tokens, mask = encoded if isinstance(encoded, tuple) else (encoded, None)
@@ -131,6 +154,11 @@ class FusionModule(nn.Module):
 def _call(encoder: nn.Module, x: Any) -> Any:
     """Ragged rows come with their mask as a second argument."""
     return encoder(x.values, x.mask) if hasattr(x, "mask") else encoder(x)
+
+
+def _as_encoded(x: Any) -> Any:
+    """Encoded rows that were kept: padded ones are tokens and their mask."""
+    return (x.values, x.mask) if hasattr(x, "mask") else x
 
 
 def _fill(

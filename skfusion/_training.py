@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -19,6 +18,7 @@ from tqdm.auto import tqdm
 
 from skfusion._batch import Batch, make_batch
 from skfusion._checks import check_choice
+from skfusion._frozen import encode_frozen, rows_per_step
 from skfusion._module import ModulePlan
 from skfusion.blocks import Blocks
 from skfusion.exceptions import NonFiniteLossError
@@ -28,21 +28,29 @@ __all__ = ["Net", "Rows", "load_weights", "make_net", "pack_net", "pick_device",
 
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 _BATCH_RECORDS = ("batches", "_batch_count", "_best")
-_PREDICT_NUMBERS = 2**21  # of input per step: large enough to be quick, small enough for caches
 
 
 class Rows:
-    """Rows to train on: blocks, codes of the target, and weights of mean 1 (or None)."""
+    """Rows to train on: blocks, codes of the target, and weights of mean 1 (or None).
 
-    def __init__(self, blocks: Blocks, codes: np.ndarray, weight: np.ndarray | None) -> None:
-        self.blocks, self.codes, self.weight = blocks, codes, weight
+    ``encoded`` names blocks that are the outputs of their frozen encoder already.
+    """
+
+    def __init__(
+        self,
+        blocks: Blocks,
+        codes: np.ndarray,
+        weight: np.ndarray | None,
+        encoded: frozenset[str] = frozenset(),
+    ) -> None:
+        self.blocks, self.codes, self.weight, self.encoded = blocks, codes, weight, encoded
 
     def __len__(self) -> int:
         return len(self.blocks)
 
     def __getitem__(self, rows: Any) -> Rows:
         weight = None if self.weight is None else self.weight[rows]
-        return Rows(self.blocks[rows], self.codes[rows], weight)
+        return Rows(self.blocks[rows], self.codes[rows], weight, self.encoded)
 
 
 class _BatchIterator:
@@ -61,7 +69,8 @@ class _BatchIterator:
         n = len(self.rows)
         order = torch.randperm(n) if self.shuffle else torch.arange(n)
         for chosen in order.split(self.batch_size):
-            batch = make_batch(self.rows.blocks.take(chosen.numpy()), self.dtype, self.device)
+            rows = self.rows.blocks.take(chosen.numpy())
+            batch = make_batch(rows, self.dtype, self.device, self.rows.encoded)
             chosen = chosen.to(self.device)
             weight = None if self.weight is None else self.weight[chosen]
             yield batch, self.codes[chosen], weight
@@ -127,13 +136,19 @@ class Net(NeuralNet):
         """Train for ``n_epochs``; with ``undo`` an error leaves the net as it was before."""
         self.set_params(max_epochs=n_epochs)
         with _undone_on_error(self) if undo else nullcontext():
-            self.partial_fit((rows, held_out))
+            parts = [part and self._encode_frozen(part) for part in (rows, held_out)]
+            self.partial_fit(tuple(parts))
+
+    def _encode_frozen(self, rows: Rows) -> Rows:
+        """Run the encoders that are not trained now, once, instead of in every epoch."""
+        blocks, encoded = encode_frozen(self.module_, self.module, rows.blocks, self.device)
+        return Rows(blocks, rows.codes, rows.weight, encoded)
 
     def outputs(self, blocks: Blocks, part: str = "forward") -> np.ndarray:
         """Return what ``part`` of the module makes of ``blocks``: (n_rows, width)."""
         self.module_.eval()
         compute, plan = getattr(self.module_, part), self.module
-        device, step = torch.device(self.device), _rows_per_step(plan)
+        device, step = torch.device(self.device), rows_per_step(plan.specs.values())
         with torch.inference_mode():
             parts = [
                 compute(make_batch(blocks[start : start + step], plan.dtype, device))
@@ -296,16 +311,6 @@ def seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         yield
-
-
-def _rows_per_step(plan: ModulePlan) -> int:
-    """Return how many rows to predict at once, by the size of a row."""
-    numbers = sum(
-        math.prod(size or 64 for size in spec.shape)
-        for spec in plan.specs.values()
-        if spec.form != "csr"
-    )
-    return max(16, min(1024, _PREDICT_NUMBERS // max(1, numbers)))
 
 
 def _code_tensor(codes: np.ndarray, dtype: torch.dtype) -> torch.Tensor:

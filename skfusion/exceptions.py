@@ -26,27 +26,79 @@ class SkfusionError(Exception):
 
 
 class ParameterError(SkfusionError, ValueError):
-    """A constructor argument is out of its range or names something unknown."""
+    """A constructor argument is out of its range or names something unknown.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfusion import FusionClassifier
+    >>> FusionClassifier(batch_size=0).fit(np.eye(2), [0, 1])
+    Traceback (most recent call last):
+        ...
+    skfusion.exceptions.ParameterError: batch_size must be an int >= 1. Got 0...
+    """
 
 
 class BlockError(SkfusionError, ValueError):
-    """The content of a block, or the set of blocks, is not what is needed."""
+    """The content of a block, or the set of blocks, is not what is needed.
+
+    Examples
+    --------
+    >>> from skfusion.blocks import Blocks
+    >>> Blocks({"price": [3.5, 4.0], "stars": [5, 4, 1]})
+    Traceback (most recent call last):
+        ...
+    skfusion.exceptions.BlockError: all blocks must have the same number of rows: 'price' has 2...
+    """
 
 
 class BlockTypeError(SkfusionError, TypeError):
-    """A block, or an input, is of a kind that cannot be read."""
+    """A block, or an input, is of a kind that cannot be read.
+
+    Examples
+    --------
+    >>> from skfusion.blocks import Blocks
+    >>> Blocks({"review": ["good", "bad"]})
+    Traceback (most recent call last):
+        ...
+    skfusion.exceptions.BlockTypeError: block 'review' has dtype <U4, which no network takes...
+    """
 
 
 class TargetError(SkfusionError, ValueError):
-    """The target ``y`` cannot be learned as it is."""
+    """The target ``y`` cannot be learned as it is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfusion import FusionClassifier
+    >>> FusionClassifier().fit(np.eye(2), ["cat", "cat"])
+    Traceback (most recent call last):
+        ...
+    skfusion.exceptions.TargetError: ...
+    """
 
 
 class NonFiniteLossError(SkfusionError, FloatingPointError, ValueError):
-    """The loss became NaN or infinite while training."""
+    """The loss became NaN or infinite while training.
+
+    Examples
+    --------
+    >>> from skfusion.exceptions import NonFiniteLossError
+    >>> issubclass(NonFiniteLossError, FloatingPointError)
+    True
+    """
 
 
 class MissingDependencyError(SkfusionError, ImportError):
-    """An optional dependency is not installed."""
+    """An optional dependency is not installed.
+
+    Examples
+    --------
+    >>> from skfusion.exceptions import MissingDependencyError
+    >>> issubclass(MissingDependencyError, ImportError)
+    True
+    """
 
 
 def add_note(error: BaseException, note: str) -> BaseException:

@@ -150,10 +150,11 @@ class FusionEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEn
         check_names_free(self, blocks.names)
         self.target_ = self._learn_target(y, weight, classes)
         self.specs_ = blocks.specs()
+        fusion = resolve_fusion(self.fusion)
         plan = ModulePlan(
             self.specs_,
-            choose_encoders(self.encoders, self.specs_),
-            resolve_fusion(self.fusion),
+            choose_encoders(self.encoders, self.specs_, fusion.encoder_for),
+            fusion,
             resolve_head(self.head),
             self.target_.n_outputs,
             _net_dtype(blocks),

@@ -162,6 +162,20 @@ class Blocks:
         base = rows if self._rows is None else self._rows[rows]
         return self._like(self._blocks, self._missing, base, len(rows))
 
+    def replace(self, blocks: Mapping[str, Any]) -> Blocks:
+        """Return these blocks with other content under some of their names; masks stay.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skfusion.blocks import Blocks
+        >>> X = Blocks({"a": np.zeros((2, 1)), "b": np.ones((2, 3))})
+        >>> X.replace({"a": np.full((2, 4), 7.0)})["a"].shape
+        (2, 4)
+        """
+        masks = {name: mask for name in self._missing if (mask := self.missing(name)) is not None}
+        return Blocks({name: self._block(name) for name in self._blocks} | dict(blocks), masks)
+
     def specs(self) -> dict[str, BlockSpec]:
         """Return the ``BlockSpec`` of each block."""
         return {name: spec_of(name, block) for name, block in self._blocks.items()}

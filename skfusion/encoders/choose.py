@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from skfusion._checks import did_you_mean
@@ -27,9 +27,14 @@ _BY_FORM = {
 
 
 def choose_encoders(
-    given: Mapping[str, Any] | None, specs: Mapping[str, BlockSpec]
+    given: Mapping[str, Any] | None,
+    specs: Mapping[str, BlockSpec],
+    insist: Callable[[BlockSpec], Encoder | None] | None = None,
 ) -> dict[str, Encoder]:
-    """Return an encoder per block: the one that is given, else the usual one for its form."""
+    """Return an encoder per block: the one that is given, else the usual one for its form.
+
+    ``insist(spec)``, a fusion's ``encoder_for``, goes first where it returns an encoder.
+    """
     given = {} if given is None else given
     if not isinstance(given, Mapping):
         raise ParameterError(
@@ -41,8 +46,9 @@ def choose_encoders(
         name: resolve_encoder(given[name]) if name in given else _by_form(spec)
         for name, spec in specs.items()
     }
-    for name, encoder in encoders.items():
-        encoder.check(specs[name])
+    for name, spec in specs.items():
+        encoders[name] = (insist(spec) if insist else None) or encoders[name]
+        encoders[name].check(spec)
     return encoders
 
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from sklearn.base import BaseEstimator
 from torch import nn
+
+from skfusion.blocks import BlockSpec
+
+if TYPE_CHECKING:
+    from skfusion.encoders import Encoder
 
 __all__ = ["Fusion"]
 
@@ -35,7 +40,16 @@ class Fusion(BaseEstimator):
     """
 
     takes: ClassVar[str] = "vectors"
+    decides: ClassVar[bool] = False
 
     def build(self, widths: Mapping[str, int]) -> nn.Module:
-        """Return a new module for blocks of these ``widths``, in the order of the blocks."""
+        """Return a new module for blocks of these ``widths``, in the order of the blocks.
+
+        Where ``decides`` is True the fusion comes after the decisions: it is built as
+        ``build(widths, n_outputs=n)``, returns ``(batch, n_outputs)``, and no head follows.
+        """
         raise NotImplementedError
+
+    def encoder_for(self, spec: BlockSpec) -> Encoder | None:
+        """Return the encoder that this fusion insists on for a block; None leaves the choice."""
+        return None

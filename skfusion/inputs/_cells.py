@@ -145,9 +145,7 @@ def _common_shape(arrays: list[np.ndarray]) -> tuple[int | None, ...]:
                 f"row {row} holds an array of shape {array.shape}, others the shape {first}. Only "
                 "the first axis, the length, may differ; bring images to one size before."
             )
-        if array.size and array.ndim != len(first):
-            raise BlockError(f"row {row} holds {array.ndim} axes, others {len(first)}.")
-    if len({array.shape for array in arrays}) == 1:
+    if first[0] and len({array.shape for array in arrays}) == 1:
         return first
     return _ragged_shape(first)
 

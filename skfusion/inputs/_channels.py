@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,21 +11,10 @@ from pandas.api import types
 
 from skfusion.exceptions import BlockError, BlockTypeError
 
-__all__ = ["Categories", "Channel", "Gaps", "Numbers", "learn_channel", "seconds_of"]
+__all__ = ["Categories", "Gaps", "Numbers", "learn_channel", "seconds_of"]
 
 
 _NUMERIC = ("integer", "floating", "mixed-integer-float", "decimal")
-
-
-class Channel(Protocol):
-    """Turns a column, one value a line, into channels (n_lines, n_names)."""
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the channels."""
-
-    def encode(self, column: Any) -> np.ndarray:
-        """Return the channels of a column."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +71,7 @@ class Gaps:
         return (column / self.scale)[:, None]
 
 
-def learn_channel(name: str, column: pd.Series, max_categories: int) -> Channel:
+def learn_channel(name: str, column: pd.Series, max_categories: int) -> Numbers | Categories:
     """Return the channels of a column as its values at fit want them."""
     if column.dtype == object and types.infer_dtype(column, skipna=True) in _NUMERIC:
         column = column.astype(np.float64)

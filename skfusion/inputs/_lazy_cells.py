@@ -84,7 +84,8 @@ class LazyCells:
         numbers = np.arange(len(self))[rows]
         if np.ndim(numbers) == 0:
             return self[numbers[None]][0]
-        out, futures = self._pending.pop(numbers.tobytes(), None) or self._start(numbers)
+        key = numbers.tobytes()
+        out, futures = self._pending.pop(key) if key in self._pending else self._start(numbers)
         for future in futures:
             future.result()
         return out

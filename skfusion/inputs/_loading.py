@@ -62,7 +62,7 @@ class Loading:
         """Return all rows decoded: an array, or a ``Ragged`` where ``shape`` begins with None."""
         if shape[0] is None:
             return self._ragged(shape)
-        out = np.zeros((len(self.cells), *shape), dtype=np.uint8)
+        out: np.ndarray = np.zeros((len(self.cells), *_fixed(shape)), dtype=np.uint8)
         shapes: dict[int, Shape] = {}
 
         def work(row: int) -> None:
@@ -79,11 +79,13 @@ class Loading:
         """Return a lazy block; the files' headers are read now, to find what is no image."""
         shapes, errors = self._read_shapes(range(len(self.cells)))
         self._check_shapes(shapes, shape)
-        block = LazyCells(self.cells, self.reader, shape, self._mask(errors), self.n_threads)
+        block = LazyCells(
+            self.cells, self.reader, _fixed(shape), self._mask(errors), self.n_threads
+        )
         return self._result(block, errors)
 
     def _ragged(self, shape: Shape) -> Any:
-        empty = np.empty((0, *shape[1:]), dtype=np.uint8)
+        empty: np.ndarray = np.empty((0, *_fixed(shape[1:])), dtype=np.uint8)
         clips = [empty] * len(self.cells)
 
         def work(row: int) -> None:
@@ -143,6 +145,10 @@ class Loading:
 def _fits(shape: Shape, wanted: Shape) -> bool:
     start = 1 if wanted[0] is None else 0
     return shape[start:] == wanted[start:]
+
+
+def _fixed(shape: Shape) -> tuple[int, ...]:
+    return tuple(size for size in shape if size is not None)
 
 
 def _text(shape: Shape) -> str:

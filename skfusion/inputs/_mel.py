@@ -48,8 +48,8 @@ def mel_filters(
 ) -> np.ndarray:
     """Return triangular filters (n_mels, 1 + n_fft // 2), each of unit area over hertz."""
     bins = np.fft.rfftfreq(n_fft, 1 / sample_rate)
-    ends = mel_of_hertz(np.array([f_min, f_max]))
-    corners = hertz_of_mel(np.linspace(*ends, n_mels + 2))
+    lowest, highest = mel_of_hertz(np.array([f_min, f_max])).tolist()
+    corners = hertz_of_mel(np.linspace(lowest, highest, n_mels + 2))
     low, centre, high = corners[:-2, None], corners[1:-1, None], corners[2:, None]
     rising, falling = (bins - low) / (centre - low), (high - bins) / (high - centre)
     return np.maximum(0, np.minimum(rising, falling)) * (2 / (high - low))

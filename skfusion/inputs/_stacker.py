@@ -10,12 +10,19 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skfusion._checks import check_int, did_you_mean
+from skfusion._checks import check_int
 from skfusion.blocks import Ragged
-from skfusion.exceptions import BlockError, BlockTypeError, ParameterError
-from skfusion.inputs._channels import Channel, Gaps, learn_channel, seconds_of
+from skfusion.exceptions import BlockError, ParameterError
+from skfusion.inputs._channels import Gaps, learn_channel, seconds_of
+from skfusion.inputs._long_table import (
+    Lines,
+    check_columns,
+    keys_of,
+    lines_of_cells,
+    lines_of_keys,
+    table_of,
+)
 from skfusion.inputs._no_set_output import NO_SET_OUTPUT
-from skfusion.inputs._one_column import column_of, row_name
 from skfusion.inputs._sharing import clone_sharing
 
 __all__ = ["SequenceStacker"]
@@ -41,9 +48,10 @@ class SequenceStacker(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
 
     Parameters
     ----------
-    table : DataFrame or mapping of str to column
-        The long table.
-    by : str
+    table : DataFrame or dict of str to column, default=None
+        The long table. None where each cell holds its own sequence, an array or list (time,) or
+        (time, d): then only what is said of numeric columns applies.
+    by : str, default=None
         Its column of keys.
     time : str, default=None
         Its column of dates, durations or numbers, by which the lines of a key are sorted (lines
@@ -58,8 +66,10 @@ class SequenceStacker(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
 
     Attributes
     ----------
-    channels_ : list
-        One coder per column.
+    gaps_ : Gaps or None
+        Coder of the time column.
+    channels_ : list of Numbers and Categories
+        Coders of the value columns.
 
     Raises
     ------
@@ -83,8 +93,8 @@ class SequenceStacker(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
 
     def __init__(
         self,
-        table: Any,
-        by: str,
+        table: Any = None,
+        by: str | None = None,
         time: str | None = None,
         values: Sequence[str] | None = None,
         *,
@@ -100,17 +110,16 @@ class SequenceStacker(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
 
     def fit(self, X: Any, y: Any = None) -> SequenceStacker:
         """Learn the channels from the lines of the keys ``X``."""
-        self.channels_: list[Channel] = []
         self._check_parameters()
         lines, offsets, _ = self._lines(X)
         if not len(lines):
             self._raise_no_lines(X)
-        if self.time is not None:
-            gaps = _gaps(lines[self.time], offsets)
-            self.channels_.append(Gaps(self.time, _mean_gap(gaps, offsets)))
-        for name in self._value_columns():
-            self.channels_.append(learn_channel(name, lines[name], self.max_categories))
-        if not self.channels_:
+        self.gaps_ = _learn_gaps(self.time, lines, offsets)
+        self.channels_ = [
+            learn_channel(name, lines[name], self.max_categories)
+            for name in self._value_columns(lines)
+        ]
+        if self.gaps_ is None and not self.channels_:
             raise ParameterError("SequenceStacker has no column to use. Give time= or values=.")
         return self
 
@@ -118,19 +127,21 @@ class SequenceStacker(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         """Return the sequences of the keys ``X``, float32 (n, None, d)."""
         check_is_fitted(self)
         lines, offsets, codes = self._lines(X)
-        parts = []
-        for channel in self.channels_:
-            if isinstance(channel, Gaps):
-                parts.append(channel.encode(_gaps(lines[channel.name], offsets)))
-            else:
-                parts.append(channel.encode(lines[channel.name]))
+        if not len(lines):
+            empty = np.empty((0, len(self.get_feature_names_out())), dtype=np.float32)
+            return Ragged(empty, offsets)[codes]
+        self._check_learned(lines)
+        parts = [channel.encode(lines[channel.name]) for channel in self.channels_]
+        if self.gaps_ is not None:
+            parts.insert(0, self.gaps_.encode(_gaps(lines[self.gaps_.name], offsets)))
         sequences = Ragged(np.hstack(parts).astype(np.float32), offsets)
         return _last_items(sequences, self.max_length)[codes]
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the channels, shape (d,)."""
         check_is_fitted(self)
-        names = [name for channel in self.channels_ for name in channel.names]
+        names = [] if self.gaps_ is None else self.gaps_.names
+        names += [name for channel in self.channels_ for name in channel.names]
         return np.array(names, dtype=object)
 
     def __sklearn_clone__(self) -> SequenceStacker:
@@ -147,73 +158,53 @@ class SequenceStacker(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         if self.max_length is not None:
             check_int("max_length", self.max_length, repair="Use None for all lines.")
         check_int("max_categories", self.max_categories)
+        if (self.table is None) != (self.by is None) or (self.table is None and self.time):
+            raise ParameterError(
+                "table and by belong together, and time and values are columns of that table. Got "
+                f"by={self.by!r}, time={self.time!r} and {'no' if self.table is None else 'a'} "
+                "table. Give neither for arrays or lists in cells."
+            )
         if isinstance(self.values, str):
             raise ParameterError(
                 f"values must be a list of columns. Got the string {self.values!r}. "
                 f"Write [{self.values!r}]."
             )
 
-    def _lines(self, X: Any) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-        """Return the lines of all keys, sorted by key and time, their offsets, and rows' codes."""
-        table = self._check_table()
-        codes, keys = pd.factorize(pd.Series(self._check_keys(X)), use_na_sentinel=True)
-        places = pd.Index(keys).get_indexer(table[self.by])
-        used = np.flatnonzero(places >= 0)
-        order = [seconds_of(table[self.time].iloc[used])] if self.time is not None else []
-        used = used[np.lexsort([np.arange(len(used)), *order, places[used]])]
-        counts = np.bincount(places[used], minlength=len(keys))
-        return table.iloc[used], np.concatenate([[0], np.cumsum(counts)]), codes
-
-    def _check_table(self) -> pd.DataFrame:
-        table = self.table
-        if hasattr(table, "to_dict") and not isinstance(table, pd.DataFrame):
-            table = {name: table[name].to_numpy() for name in table.columns}
-        try:
-            table = pd.DataFrame(table) if not isinstance(table, pd.DataFrame) else table
-        except (TypeError, ValueError) as error:
-            raise BlockTypeError(
-                f"table must be a DataFrame or a mapping of columns. Got "
-                f"{type(self.table).__name__}."
-            ) from error
-        learned = [channel.name for channel in getattr(self, "channels_", [])]
-        for name in [self.by, self.time, *(self.values or []), *learned]:
-            if name is not None:
-                _check_column(table, name)
-        return table
-
-    def _check_keys(self, X: Any) -> Any:
-        keys = pd.Series(column_of(X, "SequenceStacker"), copy=False)
-        missing = keys.isna().to_numpy()
-        if missing.any():
-            row = int(np.argmax(missing))
-            raise BlockError(
-                f"SequenceStacker: {row_name(X, row)} has no key. Inside a BlockUnion such rows "
-                "are left out; elsewhere drop them."
-            )
-        return keys.reset_index(drop=True)
-
-    def _value_columns(self) -> list[str]:
+    def _value_columns(self, lines: pd.DataFrame) -> list[str]:
         if self.values is not None:
             return list(self.values)
-        return [name for name in self._check_table().columns if name not in (self.by, self.time)]
+        return [name for name in lines.columns if name not in (self.by, self.time)]
+
+    def _lines(self, X: Any) -> Lines:
+        if self.table is None:
+            return lines_of_cells(X)
+        table = table_of(self.table)
+        check_columns(table, [self.by, *self._named_columns()])
+        return lines_of_keys(table, self.by, self.time, X)
+
+    def _named_columns(self) -> list[Any]:
+        return [name for name in [self.time, *(self.values or [])] if name is not None]
+
+    def _check_learned(self, lines: pd.DataFrame) -> None:
+        if self.table is not None:
+            check_columns(lines, [channel.name for channel in self.channels_])
+        elif lines.shape[1] != len(self.channels_):
+            raise BlockError(
+                f"SequenceStacker: the items of these sequences have {lines.shape[1]} values, but "
+                f"those at fit had {len(self.channels_)}."
+            )
 
     def _raise_no_lines(self, X: Any) -> None:
-        keys, column = self._check_keys(X), self._check_table()[self.by]
-        if not len(keys):
+        if not len(X):
             raise BlockError("SequenceStacker.fit needs at least one row. Got none.")
+        if self.table is None:
+            raise BlockError(f"SequenceStacker: all {len(X)} sequences are empty at fit.")
+        keys, column = keys_of(X), table_of(self.table)[self.by]
+        example = f", such as {column.iloc[0]!r}" if len(column) else ", empty"
         raise BlockError(
             f"SequenceStacker: none of {len(keys):,} keys has a line in the long table. Keys are "
             f"{keys.dtype}, such as {keys.iloc[0]!r}; column {self.by!r} of the long table is "
-            f"{column.dtype}" + (f", such as {column.iloc[0]!r}." if len(column) else ", empty.")
-        )
-
-
-def _check_column(table: pd.DataFrame, name: str) -> None:
-    if name not in table.columns:
-        hint = did_you_mean(name, [str(column) for column in table.columns])
-        raise BlockError(
-            f"SequenceStacker: the long table has no column {name!r}; it has "
-            f"{', '.join(map(repr, table.columns))}. {hint}".rstrip()
+            f"{column.dtype}{example}."
         )
 
 
@@ -226,9 +217,12 @@ def _gaps(times: pd.Series, offsets: np.ndarray) -> np.ndarray:
     return gaps
 
 
-def _mean_gap(gaps: np.ndarray, offsets: np.ndarray) -> float:
+def _learn_gaps(time: str | None, lines: pd.DataFrame, offsets: np.ndarray) -> Gaps | None:
+    if time is None:
+        return None
+    gaps = _gaps(lines[time], offsets)
     n_gaps = len(gaps) - np.count_nonzero(np.diff(offsets))
-    return float(gaps.sum() / n_gaps) if gaps.any() else 1.0
+    return Gaps(time, float(gaps.sum() / n_gaps) if gaps.any() else 1.0)
 
 
 def _last_items(sequences: Ragged, max_length: int | None) -> Ragged:

@@ -87,24 +87,23 @@ class NamedTable(Table):
         """Return the array itself for a name; for a list of names the arrays side by side."""
         if isinstance(columns, str):
             return self.source[columns] if self._values is None else self._values[columns]
-        return _side_by_side({name: self.take(name) for name in columns})
+        if len(columns) == 1 or self._values is not None:
+            return _side_by_side({name: self.take(name) for name in columns})
+        masks = {name: self.source.missing(name) for name in columns}
+        return _side_by_side({name: _without(self.take(name), masks[name]) for name in columns})
 
     def missing(self, columns: Any, taken: Any) -> np.ndarray | None:
         """Return the rows that ``Blocks`` mark as missing, or that hold no value."""
-        if not isinstance(self.source, Blocks):
-            return missing_rows(taken)
-        names = [columns] if isinstance(columns, str) else columns
-        masks = [self._mask_of(name) for name in names]
+        masks = [missing_rows(taken), self._marked(columns)]
         known = [mask for mask in masks if mask is not None]
-        return np.logical_and.reduce(known) if len(known) == len(masks) else None
+        return np.logical_or.reduce(known) if known else None
 
-    def _mask_of(self, name: str) -> np.ndarray | None:
-        masks = [
-            mask
-            for mask in (self.source.missing(name), missing_rows(self.take(name)))
-            if mask is not None
-        ]
-        return np.logical_or.reduce(masks) if masks else None
+    def _marked(self, columns: Any) -> np.ndarray | None:
+        if self._values is not None:
+            return None
+        names = [columns] if isinstance(columns, str) else columns
+        masks = [self.source.missing(name) for name in names]
+        return None if any(mask is None for mask in masks) else np.logical_and.reduce(masks)
 
 
 class ArrayTable(Table):
@@ -171,8 +170,8 @@ def _cells(values: Any) -> np.ndarray:
 
 def _side_by_side(arrays: dict[str, Any]) -> Any:
     if all(len(array.shape) == 1 for array in arrays.values()):
-        columns = {name: np.asarray(array) for name, array in arrays.items()}
-        return pd.DataFrame({name: pd.Series(column) for name, column in columns.items()})
+        columns = {name: pd.Series(array) for name, array in arrays.items()}
+        return pd.DataFrame({name: column.array for name, column in columns.items()})
     if len(arrays) == 1:
         return next(iter(arrays.values()))
     for name, array in arrays.items():
@@ -185,6 +184,15 @@ def _side_by_side(arrays: dict[str, Any]) -> Any:
     if any(sparse.issparse(part) for part in parts):
         return sparse.hstack(parts, format="csr")
     return np.hstack(parts)
+
+
+def _without(block: Any, missing: np.ndarray | None) -> Any:
+    """Return ``block`` with NaN, in a sparse matrix nothing, in the rows that lack it."""
+    if missing is None or block.ndim != 2:
+        return block
+    if sparse.issparse(block):
+        return sparse.diags((~missing).astype(block.dtype)) @ block
+    return np.where(missing[:, None], np.nan, block)
 
 
 def _two_d(array: Any) -> np.ndarray:

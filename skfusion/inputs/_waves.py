@@ -60,9 +60,7 @@ def _wave(cell: Any, sample_rate: int, where: str) -> np.ndarray:
 
 
 def _read_wav(cell: Any, sample_rate: int, where: str) -> np.ndarray:
-    where = (
-        f"{where}, {len(cell):,} bytes" if isinstance(cell, bytes) else f"{where}, {str(cell)!r}"
-    )
+    where = f"{where}, {describe_cell(cell)}"
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Chunk", wavfile.WavFileWarning)
