@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -56,6 +57,11 @@ class Batch:
 
     def __len__(self) -> int:
         return self.n_rows
+
+    def is_finite(self) -> bool:
+        """Whether the sum of each input is finite: False if a value is not, or if all are huge."""
+        values = [x if isinstance(x, torch.Tensor) else x.values for x in self.inputs.values()]
+        return all(math.isfinite(x.sum().item()) for x in values if x.is_floating_point())
 
 
 def make_batch(

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
 
 from skfusion._batch import make_batch
-from skfusion._module import FusionModule, ModulePlan
-from skfusion.blocks import Blocks, BlockSpec, Ragged, scatter_rows
+from skfusion._module import FusionModule, ModulePlan, rows_per_step
+from skfusion.blocks import Blocks, Ragged, scatter_rows
 
-__all__ = ["encode_frozen", "rows_per_step"]
-
-_NUMBERS_PER_STEP = 2**21  # of input: large enough to be quick, small enough for the caches
+__all__ = ["encode_frozen"]
 
 
 def encode_frozen(
@@ -25,14 +22,6 @@ def encode_frozen(
     names = frozenset(module.frozen())
     encoded = {name: _encode(module, plan, blocks.select([name]), device) for name in names}
     return blocks.replace(encoded) if encoded else blocks, names
-
-
-def rows_per_step(specs: Iterable[BlockSpec]) -> int:
-    """Return how many rows to send through the network at once without training."""
-    numbers = sum(
-        math.prod(size or 64 for size in spec.shape) for spec in specs if spec.form != "csr"
-    )
-    return max(16, min(1024, _NUMBERS_PER_STEP // max(1, numbers)))
 
 
 def _encode(module: FusionModule, plan: ModulePlan, block: Blocks, device: str) -> Any:

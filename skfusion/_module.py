@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,7 +17,9 @@ from skfusion.exceptions import BlockError, add_note
 from skfusion.fusion import Fusion
 from skfusion.heads import Head
 
-__all__ = ["FusionModule", "ModulePlan"]
+__all__ = ["FusionModule", "ModulePlan", "rows_per_step"]
+
+_NUMBERS_PER_STEP = 2**21  # of input: large enough to be quick, small enough for the caches
 
 
 class ModulePlan:
@@ -36,6 +39,7 @@ class ModulePlan:
     ) -> None:
         self.specs, self.encoders, self.fusion = dict(specs), dict(encoders), fusion
         self.head, self.n_outputs, self.dtype = head, n_outputs, dtype
+        self.rows_per_step = rows_per_step(self.specs.values())
 
     def __call__(self) -> FusionModule:
         pooled = self.fusion.takes == "vectors"
@@ -187,6 +191,14 @@ def _fill_tokens(
     rows = tokens.new_ones((len(tokens), n_tokens), dtype=torch.bool) if mask is None else mask
     first = torch.arange(n_tokens, device=tokens.device) == 0
     return filled, _fill(rows, present, first)
+
+
+def rows_per_step(specs: Iterable[BlockSpec]) -> int:
+    """Return how many rows to send through the network at once without training."""
+    numbers = sum(
+        math.prod(size or 64 for size in spec.shape) for spec in specs if spec.form != "csr"
+    )
+    return max(16, min(1024, _NUMBERS_PER_STEP // max(1, numbers)))
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -11,14 +12,14 @@ import numpy as np
 import pandas as pd
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EarlyStopping
+from skorch.callbacks import Callback, EarlyStopping, PassthroughScoring
 from skorch.history import History
 from torch import nn
 from tqdm.auto import tqdm
 
 from skfusion._batch import Batch, make_batch
 from skfusion._checks import check_choice
-from skfusion._frozen import encode_frozen, rows_per_step
+from skfusion._frozen import encode_frozen
 from skfusion._module import ModulePlan
 from skfusion.blocks import Blocks
 from skfusion.exceptions import NonFiniteLossError
@@ -102,35 +103,47 @@ class Net(NeuralNet):
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Callable[..., Any], **params: Any
     ) -> None:
+        """Run an epoch; where no callback listens to batches it is recorded as a single one."""
+        if iterator is None:
+            return
         self.module_.train(training)
-        super().run_single_epoch(iterator, training, prefix, step_fn, **params)
+        if _listens(self.callbacks_, "on_batch_begin", "on_batch_end"):
+            super().run_single_epoch(iterator, training, prefix, step_fn, **params)
+            return
+        total, n_rows = 0.0, 0
+        for batch in iterator:
+            total += step_fn(batch)["loss"].item() * len(batch[0])
+            n_rows += len(batch[0])
+        self.history.new_batch()
+        self.history.record_batch(prefix + "_loss", total / n_rows)
+        self.history.record_batch(prefix + "_batch_size", n_rows)
 
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         self.optimizer_.zero_grad(set_to_none=True)
         outputs = self.module_(batch[0])
-        loss = self.criterion_(outputs, *batch[1:])
+        loss = self.criterion_.target.loss(outputs, *batch[1:])
+        self._check_loss(loss, "training")
         loss.backward()
-        if self.listens_to_gradients:
-            self.notify(
-                "on_grad_computed",
-                named_parameters=list(self.get_all_learnable_params()),
-                batch=batch,
-                training=True,
-            )
+        if _listens(self.callbacks_, "on_grad_computed"):
+            parameters = list(self.get_all_learnable_params())
+            self.notify("on_grad_computed", named_parameters=parameters, batch=batch, training=True)
         self.optimizer_.step()
         return {"loss": loss, "y_pred": outputs}
 
     def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         with torch.no_grad():
             outputs = self.module_(batch[0])
-            return {"loss": self.criterion_(outputs, *batch[1:]), "y_pred": outputs}
+            loss = self.criterion_.target.loss(outputs, *batch[1:])
+        self._check_loss(loss, "validation")
+        return {"loss": loss, "y_pred": outputs}
 
-    @property
-    def listens_to_gradients(self) -> bool:
-        return any(
-            type(callback).on_grad_computed is not Callback.on_grad_computed
-            for _, callback in self.callbacks_
-        )
+    def _check_loss(self, loss: torch.Tensor, which: str) -> None:
+        if not math.isfinite(value := loss.item()):
+            raise NonFiniteLossError(
+                f"the {which} loss became {value} in epoch {len(self.history)}. Lower lr (it is "
+                f"{self.lr:g}), scale the inputs and targets, or clip gradients with "
+                "skorch.callbacks.GradientNormClipping. The estimator is as it was before."
+            )
 
     def train(self, rows: Rows, held_out: Rows | None, n_epochs: int, undo: bool) -> None:
         """Train for ``n_epochs``; with ``undo`` an error leaves the net as it was before."""
@@ -144,16 +157,25 @@ class Net(NeuralNet):
         blocks, encoded = encode_frozen(self.module_, self.module, rows.blocks, self.device)
         return Rows(blocks, rows.codes, rows.weight, encoded)
 
-    def outputs(self, blocks: Blocks, part: str = "forward") -> np.ndarray:
-        """Return what ``part`` of the module makes of ``blocks``: (n_rows, width)."""
-        self.module_.eval()
+    def outputs(
+        self, blocks: Blocks, inspect: Callable[[Blocks, int], None], part: str = "forward"
+    ) -> np.ndarray:
+        """Return what ``part`` of the module makes of ``blocks``: (n_rows, width).
+
+        ``inspect(rows, start)`` is called for rows in which a sum is not finite, to tell why.
+        """
+        if self.module_.training:
+            self.module_.eval()
         compute, plan = getattr(self.module_, part), self.module
-        device, step = torch.device(self.device), rows_per_step(plan.specs.values())
+        device, step = torch.device(self.device), plan.rows_per_step
+        parts = []
         with torch.inference_mode():
-            parts = [
-                compute(make_batch(blocks[start : start + step], plan.dtype, device))
-                for start in range(0, len(blocks), step)
-            ]
+            for start in range(0, len(blocks), step):
+                rows = blocks if step >= len(blocks) else blocks[start : start + step]
+                batch = make_batch(rows, plan.dtype, device)
+                if not batch.is_finite():
+                    inspect(rows, start)
+                parts.append(compute(batch))
         return (parts[0] if len(parts) == 1 else torch.cat(parts)).cpu().numpy()
 
     def epochs(self) -> pd.DataFrame:
@@ -163,21 +185,6 @@ class Net(NeuralNet):
             for epoch in self.history
         ]
         return pd.DataFrame(rows).rename(columns={"dur": "seconds"})
-
-
-class _FiniteLoss(Callback):
-    """Stop with an error as soon as the loss of a step is NaN or infinite."""
-
-    def on_batch_end(self, net: Any, batch: Any = None, training: bool = False, **step: Any) -> None:
-        record = net.history[-1]
-        loss = record["batches"][-1].get("train_loss" if training else "valid_loss", 0.0)
-        if not np.isfinite(loss):
-            raise NonFiniteLossError(
-                f"the {'training' if training else 'validation'} loss became {loss} in epoch "
-                f"{record['epoch']}. Lower lr (it is {net.lr:g}), scale the inputs and targets, or "
-                "clip gradients with skorch.callbacks.GradientNormClipping. The estimator is as it "
-                "was before this call."
-            )
 
 
 class _ForgetBatches(Callback):
@@ -218,7 +225,7 @@ def make_net(
     net_params: Mapping[str, Any] | None,
 ) -> Net:
     """Return an initialised net; ``patience`` epochs without gain stop it, None trains on."""
-    own = [("finite", _FiniteLoss())]
+    own: list[tuple[str, Callback]] = []
     if patience is not None:
         own.append(("early_stopping", _early_stopping(patience)))
     if verbose:
@@ -251,6 +258,16 @@ def _undone_on_error(net: Net) -> Iterator[None]:
         net.optimizer_.load_state_dict(steps)
         net.history = History(history)
         raise
+
+
+def _listens(callbacks: Any, *hooks: str) -> bool:
+    """Whether a callback of the user's has its own version of one of the ``hooks``."""
+    return any(
+        getattr(type(callback), hook) is not getattr(Callback, hook)
+        for _, callback in callbacks
+        for hook in hooks
+        if not isinstance(callback, PassthroughScoring)
+    )
 
 
 def _early_stopping(patience: int) -> EarlyStopping:

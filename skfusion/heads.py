@@ -43,7 +43,7 @@ class LinearHead(Head):
     Examples
     --------
     >>> from skfusion.heads import LinearHead
-    >>> LinearHead().build(8, 3)[-1]
+    >>> LinearHead().build(8, 3)
     Linear(in_features=8, out_features=3, bias=True)
     """
 
@@ -51,8 +51,9 @@ class LinearHead(Head):
         self.dropout = dropout
 
     def build(self, width: int, n_outputs: int) -> nn.Module:
-        dropout = check_real("dropout", self.dropout, 0, 1)
-        return nn.Sequential(*_dropout(dropout), nn.Linear(width, n_outputs))
+        linear = nn.Linear(width, n_outputs)
+        dropout = _dropout(check_real("dropout", self.dropout, 0, 1))
+        return nn.Sequential(*dropout, linear) if dropout else linear
 
 
 class MLPHead(Head):

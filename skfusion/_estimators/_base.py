@@ -10,11 +10,15 @@ import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_consistent_length,
+    check_is_fitted,
+)
 
 from skfusion._checks import check_choice, check_int, check_real
 from skfusion._estimators._parameters import NamedEncoders, check_names_free
-from skfusion._estimators._reading import read_fit, read_predict, require_target
+from skfusion._estimators._reading import check_finite, read_fit, read_predict, require_target
 from skfusion._module import ModulePlan
 from skfusion._training import Net, Rows, load_weights, make_net, pack_net, pick_device, seeded
 from skfusion.blocks import Blocks
@@ -121,7 +125,7 @@ class FusionEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEn
         self._check_arguments()
         require_target(self, y)
         going_on = self.warm_start and hasattr(self, "net_")
-        blocks = read_predict(self, X, y) if going_on else read_fit(self, X, y)
+        blocks = self._read(X, y, going_on)
         blocks, y, weight = self._weigh(blocks, self._check_target(y), sample_weight)
         holds_out = self._holds_out(len(blocks))
         if not going_on:
@@ -132,11 +136,17 @@ class FusionEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEn
         self._check_arguments()
         require_target(self, y)
         going_on = hasattr(self, "net_")
-        blocks = read_predict(self, X, y) if going_on else read_fit(self, X, y)
+        blocks = self._read(X, y, going_on)
         blocks, y, weight = self._weigh(blocks, self._check_target(y), sample_weight)
         if not going_on:
             self._prepare(blocks, y, weight, patience=None, classes=classes)
         self._train(blocks, y, weight, n_epochs=1, holds_out=False, undo=going_on)
+
+    def _read(self, X: Any, y: Any, going_on: bool) -> Blocks:
+        blocks = read_predict(self, X) if going_on else read_fit(self, X)
+        check_consistent_length(blocks, y)
+        check_finite(blocks)
+        return blocks
 
     def _prepare(
         self,
@@ -277,8 +287,9 @@ class FusionEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEn
     # Using
 
     def _outputs(self, X: Any, part: str = "forward") -> np.ndarray:
-        check_is_fitted(self, "net_")
-        return self.net_.outputs(read_predict(self, X), part)
+        if "net_" not in vars(self):  # asked first, since check_is_fitted costs as much as a row
+            check_is_fitted(self, "net_")
+        return self.net_.outputs(read_predict(self, X), check_finite, part)
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict the target.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array, issparse
-from sklearn.utils.validation import check_consistent_length, validate_data
+from sklearn.utils.validation import validate_data
 
 from skfusion.blocks import Blocks, BlockSpec, Ragged
 from skfusion.exceptions import BlockError, TargetError
@@ -20,7 +20,7 @@ PLAIN_NAME = "X"
 _ROWS_AT_ONCE = 65_536
 
 
-def read_fit(estimator: Any, X: Any, y: Any) -> Blocks:
+def read_fit(estimator: Any, X: Any) -> Blocks:
     """Return X as ``Blocks``; set on ``estimator`` what it must remember of X.
 
     That is ``n_features_in_``, ``feature_names_in_`` where X has names, ``union_`` (the fitted
@@ -33,20 +33,16 @@ def read_fit(estimator: Any, X: Any, y: Any) -> Blocks:
         _remember_names(estimator, X)
     else:
         blocks = _read(estimator, X, reset=True)
-    _check_rows(blocks, y)
-    check_finite(blocks)
     return blocks
 
 
-def read_predict(estimator: Any, X: Any, y: Any = None) -> Blocks:
+def read_predict(estimator: Any, X: Any) -> Blocks:
     """Return X as ``Blocks`` like those of the fit; an error says how they differ."""
     if estimator.union_ is not None:
         blocks = estimator.union_.transform(_as_table(estimator, X))
     else:
         blocks = _read(estimator, X, reset=False)
     check_same_blocks(estimator.specs_, blocks)
-    _check_rows(blocks, y)
-    check_finite(blocks)
     return blocks
 
 
@@ -58,14 +54,21 @@ def _read(estimator: Any, X: Any, reset: bool) -> Blocks:
     if isinstance(X, Blocks):
         _remember_blocks(estimator, X, reset)
         return X
-    X = validate_data(
-        estimator,
-        X,
-        reset=reset,
-        accept_sparse="csr",
-        dtype=[np.float64, np.float32],
-    )
+    if reset or not _is_like_fitted(estimator, X):
+        X = validate_data(
+            estimator, X, reset=reset, accept_sparse="csr", dtype=[np.float64, np.float32]
+        )
     return Blocks({PLAIN_NAME: X if reset else _in_fitted_form(estimator, X)})
+
+
+def _is_like_fitted(estimator: Any, X: Any) -> bool:
+    """Whether X is a matrix that ``validate_data`` would return as it is, at the cost of a row."""
+    return (
+        type(X) is np.ndarray
+        and X.dtype in (np.float32, np.float64)
+        and X.shape == (len(X) or 1, estimator.n_features_in_)
+        and not hasattr(estimator, "feature_names_in_")
+    )
 
 
 def _in_fitted_form(estimator: Any, X: Any) -> Any:
@@ -123,11 +126,6 @@ def _remember_blocks(estimator: Any, blocks: Blocks, reset: bool) -> None:
         estimator.feature_names_in_ = np.array(blocks.names, dtype=object)
 
 
-def _check_rows(blocks: Blocks, y: Any) -> None:
-    if y is not None:
-        check_consistent_length(blocks, y)
-
-
 def check_same_blocks(specs: Mapping[str, BlockSpec], blocks: Blocks) -> None:
     """Raise ``BlockError`` unless ``blocks`` are of the names, forms and shapes of ``specs``."""
     new = [name for name in blocks.names if name not in specs]
@@ -156,16 +154,17 @@ def _check_same_spec(fitted: BlockSpec, spec: BlockSpec) -> None:
         )
 
 
-def check_finite(blocks: Blocks) -> None:
+def check_finite(blocks: Blocks, first_row: int = 0) -> None:
     """Raise ``BlockError`` for the first NaN or infinite value, with block, row and column.
 
     Lazy blocks are not read. Others are read a few thousand rows at a time, so that a memory map
-    stays on disk.
+    stays on disk. ``first_row`` is what the user calls the first of these rows.
     """
     for start in range(0, len(blocks), _ROWS_AT_ONCE):
-        chunk = blocks[start : start + _ROWS_AT_ONCE]
+        few = len(blocks) <= _ROWS_AT_ONCE
+        chunk = blocks if few else blocks[start : start + _ROWS_AT_ONCE]
         for name in chunk.names:
-            _check_finite_block(name, chunk[name], chunk.missing(name), start)
+            _check_finite_block(name, chunk[name], chunk.missing(name), first_row + start)
 
 
 def _check_finite_block(name: str, block: Any, missing: Any, start: int) -> None:

@@ -174,7 +174,9 @@ class Blocks:
         (2, 4)
         """
         masks = {name: mask for name in self._missing if (mask := self.missing(name)) is not None}
-        return Blocks({name: self._block(name) for name in self._blocks} | dict(blocks), masks)
+        new = {self._known(name): block for name, block in blocks.items()}
+        kept = {name: self._parcel(name) for name in self._blocks if name not in new}
+        return Blocks({name: (new | kept)[name] for name in self._blocks}, masks)
 
     def specs(self) -> dict[str, BlockSpec]:
         """Return the ``BlockSpec`` of each block."""

@@ -19,7 +19,7 @@ class Ragged:
 
     Parameters
     ----------
-    values : ndarray of shape (n_items, *item_shape)
+    values : ndarray of shape (n_items, ...)
         The items of all rows, one row after the other.
     offsets : ndarray of shape (n_rows + 1,)
         Row ``i`` is ``values[offsets[i]:offsets[i + 1]]``.
@@ -122,7 +122,7 @@ class Ragged:
         return self._like(self.values.astype(dtype, copy=copy), self.offsets)
 
     def pad(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return values (n_rows, longest, *item_shape), zero behind each row's end, and a mask.
+        """Return values (n_rows, longest, ...), zero behind each row's end, and a mask.
 
         The mask (n_rows, longest) is True where a value belongs to its row. ``longest`` is at
         least 1, so that a batch of empty rows is still an array that networks take.

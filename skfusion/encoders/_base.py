@@ -10,9 +10,18 @@ from torch import nn
 
 from skfusion._checks import check_choice
 from skfusion.blocks import FORMS, BlockSpec
-from skfusion.exceptions import BlockError
+from skfusion.exceptions import BlockError, ParameterError
 
-__all__ = ["ACTIVATIONS", "Encoder", "activation", "as_float", "row_size"]
+__all__ = [
+    "ACTIVATIONS",
+    "FITTING",
+    "Encoder",
+    "activation",
+    "as_encoder",
+    "as_float",
+    "initialise",
+    "row_size",
+]
 
 ACTIVATIONS = {
     "relu": nn.ReLU,
@@ -20,6 +29,18 @@ ACTIVATIONS = {
     "silu": nn.SiLU,
     "tanh": nn.Tanh,
     "identity": nn.Identity,
+}
+
+# Which encoders to name to somebody whose encoder cannot take the form. Written out, because this
+# module cannot know those that subclass its Encoder; a test compares it with what they take.
+FITTING = {
+    "csr": ("SparseLinear",),
+    "vector": ("MLP", "NumericEmbedding"),
+    "tokens": ("TokenEmbedding", "RNN", "TemporalCNN", "Transformer"),
+    "sequence": ("RNN", "TemporalCNN", "Transformer", "TimeDistributed"),
+    "image": ("CNN", "Transformer"),
+    "video": ("TimeDistributed",),
+    "waveform": ("TemporalCNN",),
 }
 
 
@@ -71,13 +92,29 @@ class Encoder(BaseEstimator):
             raise BlockError(
                 f"block {spec.name!r} has the form {spec.form!r}, which "
                 f"{type(self).__name__} cannot take: it takes {', '.join(self.takes)}. "
-                f"Leave {spec.name!r} out of `encoders` to have a fitting encoder chosen."
+                f"Use {' or '.join(FITTING[spec.form])}, or leave {spec.name!r} out of `encoders` "
+                "to have a fitting encoder chosen."
             )
 
 
 def activation(name: str) -> nn.Module:
     """Return a new module for the activation called ``name``."""
     return ACTIVATIONS[check_choice("activation", name, ACTIVATIONS)]()
+
+
+def as_encoder(name: str, value: Any) -> Encoder:
+    """Return ``value``, an argument called ``name``, if it is the recipe of an encoder."""
+    if isinstance(value, Encoder):
+        return value
+    raise ParameterError(f"{name} must be a recipe such as MLP(). Got {value!r}.")
+
+
+def initialise(linear: nn.Linear) -> nn.Linear:
+    """Return ``linear`` with Glorot weights and zero biases."""
+    nn.init.xavier_uniform_(linear.weight)
+    if linear.bias is not None:
+        nn.init.zeros_(linear.bias)
+    return linear
 
 
 def row_size(spec: BlockSpec) -> int:

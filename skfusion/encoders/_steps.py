@@ -7,19 +7,32 @@ from torch import nn
 
 from skfusion._checks import check_int
 from skfusion.blocks import BlockSpec
+from skfusion.encoders._base import as_float
 
-__all__ = ["as_steps"]
+__all__ = ["Embedding", "as_steps"]
 
 
 def as_steps(spec: BlockSpec, embedding_width: int) -> tuple[nn.Module, int]:
     """Return a module that makes (batch, time, step width) of the block, and the step width."""
     if spec.form == "tokens":
         width = check_int("embedding_width", embedding_width)
-        return _Embedding(spec.n_tokens or 1, width), width
-    return nn.Identity(), int(spec.shape[-1] or 1)
+        return Embedding(spec.n_tokens or 1, width), width
+    return _Values(), int(spec.shape[-1] or 1)
 
 
-class _Embedding(nn.Embedding):
+class _Values(nn.Module):
+    """Steps that are vectors already; bytes become floats in [0, 1]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # No parameter of its own says in which dtype the network is; this does.
+        self.register_buffer("like", torch.zeros(()), persistent=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return as_float(x, self.like)
+
+
+class Embedding(nn.Embedding):
     """Embedding whose start is scaled to its width, so that a step's vector has a norm near 1."""
 
     def reset_parameters(self) -> None:

@@ -67,15 +67,16 @@ class MLP(Encoder):
             layers += [nn.LayerNorm(width_out)] if norm else []
             layers.append(activation(self.activation))
             layers += [nn.Dropout(dropout)] if dropout else []
-        return _MLP(layers)
+        flatten = [_Flatten(layers[0])] if spec.form != "vector" else []
+        return nn.Sequential(*flatten, *layers)
 
 
-class _MLP(nn.Module):
-    def __init__(self, layers: list[nn.Module]) -> None:
+class _Flatten(nn.Module):
+    """Rows of any shape, bytes included, as vectors of the dtype of the layer behind."""
+
+    def __init__(self, layer: nn.Linear) -> None:
         super().__init__()
-        self.layers = nn.Sequential(*layers)
+        self.dtype_of = (layer,)  # a tuple, so that the layer is not registered twice
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if x.ndim > 2 or x.dtype == torch.uint8:
-            x = as_float(x, self.layers[0].weight).flatten(1)
-        return self.layers(x)
+        return as_float(x, self.dtype_of[0].weight).flatten(1)

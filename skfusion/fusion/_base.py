@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from sklearn.base import BaseEstimator
 from torch import nn
@@ -27,6 +27,13 @@ class Fusion(BaseEstimator):
       (None where all are data). A row that lacks a block has the block's learned stand-in there.
     - ``present`` is a bool tensor ``(batch, n_blocks)``, or None where no row lacks a block.
 
+    Two attributes of the module are used where it has them:
+
+    - ``auxiliary_loss``, a scalar that the last training step's forward left behind and that is
+      added to the loss, or None;
+    - ``weights(encoded, present)``, a method that returns ``(batch, n_blocks)``: how much each
+      block counts in each row, as numbers that sum to 1.
+
     Examples
     --------
     >>> from torch import nn
@@ -39,8 +46,16 @@ class Fusion(BaseEstimator):
     ...         return sum(encoded.values())
     """
 
-    takes: ClassVar[str] = "vectors"
-    decides: ClassVar[bool] = False
+    # Properties, so that a recipe may decide by its parameters; a plain class attribute does too.
+    @property
+    def takes(self) -> str:
+        """What the module is given of each block: "vectors" or "tokens"."""
+        return "vectors"
+
+    @property
+    def decides(self) -> bool:
+        """Whether the module returns the outputs themselves, so that no head follows."""
+        return False
 
     def build(self, widths: Mapping[str, int]) -> nn.Module:
         """Return a new module for blocks of these ``widths``, in the order of the blocks.

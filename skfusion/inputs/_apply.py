@@ -142,7 +142,8 @@ def _plain_numbers(X: Any) -> Any:
 
 def _is_plain(X: Any) -> bool:
     dtypes = set(X.dtypes) if isinstance(X, pd.DataFrame) else {X.dtype}
-    return len(dtypes) == 1 and isinstance(next(iter(dtypes)), np.dtype)
+    dtype = next(iter(dtypes))
+    return len(dtypes) == 1 and isinstance(dtype, np.dtype) and dtype.kind in "fiub"
 
 
 def _cast(block: Any, dtype: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,13 +89,13 @@ def learn_channel(name: str, column: pd.Series, max_categories: int) -> Numbers 
 
 
 def _count_categories(column: pd.Series) -> pd.Series:
-    try:
-        return column.value_counts()
-    except TypeError as error:
+    unfit = [kind for kind in set(map(type, column)) if not issubclass(kind, Hashable)]
+    if unfit:
         raise BlockTypeError(
-            f"SequenceStacker: column {column.name!r} holds {type(column.iloc[0]).__name__} in its "
-            "cells. Values are numbers, booleans, strings or categories, one a cell."
-        ) from error
+            f"SequenceStacker: column {column.name!r} holds {unfit[0].__name__} in its cells. "
+            "Values are numbers, booleans, strings or categories, one a cell."
+        )
+    return column.value_counts()
 
 
 def _learn_numbers(name: str, column: pd.Series) -> Numbers:

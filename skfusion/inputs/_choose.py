@@ -13,9 +13,9 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skfusion.blocks import Ragged
 from skfusion.exceptions import BlockTypeError
 from skfusion.inputs._cells import ArrayStacker
+from skfusion.inputs._columns import as_list
 from skfusion.inputs._dates import DateParts
 from skfusion.inputs._plain import PlainLabels, PlainNumbers
 from skfusion.inputs._table import ArrayTable, Table
@@ -120,15 +120,14 @@ def _blocks_of_columns(
 
 
 def _transformer_of(kind: str, table: Table, columns: Any) -> Any:
-    if kind == "number":
-        return _numbers(plain=all(_is_numeric(table.take(column)) for column in columns))
+    if kind in ("number", "numbers"):
+        return _numbers(plain=all(_is_numeric(table.take(key)) for key in as_list(columns)))
     return {
         "boolean": _booleans,
         "booleans": _booleans,
         "category": _categories,
         "cells": ArrayStacker,
         "date": DateParts,
-        "numbers": _numbers,
         "passthrough": lambda: "passthrough",
         "text": _text,
     }[kind]()
@@ -158,11 +157,11 @@ def _text() -> Any:
 
 
 def _kind_of(key: Any, value: Any) -> str:
-    if issparse(value) or isinstance(value, Ragged) or value.ndim > 2:
+    if not isinstance(value, (np.ndarray, pd.Series, pd.DataFrame)) or value.ndim > 2:
         return "passthrough"
     if value.ndim == 1:
         return _kind_of_column(key, pd.Series(value))
-    kinds = {np.dtype(dtype).kind for dtype in getattr(value, "dtypes", [value.dtype])}
+    kinds = {dtype.kind for dtype in getattr(value, "dtypes", [getattr(value, "dtype", None)])}
     if kinds <= set("fiub"):
         return "booleans" if kinds == {"b"} else "numbers"
     raise _no_transformer(key, "mixed", value)

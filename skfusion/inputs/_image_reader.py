@@ -67,7 +67,8 @@ class ImageReader:
         """Return the shape that ``read`` will give, from the header, and verify the file."""
         with self.opened(cell) as image:
             height, width = self.size or _upright_size(image)
-            if not hasattr(cell, "convert"):
+        if not isinstance(cell, np.ndarray) and not hasattr(cell, "convert"):
+            with self.opened(cell) as image:
                 image.verify()
         return height, width, CHANNELS[self.mode]
 
@@ -140,7 +141,8 @@ def _path(cell: Any) -> Any:
 
 
 def _upright_size(image: Any) -> tuple[int, int]:
-    turned = image.getexif().get(_ORIENTATION) in _TURNED
+    # A PNG may tell its orientation behind the pixels, and is decoded then; a square needs none.
+    turned = image.width != image.height and image.getexif().get(_ORIENTATION) in _TURNED
     width, height = image.size[::-1] if turned else image.size
     return height, width
 

@@ -124,7 +124,7 @@ class Loading:
         if not wrong:
             return
         right = next((row for row in sorted(shapes) if _fits(shapes[row], shape)), None)
-        other = "the rows seen at fit" if right is None else self._name(right)
+        other = "the rows seen at fit have" if right is None else f"{self._name(right)} has"
         raise BlockError(
             f"{self.who}: {self._name(wrong[0])} has shape {shapes[wrong[0]]}, but {other} "
             f"{_text(shape)}. All rows of a block are alike: give size=(height, width) to resize."
@@ -152,4 +152,4 @@ def _fixed(shape: Shape) -> tuple[int, ...]:
 
 
 def _text(shape: Shape) -> str:
-    return "has " + str(tuple("any" if size is None else size for size in shape)).replace("'", "")
+    return str(tuple("any" if size is None else size for size in shape)).replace("'", "")

@@ -85,7 +85,7 @@ def _floats_of(name: Any, column: pd.Series) -> np.ndarray:
     try:
         return np.where(pd.isna(cells), np.nan, cells).astype(np.float64)
     except (TypeError, ValueError) as error:
-        cell = next(cell for cell in cells if not _is_number(cell))
+        cell = next((cell for cell in cells if not _is_number(cell)), None)
         raise BlockTypeError(
             f"column {name!r} must hold numbers here, and holds {type(cell).__name__} (such as "
             f"{cell!r:.60}). Give it a transformer that makes numbers of it."

@@ -64,6 +64,8 @@ def _read_frame(union: Any, table: FrameTable, reset: bool) -> FrameTable:
     by_name = table.names is not None and hasattr(union, "feature_names_in_")
     if reset or not by_name:
         validate_data(union, table.frame, skip_check_array=True, reset=reset)
+    if not reset and table.names is None and hasattr(union, "feature_names_in_"):
+        return FrameTable(table.frame.set_axis(union.feature_names_in_, axis=1))
     return table
 
 

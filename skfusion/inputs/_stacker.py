@@ -200,10 +200,10 @@ class SequenceStacker(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         if self.table is None:
             raise BlockError(f"SequenceStacker: all {len(X)} sequences are empty at fit.")
         keys, column = keys_of(X), table_of(self.table)[self.by]
-        example = f", such as {column.iloc[0]!r}" if len(column) else ", empty"
+        example = f", such as {column.tolist()[0]!r}" if len(column) else ", empty"
         raise BlockError(
             f"SequenceStacker: none of {len(keys):,} keys has a line in the long table. Keys are "
-            f"{keys.dtype}, such as {keys.iloc[0]!r}; column {self.by!r} of the long table is "
+            f"{keys.dtype}, such as {keys.tolist()[0]!r}; column {self.by!r} of the long table is "
             f"{column.dtype}{example}."
         )
 

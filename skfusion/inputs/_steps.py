@@ -127,16 +127,15 @@ def params_of(routed: Any, name: str) -> Any:
 
 
 def check_dtype(dtype: Any) -> np.dtype | None:
-    """Return ``dtype`` as a floating dtype, or None."""
+    """Return ``dtype`` as float32 or float64, the types that networks and scipy share, or None."""
     if dtype is None:
         return None
     try:
         known = np.dtype(dtype)
     except TypeError:
         known = None
-    if known is None or known.kind != "f":
+    if known not in (np.float32, np.float64):
         raise ParameterError(
-            f"dtype must be a floating type such as 'float32', or None to cast nothing. "
-            f"Got {dtype!r}."
+            f"dtype must be 'float32' or 'float64', or None to cast nothing. Got {dtype!r}."
         )
     return known

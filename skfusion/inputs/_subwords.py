@@ -52,11 +52,13 @@ def encode_subwords(tokenizer: Any, texts: list[str], n_tokens: int) -> Ragged:
 
 def _train(tokenizer: Any, texts: list[str], max_tokens: int | None) -> None:
     trainer = tokenizer.model.get_trainer()
+    if hasattr(tokenizer.model, "unk_token"):
+        tokenizer.model.unk_token = _UNKNOWN
+    else:
+        # Unigram learns its unknown token from the trainer, which takes it at construction only.
+        trainer = type(trainer)(unk_token=_UNKNOWN)
     trainer.show_progress = False
     trainer.special_tokens = [_PADDING, _UNKNOWN]
     if max_tokens is not None:
         trainer.vocab_size = max_tokens
-    for part in (trainer, tokenizer.model):
-        if hasattr(part, "unk_token"):
-            part.unk_token = _UNKNOWN
     tokenizer.train_from_iterator(texts, trainer)

@@ -48,7 +48,7 @@ class Tokenizer(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         Words in fewer texts than this number, or share, become unknown.
     max_tokens : int, default=None
         Keep the most frequent words only; padding and unknown come on top. For a ``tokenizer``
-        trained at fit, the number of its tokens.
+        trained at fit, the number of its tokens (never less than its letters).
     max_length : int, default=None
         Keep the first tokens of each text only, before words are counted.
     vocabulary : mapping of str to int, or iterable of str, default=None

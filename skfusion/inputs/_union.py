@@ -65,7 +65,7 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         Number of blocks made at once.
     verbose : bool, default=False
         Whether to print a line with the time per block.
-    dtype : dtype or None, default="float32"
+    dtype : {"float32", "float64"} or None, default="float32"
         Type of floating values in the blocks, also of booleans and of integer vectors. Images
         and videos of integers and ragged integers stay as they are. None casts nothing.
 
@@ -248,7 +248,7 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         inner = [
             get_tags(transformer).input_tags
             for _, transformer in self._consumers()
-            if hasattr(transformer, "__sklearn_tags__")
+            if hasattr(transformer, "__sklearn_tags__") and not isinstance(transformer, type)
         ]
         tags.input_tags.sparse = all(one.sparse for one in inner)
         tags.input_tags.allow_nan = all(one.allow_nan for one in inner)

@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 
 from skfusion.blocks import Blocks
-from skfusion.exceptions import BlockTypeError
+from skfusion.exceptions import BlockError, BlockTypeError
 
 N_ROWS = 12
 KEYS = {
@@ -195,3 +195,28 @@ def test_repr_shows_form_shape_dtype_and_missing_rows(blocks):
         "missing",
     ]
     assert "(6, None)" in text
+
+
+def test_take_is_a_selection_without_checks(blocks, row_list):
+    rows = np.array([7, 0, 7])
+    for name in blocks.names:
+        assert_same_rows(row_list(blocks[2:].take(rows)[name]), row_list(blocks[2:][rows][name]))
+
+
+def test_replace_keeps_the_other_blocks_their_order_and_the_masks(blocks, lazy, row_list):
+    part = blocks[[2, 4]]
+    new = part.replace({"sequence": np.ones((2, 3))})
+    assert new.names == blocks.names
+    assert new["sequence"].shape == (2, 3)
+    assert lazy.reads == []
+    np.testing.assert_array_equal(new.missing("image"), [True, False])
+    for name in ("csr_array", "vector", "tokens"):
+        assert_same_rows(row_list(new[name]), row_list(part[name]))
+    np.testing.assert_array_equal(new["lazy"][:][:, 0, 0, 0], [2, 4])
+
+
+def test_replace_refuses_other_names_and_lengths(blocks):
+    with pytest.raises(KeyError, match="no block 'vectro'.* Did you mean 'vector'"):
+        blocks.replace({"vectro": np.ones((N_ROWS, 3))})
+    with pytest.raises(BlockError, match="the same number of rows"):
+        blocks.replace({"vector": np.ones((2, 3))})

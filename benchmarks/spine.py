@@ -1,0 +1,188 @@
+"""What the library adds to a hand-written torch loop that does the same work.
+
+Run ``python -m benchmarks.spine``. One thread; CPU seconds, the least of several turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array
+from sklearn.neural_network import MLPClassifier
+from torch import nn
+from torch.nn import functional as F
+
+from benchmarks._measure import header, ratio, report
+from skfusion import Blocks, FusionClassifier
+from skfusion._training import Rows
+from skfusion.encoders import MLP, SparseLinear
+
+
+def dense_rows(n: int, n_columns: int, n_blocks: int = 1) -> tuple[Blocks, np.ndarray]:
+    rng = np.random.default_rng(0)
+    blocks = {
+        f"b{i}": rng.normal(size=(n, n_columns)).astype(np.float32) for i in range(n_blocks)
+    }
+    y = (blocks["b0"][:, 0] > 0).astype(int)
+    return Blocks(blocks), y
+
+
+def sparse_rows(n: int, n_columns: int, per_row: int = 105) -> tuple[Blocks, np.ndarray]:
+    rng = np.random.default_rng(0)
+    columns = np.sort(rng.integers(0, n_columns, (n, per_row)), axis=1).astype(np.int32).ravel()
+    values = np.full(n * per_row, per_row**-0.5, dtype=np.float32)
+    offsets = np.arange(0, n * per_row + 1, per_row, dtype=np.int32)
+    matrix = csr_array((values, columns, offsets), shape=(n, n_columns))
+    return Blocks({"text": matrix}), rng.integers(0, 2, n)
+
+
+def fitted(X: Blocks, y: np.ndarray, batch_size: int, **params: Any) -> FusionClassifier:
+    return FusionClassifier(
+        max_epochs=1, batch_size=batch_size, early_stopping=False, random_state=0, **params
+    ).fit(X[: 4 * batch_size], y[: 4 * batch_size])
+
+
+class HandWritten(nn.Module):
+    """The same network as the library builds: one branch per block, concatenation, linear."""
+
+    def __init__(self, widths_in: list[int], sparse: bool = False) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(
+            nn.EmbeddingBag(w, 64, mode="sum", include_last_offset=True) if sparse else nn.Linear(w, 64)
+            for w in widths_in
+        )
+        self.head = nn.Linear(64 * len(widths_in), 1)
+
+    def forward(self, *inputs: Any) -> torch.Tensor:
+        encoded = [torch.relu(b(*x) if isinstance(x, tuple) else b(x)) for b, x in zip(self.branches, inputs)]
+        return self.head(encoded[0] if len(encoded) == 1 else torch.cat(encoded, 1))[:, 0]
+
+
+def hand_epoch(
+    module: nn.Module, cut: Callable[[torch.Tensor], tuple[Any, ...]], y: np.ndarray, batch_size: int
+) -> Callable[[], float]:
+    """Return one epoch as one would write it: shuffle, slice, step, keep the mean loss."""
+    targets = torch.from_numpy(y.astype(np.float32))
+    optimizer = torch.optim.AdamW(module.parameters(), lr=1e-3, weight_decay=1e-4, fused=True)
+
+    def epoch() -> float:
+        total = 0.0
+        for rows in torch.randperm(len(targets)).split(batch_size):
+            optimizer.zero_grad(set_to_none=True)
+            loss = F.binary_cross_entropy_with_logits(module(*cut(rows)), targets[rows])
+            loss.backward()
+            optimizer.step()
+            total += loss.item() * len(rows)
+        return total / len(targets)
+
+    return epoch
+
+
+def our_epoch(model: FusionClassifier, X: Blocks, y: np.ndarray) -> Callable[[], None]:
+    rows = Rows(X, model.target_.encode(y), None)
+    return lambda: model.net_.train(rows, None, 1, undo=False)
+
+
+def bench_dense() -> None:
+    X, y = dense_rows(50_000, 200)
+    tensor = torch.from_numpy(X["b0"])
+    for batch_size in (64, 256, 1024):
+        epoch = hand_epoch(HandWritten([200]), lambda rows: (tensor[rows],), y, batch_size)
+        measured = ratio(our_epoch(fitted(X, y, batch_size), X, y), epoch, repeats=5)
+        report(f"epoch, 50,000 x 200, batch {batch_size}", measured, "<= 1.05")
+
+
+def bench_four_blocks() -> None:
+    X, y = dense_rows(20_000, 100, n_blocks=4)
+    tensors = [torch.from_numpy(X[name]) for name in X.names]
+    for batch_size in (64, 256):
+        cut = lambda rows: tuple(tensor[rows] for tensor in tensors)  # noqa: E731
+        epoch = hand_epoch(HandWritten([100] * 4), cut, y, batch_size)
+        measured = ratio(our_epoch(fitted(X, y, batch_size), X, y), epoch, repeats=5)
+        report(f"epoch, four blocks of 20,000 x 100, batch {batch_size}", measured, "<= 1.08")
+
+
+def cut_bag(matrix: csr_array) -> Callable[[torch.Tensor], tuple[Any, ...]]:
+    """Return the usual hand-written slicing: scipy cuts the rows, torch gets the parts."""
+
+    def cut(rows: torch.Tensor) -> tuple[Any, ...]:
+        part = matrix[rows.numpy()]
+        parts = (part.indices, part.indptr, part.data)
+        indices, offsets, values = map(torch.from_numpy, parts)
+        return ((indices, offsets, values),)
+
+    return cut
+
+
+def bench_sparse(n_columns: int = 100_000) -> None:
+    X, y = sparse_rows(20_000, n_columns)
+    matrix = X["text"]
+    ours = our_epoch(fitted(X, y, 256), X, y)
+    epoch = hand_epoch(HandWritten([n_columns], sparse=True), cut_bag(matrix), y, 256)
+    report(f"epoch, csr 20,000 x {n_columns:,}, EmbeddingBag", ratio(ours, epoch, 2), "<= 1.10")
+    # A tenth of the rows, and of ours as well: the dense references take minutes.
+    few = slice(0, 2_000)
+    ours = our_epoch(fitted(X, y, 256), X[few], y[few])
+    dense = hand_epoch(
+        HandWritten([n_columns]),
+        lambda rows: (torch.from_numpy(matrix[rows.numpy()].toarray()),),
+        y[few],
+        256,
+    )
+    report("  a tenth of the rows against dense torch", ratio(ours, dense, 1), "far below 1")
+    peer = MLPClassifier((64,), batch_size=256, max_iter=1, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        measured = ratio(ours, lambda: peer.fit(matrix[few], y[few]), 1)
+    report("  a tenth of the rows against MLPClassifier", measured, "far below 1")
+
+
+def bench_predict() -> None:
+    X, y = dense_rows(10_000, 200)
+    model = fitted(X, y, 256)
+    module, tensor = HandWritten([200]).eval(), torch.from_numpy(X["b0"])
+
+    def by_hand() -> np.ndarray:
+        with torch.inference_mode():
+            parts = [module(part) for part in tensor.split(1024)]
+        return (torch.cat(parts) > 0).numpy()
+
+    report("predict 10,000 x 200, Blocks", ratio(lambda: model.predict(X), by_hand, 20), "<= 1.05")
+    array = X["b0"]
+    plain = FusionClassifier(max_epochs=1).fit(array[:600], y[:600])
+    report("predict 10,000 x 200, array", ratio(lambda: plain.predict(array), by_hand, 20), "<= 1.05")
+    one_row, one = tensor[:1], array[:1]
+    peer = MLPClassifier((64,), max_iter=1).fit(array[:600], y[:600])
+
+    def bare() -> None:
+        with torch.inference_mode():
+            for _ in range(200):
+                module(one_row)
+
+    def repeated(predict: Callable[[Any], Any], row: Any) -> Callable[[], None]:
+        return lambda: [predict(row) for _ in range(200)]  # type: ignore[func-returns-value]
+
+    report("predict one row 200 times, Blocks", ratio(repeated(model.predict, X[:1]), bare), "<= 4")
+    report("predict one row 200 times, array", ratio(repeated(plain.predict, one), bare), "<= 4")
+    against = ratio(repeated(plain.predict, one), repeated(peer.predict, one))
+    report("  the same against MLPClassifier", against, "< 1")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help="dense, four_blocks, sparse, predict")
+    names = parser.parse_args().names or ["dense", "four_blocks", "sparse", "predict"]
+    header()
+    for name in names:
+        globals()[f"bench_{name}"]()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""Small parts that several fusions share: projections, masks, weights over blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from skfusion._checks import did_you_mean
+from skfusion.exceptions import BlockError
+
+__all__ = [
+    "Projections",
+    "TokenProjections",
+    "check_block",
+    "counting",
+    "join",
+    "masked_softmax",
+    "mean_of_blocks",
+    "mean_of_tokens",
+    "n_counting",
+]
+
+
+class Projections(nn.Module):
+    """{name: (batch, width of the block)} -> (batch, n_blocks, width): one linear map a block."""
+
+    def __init__(self, widths: Mapping[str, int], width: int) -> None:
+        super().__init__()
+        self.names = tuple(widths)
+        self.maps = nn.ModuleList(nn.Linear(given, width) for given in widths.values())
+
+    def forward(self, encoded: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        maps = zip(self.names, self.maps, strict=True)
+        return torch.stack([project(encoded[name]) for name, project in maps], dim=1)
+
+
+class TokenProjections(nn.Module):
+    """The tokens of all blocks with a common width, and which of them are data.
+
+    {name: vectors, or tokens and mask} -> a pair (batch, tokens, width), (batch, tokens) a block.
+    The bias of a block's linear map tells its tokens from those of other blocks.
+    """
+
+    def __init__(self, widths: Mapping[str, int], width: int) -> None:
+        super().__init__()
+        self.names = tuple(widths)
+        self.maps = nn.ModuleList(nn.Linear(given, width) for given in widths.values())
+
+    def forward(self, encoded: Mapping[str, Any]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        maps = zip(self.names, self.maps, strict=True)
+        return [self._project(encoded[name], project) for name, project in maps]
+
+    def _project(self, encoded: Any, project: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
+        tokens, mask = encoded if isinstance(encoded, tuple) else (encoded[:, None], None)
+        if mask is None:
+            mask = tokens.new_ones(tokens.shape[:2], dtype=torch.bool)
+        return project(tokens), mask
+
+
+def counting(present: torch.Tensor | None) -> torch.Tensor | None:
+    """Return which blocks count in a row: those present, or all where none is.
+
+    In a row without any block the stand-ins speak.
+    """
+    return None if present is None else present | ~present.any(1, keepdim=True)
+
+
+def n_counting(present: torch.Tensor | None, n_blocks: int) -> Any:
+    """Return how many blocks count in each row, (batch, 1) or an int."""
+    count = counting(present)
+    return n_blocks if count is None else count.sum(1, keepdim=True)
+
+
+def mean_of_blocks(stacked: torch.Tensor, present: torch.Tensor | None) -> torch.Tensor:
+    """Return the mean over the blocks that count: (batch, n_blocks, width) -> (batch, width)."""
+    count = counting(present)
+    if count is None:
+        return stacked.mean(1)
+    return stacked.masked_fill(~count[:, :, None], 0).sum(1) / count.sum(1, keepdim=True)
+
+
+def mean_of_tokens(tokens: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """Return the mean over the tokens that are data; zeros where there are none."""
+    if mask is None:
+        return tokens.mean(1)
+    n_tokens = mask.sum(1, keepdim=True).clamp(min=1)
+    return tokens.masked_fill(~mask[:, :, None], 0).sum(1) / n_tokens
+
+
+def masked_softmax(scores: torch.Tensor, present: torch.Tensor | None) -> torch.Tensor:
+    """Softmax over the blocks that count, (batch, n_blocks, ...); the others get zero."""
+    count = counting(present)
+    if count is None:
+        return scores.softmax(1)
+    shape = (*count.shape, *[1] * (scores.ndim - 2))
+    return scores.masked_fill(~count.view(shape), -torch.inf).softmax(1)
+
+
+def join(encoded: Mapping[str, torch.Tensor], names: Iterable[str]) -> torch.Tensor:
+    """Return the vectors of all blocks side by side: (batch, sum of widths)."""
+    return torch.cat([encoded[name] for name in names], dim=1)
+
+
+def check_block(name: Any, known: Iterable[str], where: str) -> str:
+    """Return ``name`` if it is one of the ``known`` blocks."""
+    known = tuple(known)
+    if name not in known:
+        raise BlockError(
+            f"{where} names a block {name!r} that does not exist; the blocks are "
+            f"{', '.join(map(repr, known))}. {did_you_mean(name, known)}".rstrip()
+        )
+    return str(name)
