@@ -49,8 +49,8 @@ examples: $(READY)  ## Run every example
 	done
 
 bench: $(READY)  ## Measure against hand-written loops and peers
-	for benchmark in benchmarks/bench_*.py; do \
-		echo "== $$benchmark"; $(VENV)/bin/python $$benchmark || exit 1; \
+	for benchmark in $(notdir $(basename $(wildcard benchmarks/[a-z]*.py))); do \
+		echo "== $$benchmark"; $(VENV)/bin/python -m benchmarks.$$benchmark || exit 1; \
 	done
 
 docs: $(DOCS_READY)  ## Build the documentation into docs/_build/html

@@ -49,7 +49,8 @@ class Blocks:
     names : tuple of str
         Names of the blocks, in order.
     shape : tuple of int
-        ``(n_rows, n_blocks)``.
+        ``(n_rows, n_blocks)``; where the blocks convert to one array (all dense and 2-D), the shape
+        of that array, so that scikit-learn's own estimators count its columns.
 
     Raises
     ------
@@ -99,7 +100,10 @@ class Blocks:
 
     @property
     def shape(self) -> tuple[int, int]:
-        return self._n, len(self._blocks)
+        blocks = self._blocks
+        if all(form_of(block, name) == "vector" for name, block in blocks.items()):
+            return self._n, sum(block.shape[1] for block in blocks.values())
+        return self._n, len(blocks)
 
     @property
     def ndim(self) -> int:

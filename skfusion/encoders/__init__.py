@@ -1,10 +1,34 @@
 """Sub-networks of single blocks, as recipes."""
 
 from skfusion.encoders._base import Encoder
+from skfusion.encoders.chain import Chain
 from skfusion.encoders.choose import choose_encoders, resolve_encoder
 from skfusion.encoders.cnn import CNN
+from skfusion.encoders.fitted import FittedEncoder
 from skfusion.encoders.mlp import MLP
+from skfusion.encoders.numeric import NumericEmbedding
+from skfusion.encoders.pretrained import Pretrained
 from skfusion.encoders.rnn import RNN
 from skfusion.encoders.sparse import SparseLinear
+from skfusion.encoders.temporal_cnn import TemporalCNN
+from skfusion.encoders.time_distributed import TimeDistributed
+from skfusion.encoders.tokens import TokenEmbedding
+from skfusion.encoders.transformer import Transformer
 
-__all__ = ["CNN", "MLP", "RNN", "Encoder", "SparseLinear", "choose_encoders", "resolve_encoder"]
+__all__ = [
+    "CNN",
+    "MLP",
+    "RNN",
+    "Chain",
+    "Encoder",
+    "FittedEncoder",
+    "NumericEmbedding",
+    "Pretrained",
+    "SparseLinear",
+    "TemporalCNN",
+    "TimeDistributed",
+    "TokenEmbedding",
+    "Transformer",
+    "choose_encoders",
+    "resolve_encoder",
+]

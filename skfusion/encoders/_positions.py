@@ -25,7 +25,7 @@ class LearnedPositions(nn.Module):
         if n_tokens > len(self.weight):
             raise BlockError(
                 f"block {self.name!r} has a row of {n_tokens} tokens, but positions are learned "
-                f"for {len(self.weight)}. Use positions=\"sinusoidal\" or a larger max_length."
+                f'for {len(self.weight)}. Use positions="sinusoidal" or a larger max_length.'
             )
         return tokens + self.weight[:n_tokens]
 

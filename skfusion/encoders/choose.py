@@ -10,19 +10,36 @@ from skfusion.blocks import BlockSpec
 from skfusion.encoders._base import Encoder
 from skfusion.encoders.cnn import CNN
 from skfusion.encoders.mlp import MLP
+from skfusion.encoders.numeric import NumericEmbedding
 from skfusion.encoders.rnn import RNN
 from skfusion.encoders.sparse import SparseLinear
+from skfusion.encoders.temporal_cnn import TemporalCNN
+from skfusion.encoders.time_distributed import TimeDistributed
+from skfusion.encoders.tokens import TokenEmbedding
+from skfusion.encoders.transformer import Transformer
 from skfusion.exceptions import BlockError, ParameterError
 
 __all__ = ["choose_encoders", "resolve_encoder"]
 
-_ALIASES = {"sparse": SparseLinear, "mlp": MLP, "cnn": CNN, "rnn": RNN}
+_ALIASES = {
+    "sparse": SparseLinear,
+    "mlp": MLP,
+    "numeric": NumericEmbedding,
+    "tokens": TokenEmbedding,
+    "cnn": CNN,
+    "temporal_cnn": TemporalCNN,
+    "rnn": RNN,
+    "transformer": Transformer,
+    "time_distributed": TimeDistributed,
+}
 _BY_FORM = {
     "csr": SparseLinear,
     "vector": MLP,
     "image": CNN,
     "sequence": RNN,
     "tokens": RNN,
+    "video": TimeDistributed,
+    "waveform": TemporalCNN,
 }
 
 

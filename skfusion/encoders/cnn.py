@@ -130,7 +130,8 @@ class CNN(Encoder):
 
     def _check_size(self, spec: BlockSpec) -> tuple[int, int]:
         """Return height and width of the last feature map."""
-        kernel, n_stages = check_int("kernel_size", self.kernel_size), len(check_widths("channels", self.channels))
+        kernel = check_int("kernel_size", self.kernel_size)
+        n_stages = len(check_widths("channels", self.channels))
         sides = []
         for side in (int(size or 0) for size in spec.shape[:2]):
             for _ in range(n_stages):
@@ -154,10 +155,10 @@ class CNN(Encoder):
         parts: list[nn.Module] = []
         if cells != size:
             parts.append(nn.AdaptiveAvgPool2d(cells))
-        parts.append(nn.Flatten())
+        parts.append(_Flatten())
         if self.width is not None:
-            n_features = n_channels * cells[0] * cells[1]
-            parts += [nn.Linear(n_features, check_int("width", self.width)), activation(self.activation)]
+            n_features, width = n_channels * cells[0] * cells[1], check_int("width", self.width)
+            parts += [nn.Linear(n_features, width), activation(self.activation)]
         return nn.Sequential(*parts, nn.Dropout(check_real("dropout", self.dropout, 0, 1)))
 
 
@@ -173,6 +174,13 @@ class _Convolution(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = self.conv(x)
         return y if self.shortcut is None else y + self.shortcut(x)
+
+
+class _Flatten(nn.Module):
+    """Positions and channels in a row, channels last as they lie in memory: no copy."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.permute(0, 2, 3, 1).flatten(1)
 
 
 class _CNN(nn.Module):

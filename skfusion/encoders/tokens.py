@@ -129,9 +129,7 @@ class _Bag(nn.Module):
 
 
 class _Tokens(nn.Module):
-    def __init__(
-        self, table: nn.Embedding, pooling: nn.Module | None, dropout: nn.Dropout
-    ) -> None:
+    def __init__(self, table: nn.Embedding, pooling: nn.Module | None, dropout: nn.Dropout) -> None:
         super().__init__()
         self.table, self.pooling, self.dropout = table, pooling, dropout
 

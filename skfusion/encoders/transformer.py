@@ -117,10 +117,12 @@ class Transformer(Encoder):
 
     def _steps(self, spec: BlockSpec, width: int) -> nn.Module:
         if spec.form == "image":
-            return _Patches(int(spec.shape[2] or 1), width, check_int("patch_size", self.patch_size))
+            return _Patches(
+                int(spec.shape[2] or 1), width, check_int("patch_size", self.patch_size)
+            )
         steps, width_in = as_steps(spec, width)
         if spec.form == "tokens":
-            return steps
+            return nn.Sequential(steps, _Scale(width**0.5))
         return nn.Sequential(steps, initialise(nn.Linear(width_in, width)))
 
     def _positions(self, spec: BlockSpec, width: int) -> nn.Module:
@@ -153,6 +155,17 @@ class _Patches(nn.Module):
         x = F.pad(x, (0, 0, 0, -width % size, 0, -height % size))
         x = x.unflatten(1, (-1, size)).unflatten(3, (-1, size)).transpose(2, 3)
         return self.linear(x.flatten(3).flatten(1, 2))
+
+
+class _Scale(nn.Module):
+    """Bring embeddings of norm 1 to the scale of sines and cosines."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.factor
 
 
 class _Layer(nn.Module):

@@ -25,12 +25,20 @@ __all__ = [
 
 
 class Projections(nn.Module):
-    """{name: (batch, width of the block)} -> (batch, n_blocks, width): one linear map a block."""
+    """{name: (batch, width of the block)} -> (batch, n_blocks, width): one linear map a block.
 
-    def __init__(self, widths: Mapping[str, int], width: int) -> None:
+    Their biases all start at ``bias`` where it is given.
+    """
+
+    maps: Any  # nn.ModuleList of nn.Linear
+
+    def __init__(self, widths: Mapping[str, int], width: int, bias: float | None = None) -> None:
         super().__init__()
         self.names = tuple(widths)
         self.maps = nn.ModuleList(nn.Linear(given, width) for given in widths.values())
+        if bias is not None:
+            for project in self.maps:
+                nn.init.constant_(project.bias, bias)
 
     def forward(self, encoded: Mapping[str, torch.Tensor]) -> torch.Tensor:
         maps = zip(self.names, self.maps, strict=True)

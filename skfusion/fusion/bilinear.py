@@ -19,9 +19,9 @@ class Bilinear(Fusion):
     """A bilinear form of every pair of blocks (Tenenbaum and Freeman, 2000).
 
     Each block is brought to ``block_width`` numbers ``p_i``; the fused vector is the layer norm of
-    ``sum_i A_i p_i + sum_{i<j} p_i' B_ij p_j + c``. It grows with the square of the number of blocks,
-    where ``Tensor`` grows exponentially, and has products of two blocks only. A missing block is
-    represented by its stand-in.
+    ``sum_i A_i p_i + sum_{i<j} p_i' B_ij p_j + c``. It grows with the square of the number of
+    blocks, where ``Tensor`` grows exponentially, and has products of two blocks only. A missing
+    block is represented by its stand-in.
 
     {name: (batch, width of the block)} -> (batch, width).
 

@@ -17,9 +17,9 @@ __all__ = ["Gated"]
 class Gated(Fusion):
     """Gated multimodal unit (Arevalo, Solorio, Montes-y-Gomez and Gonzalez, 2017).
 
-    Each block becomes ``h_i = tanh(W_i x_i + b_i)``; gates computed from all blocks of the row weigh
-    them: ``sum_i z_i * h_i`` with ``z = gate(V [x_1; ...; x_n] + c)``, one gate per block and number.
-    A missing block has no gate; the gates of the others share its part.
+    Each block becomes ``h_i = tanh(W_i x_i + b_i)``; gates that are computed from all blocks of the
+    row weigh them: ``sum_i z_i * h_i`` with ``z = gate(V [x_1; ...; x_n] + c)``, one gate per block
+    and number. A missing block has no gate; the gates of the others share its part.
 
     {name: (batch, width of the block)} -> (batch, width).
 
@@ -66,7 +66,7 @@ class _Gated(nn.Module):
     def __init__(self, widths: Mapping[str, int], width: int, n_gates: int) -> None:
         super().__init__()
         self.projections = Projections(widths, width)
-        self.gates = nn.Linear(sum(widths.values()), len(widths) * n_gates)
+        self.gates = self.make_gates(sum(widths.values()), len(widths), n_gates)
 
     def forward(
         self, encoded: Mapping[str, torch.Tensor], present: torch.Tensor | None
@@ -81,6 +81,9 @@ class _Gated(nn.Module):
         names = self.projections.names
         return self.weigh(self.gates(join(encoded, names)).unflatten(1, (len(names), -1)), present)
 
+    def make_gates(self, width: int, n_blocks: int, n_gates: int) -> nn.Module:
+        return nn.Linear(width, n_blocks * n_gates)
+
     def weigh(self, scores: torch.Tensor, present: torch.Tensor | None) -> torch.Tensor:
         raise NotImplementedError
 
@@ -93,11 +96,9 @@ class _Gated(nn.Module):
 
 
 class _SoftmaxGated(_Gated):
-    def __init__(self, widths: Mapping[str, int], width: int, n_gates: int) -> None:
-        super().__init__(widths, width, n_gates)
-        if len(widths) == 1:
-            # A single gate is 1 whatever it computes: parameters behind it would never learn.
-            self.gates = _NoGate()
+    def make_gates(self, width: int, n_blocks: int, n_gates: int) -> nn.Module:
+        # A single gate is 1 whatever it computes: parameters behind it would never learn.
+        return _NoGate() if n_blocks == 1 else super().make_gates(width, n_blocks, n_gates)
 
     def weigh(self, scores: torch.Tensor, present: torch.Tensor | None) -> torch.Tensor:
         return masked_softmax(scores, present)

@@ -61,11 +61,9 @@ class _LowRank(nn.Module):
     def __init__(self, widths: Mapping[str, int], width: int, rank: int) -> None:
         super().__init__()
         # A linear map with a bias is a linear map of the vector with a 1 appended.
-        self.factors = Projections(widths, rank * width)
+        self.factors = Projections(widths, rank * width, bias=1.0)
         self.rank = rank
         self.norm = nn.LayerNorm(width)
-        for factor in self.factors.maps:
-            nn.init.ones_(factor.bias)
 
     def forward(
         self, encoded: Mapping[str, torch.Tensor], present: torch.Tensor | None

@@ -125,9 +125,9 @@ class Product(Fusion):
 
 
 class _Pointwise(nn.Module):
-    def __init__(self, widths: Mapping[str, int], width: int) -> None:
+    def __init__(self, widths: Mapping[str, int], width: int, bias: float | None = None) -> None:
         super().__init__()
-        self.projections = Projections(widths, width)
+        self.projections = Projections(widths, width, bias)
 
     def forward(
         self, encoded: Mapping[str, torch.Tensor], present: torch.Tensor | None
@@ -168,10 +168,8 @@ class _Max(_Pointwise):
 
 class _Product(_Pointwise):
     def __init__(self, widths: Mapping[str, int], width: int) -> None:
-        super().__init__(widths, width)
+        super().__init__(widths, width, bias=1.0)
         self.norm = nn.LayerNorm(width)
-        for project in self.projections.maps:
-            nn.init.ones_(project.bias)
 
     def combine(self, stacked: torch.Tensor, present: torch.Tensor | None) -> torch.Tensor:
         count = counting(present)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import nn
@@ -46,7 +47,7 @@ class Tensor(Fusion):
     >>> import torch
     >>> from skfusion.fusion import Tensor
     >>> fuse = Tensor(width=8, block_width=None).build({"text": 2, "photo": 3})
-    >>> fuse.decide
+    >>> fuse.linear
     Linear(in_features=12, out_features=8, bias=True)
     >>> fuse({"text": torch.randn(5, 2), "photo": torch.randn(5, 3)}, None).shape
     torch.Size([5, 8])
@@ -86,7 +87,7 @@ class _Tensor(nn.Module):
         self.projections = nn.ModuleList(
             nn.Linear(widths[name], into[name]) if project else nn.Identity() for name in widths
         )
-        self.decide = nn.Linear(_n_entries(into.values()), width)
+        self.linear = nn.Linear(_n_entries(into.values()), width)
         self.norm = nn.LayerNorm(width)
 
     def forward(
@@ -96,14 +97,11 @@ class _Tensor(nn.Module):
         for name, project in zip(self.names, self.projections, strict=True):
             block = nn.functional.pad(project(encoded[name]), (0, 1), value=1.0)
             product = (product[:, :, None] * block[:, None, :]).flatten(1)
-        return self.norm(self.decide(product))
+        return self.norm(self.linear(product))
 
 
-def _n_entries(widths: object) -> int:
-    size = 1
-    for width in widths:
-        size *= width + 1
-    return size
+def _n_entries(widths: Iterable[int]) -> int:
+    return math.prod(width + 1 for width in widths)
 
 
 def _check_size(widths: list[int], width: int) -> None:

@@ -173,13 +173,18 @@ def _named(job: Job) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        columns = ", ".join(map(repr, as_list(job.columns)[:10]))
-        more = "" if len(as_list(job.columns)) <= 10 else ", ..."
-        add_note(
-            error,
-            f"in block {job.name!r} (columns {columns}{more}), {_class_name(job.transformer)}",
-        )
+        columns = as_list(job.columns)
+        listed = ", ".join(map(repr, columns[:10])) + (", ..." if len(columns) > 10 else "")
+        what = _class_name(job.transformer)
+        add_note(error, f"in block {job.name!r} (columns {listed}), {what}{_hint(job, error)}")
         raise
+
+
+def _hint(job: Job, error: Exception) -> str:
+    wants_two = "Expected 2D" in str(error) or "Expected a 2-dimensional" in str(error)
+    if isinstance(job.columns, list) or not wants_two:
+        return ""
+    return f". Write [{job.columns!r}] for columns, to give the transformer two dimensions"
 
 
 def _class_name(transformer: Any) -> str:

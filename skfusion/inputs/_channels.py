@@ -89,7 +89,8 @@ def learn_channel(name: str, column: pd.Series, max_categories: int) -> Numbers 
 
 
 def _count_categories(column: pd.Series) -> pd.Series:
-    unfit = [kind for kind in set(map(type, column)) if not issubclass(kind, Hashable)]
+    kinds = set(map(type, column)) if column.dtype == object else set()
+    unfit = [kind for kind in kinds if not issubclass(kind, Hashable)]
     if unfit:
         raise BlockTypeError(
             f"SequenceStacker: column {column.name!r} holds {unfit[0].__name__} in its cells. "

@@ -47,6 +47,8 @@ class ImageReader:
 
     def read(self, cell: Any) -> np.ndarray:
         """Return the image as uint8 (height, width, channels)."""
+        if isinstance(cell, np.ndarray) and self._fits(cell):
+            return cell.reshape(*cell.shape[:2], CHANNELS[self.mode])
         with self.opened(cell) as image:
             if self.size is not None and not hasattr(cell, "convert"):
                 # JPEG files decode at 1/2 to 1/8 of their size for free; twice the wanted size
@@ -71,6 +73,16 @@ class ImageReader:
             with self.opened(cell) as image:
                 image.verify()
         return height, width, CHANNELS[self.mode]
+
+    def _fits(self, array: np.ndarray) -> bool:
+        """Whether an array is already what ``read`` makes of it."""
+        n_channels = array.shape[2] if array.ndim == 3 else 1
+        return (
+            array.dtype == np.uint8
+            and array.ndim in (2, 3)
+            and n_channels == CHANNELS[self.mode]
+            and self.size in (None, array.shape[:2])
+        )
 
     @contextmanager
     def opened(self, cell: Any) -> Iterator[Any]:

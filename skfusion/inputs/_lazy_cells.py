@@ -84,8 +84,8 @@ class LazyCells:
         numbers = np.arange(len(self))[rows]
         if np.ndim(numbers) == 0:
             return self[numbers[None]][0]
-        key = numbers.tobytes()
-        out, futures = self._pending.pop(key) if key in self._pending else self._start(numbers)
+        begun = self._pending.pop(numbers.tobytes(), None)
+        out, futures = self._start(numbers) if begun is None else begun
         for future in futures:
             future.result()
         return out

@@ -28,7 +28,7 @@ def lines_of_keys(table: pd.DataFrame, by: Any, time: str | None, X: Any) -> Lin
     places = pd.Index(keys).get_indexer(table[by])
     used = np.flatnonzero(places >= 0)
     order = [] if time is None else [seconds_of(table[time].iloc[used])]
-    used = used[np.lexsort([np.arange(len(used)), *order, places[used]])]
+    used = used[np.lexsort([*order, places[used]])]
     counts = np.bincount(places[used], minlength=len(keys))
     return table.iloc[used], np.concatenate([[0], np.cumsum(counts)]), codes
 

@@ -30,11 +30,15 @@ def read_table(union: Any, X: Any, reset: bool) -> Table:
     """
     if isinstance(X, Blocks) or (isinstance(X, Mapping) and not issparse(X)):
         return _read_named(union, NamedTable(X), reset)
-    if type(X).__module__.partition(".")[0] == "polars" and hasattr(X, "columns"):
+    if _is_polars(X, "DataFrame"):
         return _read_frame(union, FrameTable(frame_of_polars(X), X), reset)
     if isinstance(X, pd.DataFrame):
         return _read_frame(union, FrameTable(X), reset)
     return _read_array(union, X, reset)
+
+
+def _is_polars(X: Any, kind: str) -> bool:
+    return type(X).__module__.partition(".")[0] == "polars" and type(X).__name__ == kind
 
 
 def _read_named(union: Any, table: NamedTable, reset: bool) -> NamedTable:
@@ -80,6 +84,7 @@ def _check_size(table: Table, union: Any) -> None:
 
 
 def _read_array(union: Any, X: Any, reset: bool) -> ArrayTable:
+    _check_kind(X)
     array = validate_data(
         union,
         _as_object(X),
@@ -90,6 +95,16 @@ def _read_array(union: Any, X: Any, reset: bool) -> ArrayTable:
     )
     names = None if reset else getattr(union, "feature_names_in_", None)
     return ArrayTable(array, None if names is None else list(names))
+
+
+def _check_kind(X: Any) -> None:
+    if _is_polars(X, "LazyFrame"):
+        raise BlockTypeError("BlockUnion got a LazyFrame, which has no rows yet. Call .collect().")
+    if getattr(X, "ndim", 0) > 2:
+        raise BlockError(
+            f"Found array with dim {X.ndim}, while dim <= 2 is required by BlockUnion. "
+            "Deeper arrays are blocks: pass a dict that names them, such as {'photo': array}."
+        )
 
 
 def _as_object(X: Any) -> Any:

@@ -95,7 +95,7 @@ def _forget(number: int) -> Any:
 def _content_hash(encoder: Any) -> str | None:
     try:
         return joblib.hash(encoder)
-    except (pickle.PicklingError, TypeError, AttributeError):
+    except (pickle.PicklingError, TypeError, AttributeError, ValueError, RuntimeError):
         return None
 
 

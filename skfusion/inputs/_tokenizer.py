@@ -28,7 +28,7 @@ _N_RESERVED = 2
 
 
 class Tokenizer(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
-    """Texts to ragged token ids, the input of embeddings and recurrent networks.
+    r"""Texts to ragged token ids, the input of embeddings and recurrent networks.
 
     Words are split by scikit-learn's own analyzers, so that each option means what it means in
     ``CountVectorizer``. Id 0 is padding, id 1 any unknown word, and words have ids from 2 on by
@@ -42,8 +42,16 @@ class Tokenizer(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
     ----------
     analyzer : {"word", "char", "char_wb"} or callable, default="word"
         As in ``CountVectorizer``; a callable takes a cell and returns its tokens.
-    lowercase, strip_accents, stop_words, token_pattern, ngram_range
-        As in ``CountVectorizer``. The default ``token_pattern`` drops words of one letter.
+    lowercase : bool, default=True
+        As in ``CountVectorizer``.
+    strip_accents : {"ascii", "unicode"} or callable, default=None
+        As in ``CountVectorizer``.
+    stop_words : {"english"} or list of str, default=None
+        As in ``CountVectorizer``.
+    token_pattern : str, default=r"(?u)\b\w\w+\b"
+        As in ``CountVectorizer``; the default drops words of one letter.
+    ngram_range : tuple of int, default=(1, 1)
+        As in ``CountVectorizer``.
     min_df : int or float, default=1
         Words in fewer texts than this number, or share, become unknown.
     max_tokens : int, default=None

@@ -295,6 +295,8 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
     def _remaining(self, steps: Steps, table: Table) -> Steps:
         used = {key for _, _, columns in steps for key in as_list(columns)}
         rest = [key for key in table.keys if key not in used]
+        if not is_word(self.remainder, "drop"):
+            fresh("remainder", self.remainder)
         if not rest:
             return []
         if isinstance(table, NamedTable) and is_word(self.remainder, "passthrough"):

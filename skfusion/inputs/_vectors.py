@@ -79,6 +79,12 @@ def word_table(vectors: Any, vocabulary: Any) -> WordTable:
     ------
     BlockError
         If no word has a vector, or vectors differ in length or are not finite.
+
+    Examples
+    --------
+    >>> from skfusion.inputs import word_table
+    >>> word_table({"red": [1.0, 0.0], "hen": [3.0, 2.0]}, {"red": 2, "fox": 3}).array.tolist()
+    [[0.0, 0.0], [1.0, 0.0], [1.0, 0.0], [1.0, 0.0]]
     """
     ids, counts = _ids_and_counts(vocabulary)
     known = [word for word in ids if word in vectors]

@@ -584,6 +584,13 @@ def test_error_inside_a_transformer_names_the_block(frame):
     assert any("in block 'photo' (columns 'price', 'stars')" in note for note in told)
 
 
+def test_one_column_to_a_transformer_of_two_dimensions_says_what_to_write(frame):
+    with pytest.raises(ValueError, match="2-dimensional container|Expected 2D") as caught:
+        BlockUnion([("price", StandardScaler(), "price")]).fit(frame)
+    told = [*getattr(caught.value, "__notes__", []), str(caught.value)]
+    assert any("Write ['price'] for columns" in note for note in told)
+
+
 def test_missing_column_at_transform_is_named(frame, union):
     union.fit(frame)
     match = "column 'colour'.*block 'colour'.*is missing.*Did you mean 'color'"
@@ -712,6 +719,22 @@ def test_column_that_occurs_twice(frame):
     doubled = frame.rename(columns={"stars": "price"})
     with pytest.raises(BlockError, match="column 'price' occurs more than once"):
         BlockUnion().fit(doubled)
+
+
+def test_deep_array_wants_a_name():
+    with pytest.raises(BlockError, match=r"dim 4, while dim <= 2 .*pass a dict"):
+        BlockUnion().fit(np.zeros((2, 4, 4, 3)))
+
+
+def test_lazy_frame_is_to_be_collected():
+    with pytest.raises(BlockTypeError, match=r"LazyFrame.*\.collect\(\)"):
+        BlockUnion().fit(polars.DataFrame({"a": [1.0]}).lazy())
+
+
+@pytest.mark.parametrize("remainder", ["pass", StandardScaler, 3])
+def test_wrong_remainder(frame, remainder):
+    with pytest.raises(BlockTypeError, match="block 'remainder'"):
+        BlockUnion(remainder=remainder).fit(frame)
 
 
 def test_deep_arrays_stand_alone():

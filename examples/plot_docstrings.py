@@ -1,0 +1,252 @@
+"""
+Which module is this docstring from?
+====================================
+
+The docstrings of numpy, scipy, scikit-learn, pandas and torch: documents that every user of
+skfusion has installed. One row carries three kinds of data:
+
+- ``text``, the prose, as TF-IDF of its words: sparse, all the way into the first layer;
+- ``signature``, the call, as TF-IDF of its character n-grams: sparse, and missing where Python
+  cannot tell it;
+- ``numbers``: parameters, defaults, examples, formulas, ... of each.
+
+The target is the area that a docstring was written for, such as ``scipy.signal`` or ``torch.nn``.
+Whatever names it outright is masked (see :func:`skfusion.datasets.load_docstrings`). Is a network
+that fuses the blocks better than the best single block, and better than a linear model on the same
+features? And can scikit-learn's grid search tune the vectoriser, the sub-network of one block and
+the training, all at once?
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from sklearn.compose import make_column_selector
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, log_loss
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_validate
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from skfusion import Blocks, BlockUnion, FusionClassifier
+from skfusion.datasets import load_docstrings
+from skfusion.encoders import MLP, SparseLinear
+from skfusion.heads import LinearHead
+
+NETWORK, LINEAR = "FusionClassifier", "LogisticRegression"
+BLOCKS = ["text", "signature", "numbers"]
+ALL = "all blocks"
+SEARCHED = {
+    "blockunion__text__max_features": "words of the text",
+    "fusionclassifier__text__width": "width of the text's encoder",
+    "fusionclassifier__lr": "learning rate",
+}
+
+# %%
+# Data and models
+# ---------------
+# The folds are the same for all models. ``memory`` keeps what the union made of a fold, so that
+# the models after the first need not make it again.
+
+
+def load(quick: bool) -> tuple[pd.DataFrame, np.ndarray]:
+    packages = ("numpy", "scipy") if quick else ("numpy", "scipy", "sklearn", "pandas", "torch")
+    return load_docstrings(packages, return_X_y=True)
+
+
+def make_folds() -> StratifiedKFold:
+    return StratifiedKFold(3, shuffle=True, random_state=0)
+
+
+def make_union() -> BlockUnion:
+    characters = TfidfVectorizer(
+        analyzer="char_wb", ngram_range=(2, 3), max_features=2000, min_df=2, sublinear_tf=True
+    )
+    numbers = make_pipeline(SimpleImputer(), FunctionTransformer(np.log1p), StandardScaler())
+    return BlockUnion(
+        [
+            ("text", TfidfVectorizer(max_features=4000, min_df=2, sublinear_tf=True), "text"),
+            ("signature", characters, "signature"),
+            ("numbers", numbers, make_column_selector(dtype_include="number")),
+        ]
+    )
+
+
+def make_network(blocks: list[str]) -> FusionClassifier:
+    encoders = {"text": SparseLinear(), "signature": SparseLinear(), "numbers": MLP()}
+    return FusionClassifier(
+        {name: encoders[name] for name in blocks},
+        head=LinearHead(dropout=0.5),
+        lr=0.01,
+        batch_size=256,
+        random_state=0,
+    )
+
+
+def make_models(memory: str) -> dict[tuple[str, str], Pipeline]:
+    """Return a pipeline for each set of blocks and each estimator: union, choice, estimator."""
+    models = {}
+    for label, blocks in {**{name: [name] for name in BLOCKS}, ALL: BLOCKS}.items():
+        choose = FunctionTransformer(Blocks.select, kw_args={"names": blocks})
+        fused = [choose, make_network(blocks)]
+        # C=30 is the best of 1, 10, 30 and 100 for all blocks together.
+        linear = [
+            choose, FunctionTransformer(Blocks.hstack), LogisticRegression(C=30, max_iter=300)
+        ]
+        models[label, NETWORK] = make_pipeline(make_union(), *fused, memory=memory)
+        models[label, LINEAR] = make_pipeline(make_union(), *linear, memory=memory)
+    return models
+
+
+# %%
+# Each block alone, all blocks, and a linear model on the same features
+# ---------------------------------------------------------------------
+
+
+def score(model: Pipeline, X: pd.DataFrame, y: np.ndarray) -> dict[str, float]:
+    probabilities = model.predict_proba(X)
+    return {
+        "accuracy": accuracy_score(y, model.classes_[probabilities.argmax(axis=1)]),
+        "log-loss": log_loss(y, probabilities, labels=model.classes_),
+    }
+
+
+def compare(X: pd.DataFrame, y: np.ndarray, memory: str) -> pd.DataFrame:
+    """Return a row per set of blocks and estimator: mean and spread over the folds."""
+    rows = {}
+    for key, model in make_models(memory).items():
+        results = cross_validate(model, X, y, cv=make_folds(), scoring=score, n_jobs=2)
+        rows[key] = {
+            (metric, statistic): getattr(np, statistic)(results[f"test_{metric}"])
+            for metric in ("accuracy", "log-loss")
+            for statistic in ("mean", "std")
+        }
+    return pd.DataFrame(rows).T.rename_axis(["blocks", "estimator"])
+
+
+# %%
+# A grid search through the whole pipeline
+# ----------------------------------------
+
+
+def search(X: pd.DataFrame, y: np.ndarray, memory: str) -> GridSearchCV:
+    model = make_pipeline(make_union(), make_network(BLOCKS), memory=memory)
+    grid = {
+        "blockunion__text__max_features": [1000, 4000],
+        "fusionclassifier__text__width": [32, 128],
+        "fusionclassifier__lr": [0.003, 0.01],
+    }
+    folds = StratifiedKFold(2, shuffle=True, random_state=1)
+    found = GridSearchCV(model, grid, cv=folds, scoring="neg_log_loss", refit=False, n_jobs=2)
+    return found.fit(X, y)
+
+
+def tabulate(found: GridSearchCV) -> pd.DataFrame:
+    results = pd.DataFrame(found.cv_results_)
+    table = results[[f"param_{name}" for name in SEARCHED]].set_axis(list(SEARCHED.values()), axis=1)
+    return table.assign(
+        **{"log-loss": -results["mean_test_score"], "spread": results["std_test_score"]}
+    ).sort_values("log-loss")
+
+
+# %%
+# The picture
+# -----------
+
+
+def draw(comparison: pd.DataFrame, found: GridSearchCV) -> plt.Figure:
+    figure, axes = plt.subplots(1, 3, figsize=(13, 4.2), layout="constrained")
+    draw_metric(axes[0], comparison["accuracy"], "accuracy (higher is better)")
+    draw_metric(axes[1], comparison["log-loss"], "log-loss (lower is better)")
+    draw_search(axes[2], tabulate(found))
+    axes[0].legend(*axes[0].get_legend_handles_labels(), loc="lower right", fontsize=8)
+    return figure
+
+
+def draw_metric(axis: plt.Axes, scores: pd.DataFrame, label: str) -> None:
+    sets = [*BLOCKS, ALL]
+    for shift, estimator in ((-0.2, NETWORK), (0.2, LINEAR)):
+        part = scores.xs(estimator, level="estimator").loc[sets]
+        places = np.arange(len(sets)) + shift
+        bars = axis.bar(places, part["mean"], 0.4, yerr=part["std"], capsize=3, label=estimator)
+        axis.bar_label(bars, fmt="%.3f", fontsize=7, padding=2)
+    axis.set_xticks(range(len(sets)), sets)
+    axis.set_ylabel(label)
+    axis.set_title("mean and standard deviation over 3 folds", fontsize=9)
+
+
+def draw_search(axis: plt.Axes, table: pd.DataFrame) -> None:
+    words, width, lr = SEARCHED.values()
+    grid = table.pivot(index=words, columns=[width, lr], values="log-loss").sort_index(axis=1)
+    image = axis.imshow(grid.to_numpy(), aspect="auto", cmap="viridis_r")
+    for (row, column), value in np.ndenumerate(grid.to_numpy()):
+        axis.text(column, row, f"{value:.3f}", ha="center", va="center", color="white")
+    axis.set_xticks(range(grid.shape[1]), [f"{w} / {rate:g}" for w, rate in grid.columns])
+    axis.set_yticks(range(grid.shape[0]), grid.index)
+    axis.set_xlabel(f"{width} / {lr}")
+    axis.set_ylabel(words)
+    axis.set_title("grid search: mean log-loss over 2 folds", fontsize=9)
+    axis.figure.colorbar(image, ax=axis, label="log-loss (lower is better)")
+
+
+# %%
+# The job
+# -------
+
+
+def conclude(comparison: pd.DataFrame) -> str:
+    """Return one sentence on whether fusion paid, with the figures it rests on."""
+    verdicts = []
+    for metric, best in (("accuracy", "idxmax"), ("log-loss", "idxmin")):
+        means = comparison[metric]["mean"]
+        fused, linear = means[ALL, NETWORK], means[ALL, LINEAR]
+        block, _ = getattr(means.drop(index=ALL, level="blocks"), best)()
+        alone = getattr(means[block], best.replace("idx", ""))()
+        verdicts.append(
+            f"in {metric} all blocks fused reach {fused:.3f}, {judge(fused, alone, best)} than the "
+            f"best single block ({block}, {alone:.3f}) and {judge(fused, linear, best)} than "
+            f"{LINEAR} on all blocks ({linear:.3f})"
+        )
+    return f"{'; '.join(verdicts)}."[0].upper() + f"{'; '.join(verdicts)}."[1:]
+
+
+def judge(value: float, other: float, best: str) -> str:
+    better = value > other if best == "idxmax" else value < other
+    return "better" if better else "no better"
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Learn where docstrings are from.")
+    parser.add_argument("--quick", action="store_true", help="numpy and scipy only")
+    parser.add_argument("--save-to", type=Path, default=Path("outputs"), help="folder of the picture")
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments, start = parse_arguments(), time.perf_counter()
+    X, y = load(arguments.quick)
+    print(f"{len(X)} docstrings of {len(set(y))} areas. What the union makes of them:")
+    print(make_union().fit_transform(X), end="\n\n")
+    with tempfile.TemporaryDirectory() as memory:
+        comparison = compare(X, y, memory)
+        print(comparison.round(3).to_string(), end="\n\n")
+        found = search(X, y, memory)
+    print(tabulate(found).round(3).to_string(index=False))
+    print("best:", found.best_params_, end="\n\n")
+    arguments.save_to.mkdir(parents=True, exist_ok=True)
+    path = arguments.save_to / "docstrings.png"
+    draw(comparison, found).savefig(path, dpi=120)
+    print(f"Picture: {path}. {time.perf_counter() - start:.0f} seconds in all.")
+    print(conclude(comparison))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""Networks that were trained elsewhere, held inside an encoder."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+__all__ = ["Held", "masked_mean"]
+
+
+class Held(nn.Module):
+    """A copy of ``module``; if ``frozen``, not trained and in evaluation mode for good."""
+
+    def __init__(self, module: nn.Module, frozen: bool) -> None:
+        super().__init__()
+        self.held = copy.deepcopy(module).to("cpu")
+        self.frozen = bool(frozen)
+        self.held.requires_grad_(not self.frozen)
+        self.train()
+
+    def train(self, mode: bool = True) -> Held:
+        """Set the mode, but leave a frozen network as it is: its statistics must not move."""
+        super().train(mode)
+        if self.frozen:
+            self.held.eval()
+        return self
+
+
+def masked_mean(tokens: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """(batch, tokens, width) -> (batch, width), whatever stands behind a row's end."""
+    if mask is None:
+        return tokens.mean(1)
+    kept = tokens.masked_fill(~mask[:, :, None], 0)
+    return kept.sum(1) / mask.sum(1, keepdim=True).clamp(min=1)

@@ -1,0 +1,81 @@
+"""One encoder's tokens into the next encoder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from skfusion.blocks import BlockSpec
+from skfusion.encoders._base import Encoder, as_encoder
+from skfusion.encoders._output import output_spec
+from skfusion.exceptions import BlockError, add_note
+
+__all__ = ["Chain"]
+
+
+class Chain(Encoder):
+    """Hand one encoder's tokens to a second: a CNN's feature map to a Transformer, for example.
+
+    ``first`` is built without pooling; ``then`` reads its tokens as a sequence, or its output as
+    vectors if it has no tokens. ``Chain(a, Chain(b, c))`` makes three. The forms taken are those
+    of ``first``.
+
+    (batch, *shape) -> what ``then`` makes of it: (batch, width), or (batch, tokens, width) and a
+    mask if not pooled.
+
+    Parameters
+    ----------
+    first : Encoder
+        Encoder of the block.
+    then : Encoder
+        Encoder of what ``first`` returns.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfusion import FusionClassifier
+    >>> from skfusion.encoders import CNN, Chain, Transformer
+    >>> images = np.random.default_rng(0).integers(0, 255, (20, 16, 16, 3), dtype=np.uint8)
+    >>> encoder = Chain(CNN(channels=(8, 16)), Transformer(width=16, n_layers=1))
+    >>> model = FusionClassifier({"photo": encoder}, max_epochs=2)
+    >>> model.fit({"photo": images}, [0, 1] * 10).transform({"photo": images}).shape
+    (20, 16)
+    """
+
+    def __init__(self, first: Encoder, then: Encoder) -> None:
+        self.first = first
+        self.then = then
+
+    def check(self, spec: BlockSpec) -> None:
+        as_encoder("then", self.then)
+        as_encoder("first", self.first).check(spec)
+
+    def build(self, spec: BlockSpec, pooled: bool = True) -> nn.Module:
+        self.check(spec)
+        first = self.first.build(spec, pooled=False)
+        return _Chain(first, self._build_then(output_spec(first, spec), pooled))
+
+    def _build_then(self, spec: BlockSpec, pooled: bool) -> nn.Module:
+        try:
+            return self.then.build(spec, pooled=pooled)
+        except BlockError as error:
+            add_note(error, f"as `then` of Chain, behind {type(self.first).__name__}")
+            raise
+
+
+class _Chain(nn.Module):
+    def __init__(self, first: nn.Module, then: nn.Module) -> None:
+        super().__init__()
+        self.first, self.then = first, then
+
+    @property
+    def frozen(self) -> bool:
+        return all(getattr(part, "frozen", False) for part in (self.first, self.then))
+
+    def forward(self, *x: Any) -> Any:
+        output = self.first(*x)
+        if not isinstance(output, tuple):
+            return self.then(output)
+        tokens, mask = output
+        return self.then(tokens) if mask is None else self.then(tokens, mask)

@@ -1,0 +1,150 @@
+"""Any torch module as an encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+
+from skfusion.blocks import FORMS, BlockSpec
+from skfusion.encoders._base import Encoder, as_float
+from skfusion.encoders._held import Held, masked_mean
+from skfusion.exceptions import BlockError, ParameterError
+
+__all__ = ["Pretrained"]
+
+
+class Pretrained(Encoder):
+    """A torch module that was trained elsewhere: of torchvision, timm, transformers, or your own.
+
+    The module is called as such modules are:
+
+    - images as floats (batch, channels, height, width), bytes scaled to [0, 1];
+    - vectors and sequences as they are; ragged rows and token ids with their mask as a second
+      argument, as Hugging Face models take them;
+    - or as ``preprocess`` says: it gets those arguments, and what it returns is passed on, a tuple
+      as positional and a dict as named arguments.
+
+    The module may return vectors (batch, width), tokens (batch, tokens, width), a feature map
+    (batch, channels, height, width), or an output with ``last_hidden_state`` (Hugging Face).
+
+    (batch, *shape) -> (batch, width), the mean of the tokens where there are any, or
+    (batch, tokens, width) and a mask if not pooled.
+
+    Parameters
+    ----------
+    module : torch.nn.Module or callable
+        The module, or a function without arguments that returns it. Each build has a copy.
+    preprocess : callable or None, default=None
+        Called on the input first, such as a normalisation. A function of a module, not a lambda,
+        where the estimator is to be pickled.
+    frozen : bool, default=True
+        If True the module is not trained, stays in evaluation mode, and its outputs are computed
+        once per fit; else it is trained with the rest.
+
+    Raises
+    ------
+    BlockError
+        If the output is of no known kind.
+    ParameterError
+        If ``module`` is neither a module nor makes one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from torch import nn
+    >>> from skfusion import FusionClassifier
+    >>> from skfusion.encoders import Pretrained
+    >>> backbone = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2))
+    >>> images = np.random.default_rng(0).integers(0, 255, (20, 8, 8, 3), dtype=np.uint8)
+    >>> model = FusionClassifier({"photo": Pretrained(backbone)}, max_epochs=2)
+    >>> model.fit({"photo": images}, [0, 1] * 10).transform({"photo": images}).shape
+    (20, 8)
+    """
+
+    takes: ClassVar[tuple[str, ...]] = tuple(form for form in FORMS if form != "csr")
+
+    def __init__(
+        self,
+        module: nn.Module | Callable[[], nn.Module],
+        preprocess: Callable[..., Any] | None = None,
+        frozen: bool = True,
+    ) -> None:
+        self.module = module
+        self.preprocess = preprocess
+        self.frozen = frozen
+
+    def build(self, spec: BlockSpec, pooled: bool = True) -> nn.Module:
+        self.check(spec)
+        return _Pretrained(self._module(), self.preprocess, self.frozen, spec, pooled)
+
+    def _module(self) -> nn.Module:
+        is_builder = callable(self.module) and not isinstance(self.module, nn.Module)
+        module = self.module() if is_builder else self.module
+        if not isinstance(module, nn.Module):
+            raise ParameterError(
+                "module must be a torch.nn.Module or a function without arguments that returns "
+                f"one. Got {module!r}."
+            )
+        return module
+
+
+class _Pretrained(Held):
+    def __init__(
+        self,
+        module: nn.Module,
+        preprocess: Callable[..., Any] | None,
+        frozen: bool,
+        spec: BlockSpec,
+        pooled: bool,
+    ) -> None:
+        super().__init__(module, frozen)
+        self.preprocess, self.name, self.pooled = preprocess, spec.name, pooled
+        self.is_image = spec.form == "image"
+        self.register_buffer("like", torch.zeros(()), persistent=False)
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> Any:
+        x = as_float(x, self.like)
+        inputs: Any = (x.permute(0, 3, 1, 2) if self.is_image else x,)
+        inputs = inputs if mask is None else (*inputs, mask)
+        if self.preprocess is not None:
+            inputs = self.preprocess(*inputs)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            output = _tensor_of(_pass_on(self.held, inputs), self.name)
+        return self._shaped(output, mask)
+
+    def _shaped(self, output: torch.Tensor, mask: torch.Tensor | None) -> Any:
+        if output.ndim == 2:
+            return output
+        if output.ndim not in (3, 4):
+            raise BlockError(
+                f"block {self.name!r}: the module of Pretrained returned the shape "
+                f"{tuple(output.shape)}. It must return vectors (batch, width), tokens (batch, "
+                "tokens, width) or a feature map (batch, channels, height, width)."
+            )
+        tokens = output if output.ndim == 3 else output.flatten(2).transpose(1, 2)
+        mask = mask if mask is not None and mask.shape == tokens.shape[:2] else None
+        return masked_mean(tokens, mask) if self.pooled else (tokens, mask)
+
+
+def _pass_on(module: nn.Module, inputs: Any) -> Any:
+    if isinstance(inputs, Mapping):
+        return module(**inputs)
+    return module(*inputs) if isinstance(inputs, tuple) else module(inputs)
+
+
+def _tensor_of(output: Any, name: str) -> torch.Tensor:
+    """Return the tensor in what a module returns."""
+    if isinstance(output, torch.Tensor):
+        return output
+    hidden = getattr(output, "last_hidden_state", None)
+    if isinstance(hidden, torch.Tensor):
+        return hidden
+    if isinstance(output, tuple) and output and isinstance(output[0], torch.Tensor):
+        return output[0]
+    raise BlockError(
+        f"block {name!r}: the module of Pretrained returned a {type(output).__name__}. It must "
+        "return a tensor, a tuple that begins with one, or an output with last_hidden_state."
+    )

@@ -1,0 +1,124 @@
+"""An encoder for each frame or step, and one over time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import nn
+
+from skfusion._checks import check_int
+from skfusion.blocks import BlockSpec
+from skfusion.encoders._base import Encoder, as_encoder
+from skfusion.encoders._output import output_spec
+from skfusion.encoders._steps import StepValues
+from skfusion.encoders.cnn import CNN
+from skfusion.encoders.mlp import MLP
+from skfusion.encoders.rnn import RNN
+from skfusion.exceptions import BlockError
+
+__all__ = ["TimeDistributed"]
+
+_FRAME_FORMS = {"video": "image", "sequence": "vector"}
+
+
+class TimeDistributed(Encoder):
+    """Encode each frame of a clip, or each step of a sequence, then the encoded steps over time.
+
+    What Keras calls ``TimeDistributed(Conv2D(...))`` in front of ``LSTM(...)``. Frames behind the
+    end of a shorter clip are never encoded.
+
+    (batch, time, height, width, channels) or (batch, time, d), with a mask where ragged ->
+    what ``over`` makes of it: (batch, width), or (batch, time, width) and a mask if not pooled.
+
+    Parameters
+    ----------
+    encoder : Encoder or None, default=None
+        Encoder of one frame or step; None is ``CNN()`` for clips, ``MLP()`` for sequences.
+    over : Encoder or None, default=None
+        Encoder of the sequence of encoded frames, such as ``RNN``, ``Transformer`` or
+        ``TemporalCNN``; None is ``RNN()``.
+    chunk_size : int, default=16
+        Most frames encoded at a time. Few large tensors cost more than many small ones that stay
+        in the processor's cache; on other devices larger chunks are quicker.
+
+    Notes
+    -----
+    A batch normalisation in ``encoder`` sees one chunk at a time while training.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfusion import FusionClassifier
+    >>> from skfusion.encoders import CNN, RNN, TimeDistributed
+    >>> clips = np.random.default_rng(0).integers(0, 255, (20, 3, 8, 8, 1), dtype=np.uint8)
+    >>> encoder = TimeDistributed(CNN(channels=4), over=RNN(width=8, cell="lstm"))
+    >>> model = FusionClassifier({"clip": encoder}, max_epochs=2)
+    >>> model.fit({"clip": clips}, [0, 1] * 10).transform({"clip": clips}).shape
+    (20, 8)
+    """
+
+    takes: ClassVar[tuple[str, ...]] = tuple(_FRAME_FORMS)
+
+    def __init__(
+        self, encoder: Encoder | None = None, over: Encoder | None = None, chunk_size: int = 16
+    ) -> None:
+        self.encoder = encoder
+        self.over = over
+        self.chunk_size = chunk_size
+
+    def build(self, spec: BlockSpec, pooled: bool = True) -> nn.Module:
+        self.check(spec)
+        frame_spec = replace(spec, form=_FRAME_FORMS[spec.form], shape=spec.shape[1:])
+        frames = self._frame_encoder(frame_spec).build(frame_spec)
+        if spec.form == "sequence" and spec.dtype == np.uint8:
+            frames = nn.Sequential(StepValues(), frames)
+        (width,) = self._frame_shape(frames, frame_spec)
+        over_spec = BlockSpec(spec.name, "sequence", (spec.shape[0], width), np.dtype(np.float32))
+        over = RNN() if self.over is None else as_encoder("over", self.over)
+        chunk_size = check_int("chunk_size", self.chunk_size)
+        return _TimeDistributed(frames, width, over.build(over_spec, pooled=pooled), chunk_size)
+
+    def _frame_encoder(self, spec: BlockSpec) -> Encoder:
+        if self.encoder is None:
+            return CNN() if spec.form == "image" else MLP()
+        return as_encoder("encoder", self.encoder)
+
+    def _frame_shape(self, frames: nn.Module, spec: BlockSpec) -> tuple[int | None, ...]:
+        shape = output_spec(frames, spec).shape
+        if len(shape) != 1:
+            raise BlockError(
+                f"block {spec.name!r}: the encoder of a frame must return one vector a frame. "
+                f"{self.encoder!r} returns tokens of shape {shape}."
+            )
+        return shape
+
+
+class _TimeDistributed(nn.Module):
+    def __init__(
+        self, frames: nn.Module, width: int | None, over: nn.Module, chunk_size: int
+    ) -> None:
+        super().__init__()
+        self.frames, self.over = frames, over
+        self.width, self.chunk_size = width, chunk_size
+
+    @property
+    def frozen(self) -> bool:
+        return all(getattr(part, "frozen", False) for part in (self.frames, self.over))
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> Any:
+        if mask is None:
+            return self.over(self._encode(x.flatten(0, 1)).unflatten(0, x.shape[:2]))
+        vectors = self._encode(x[mask])
+        steps = vectors.new_zeros((*mask.shape, vectors.shape[1]))
+        return self.over(steps.index_put(mask.nonzero(as_tuple=True), vectors), mask)
+
+    def _encode(self, frames: torch.Tensor) -> torch.Tensor:
+        if not len(frames):
+            kind = next(self.over.parameters()).dtype if frames.dtype == torch.uint8 else None
+            return frames.new_zeros((0, self.width or 0), dtype=kind or frames.dtype)
+        # Chunks of nearly one size: a last chunk of one frame would upset a batch normalisation.
+        chunks = frames.tensor_split(-(-len(frames) // self.chunk_size))
+        return torch.cat([self.frames(chunk) for chunk in chunks])

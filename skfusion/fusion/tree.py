@@ -1,0 +1,304 @@
+"""Blocks fused in groups before the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from skfusion._checks import did_you_mean
+from skfusion.blocks import BlockSpec
+from skfusion.exceptions import ParameterError, add_note
+from skfusion.fusion._base import Fusion
+from skfusion.fusion._parts import check_block, mean_of_tokens
+
+if TYPE_CHECKING:
+    from skfusion.encoders import Encoder
+
+__all__ = ["Tree"]
+
+_OWN = ("groups", "final")
+
+
+class Tree(Fusion):
+    """Fuse blocks in groups, then the groups and the remaining blocks.
+
+    A group behaves as a block from there on: a later group may name it, and in a row that lacks all
+    its blocks it is missing. ``fusion=[...]`` of an estimator is short for ``Tree([...])``.
+
+    {name: as ``takes`` says} -> what the final fusion returns.
+
+    Parameters
+    ----------
+    groups : list of (name, blocks, fusion)
+        Name of the group, names of the blocks or earlier groups in it, and a fusion or its alias.
+    final : Fusion or str, default="concat"
+        Fusion of the groups and of the blocks that are in none.
+
+    Raises
+    ------
+    BlockError
+        If a group names a block that does not exist or is in another group already.
+    ParameterError
+        If ``groups`` is of another form, or a group's fusion is one that decides.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skfusion.fusion import Gated, Tree
+    >>> tree = Tree([("language", ["tfidf", "words"], Gated(width=8))], final="concat")
+    >>> fuse = tree.build({"tfidf": 2, "words": 3, "price": 1})
+    >>> encoded = {"tfidf": torch.ones(5, 2), "words": torch.ones(5, 3), "price": torch.ones(5, 1)}
+    >>> fuse(encoded, None).shape
+    torch.Size([5, 9])
+    >>> tree.set_params(language__width=4).get_params()["language__width"]
+    4
+
+    Notes
+    -----
+    Where one of the fusions takes tokens, all blocks are encoded as tokens; those that other
+    fusions take as vectors are averaged over their tokens.
+    """
+
+    def __init__(self, groups: Sequence[tuple[str, Any, Any]], final: Any = "concat") -> None:
+        self.groups = groups
+        self.final = final
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters; where ``deep``, with those of the groups' fusions by name."""
+        params = super().get_params(deep=deep)
+        for name, _, fusion in _well_formed(self.groups) if deep else ():
+            params[name] = fusion
+            if isinstance(fusion, Fusion):
+                params |= {f"{name}__{key}": value for key, value in fusion.get_params().items()}
+        return params
+
+    def set_params(self, **params: Any) -> Tree:
+        """Set parameters: the tree's, a group's fusion by its name, or ``name__parameter``."""
+        if "groups" in params:
+            self.groups = params.pop("groups")
+        groups = _well_formed(self.groups)
+        replaced = {name for name, _, _ in groups} & set(params)
+        if replaced:
+            self.groups = [
+                (name, blocks, params.pop(name) if name in replaced else fusion)
+                for name, blocks, fusion in groups
+            ]
+        super().set_params(**params)
+        return self
+
+    @property
+    def takes(self) -> str:
+        kinds = [fusion.takes for _, _, fusion in self._resolved()] + [self._final().takes]
+        return "tokens" if "tokens" in kinds else "vectors"
+
+    @property
+    def decides(self) -> bool:
+        return self._final().decides
+
+    def encoder_for(self, spec: BlockSpec) -> Encoder | None:
+        for _, blocks, fusion in self._resolved():
+            if spec.name in blocks:
+                return fusion.encoder_for(spec)
+        return self._final().encoder_for(spec)
+
+    def build(self, widths: Mapping[str, int], n_outputs: int = 1) -> nn.Module:
+        nodes, steps = dict(widths), []
+        for name, blocks, fusion in self._resolved():
+            inside = _take(nodes, blocks, name, widths)
+            module = _built(fusion, inside, name)
+            steps.append(_Step(name, module, tuple(inside), fusion.takes))
+            nodes = _replace(nodes, inside, name, _width(module, inside, fusion.takes))
+        final: Any = self._final()
+        outputs = {"n_outputs": n_outputs} if final.decides else {}
+        module = final.build(nodes, **outputs)
+        steps.append(_Step("final", module, tuple(nodes), final.takes))
+        weighs = all(hasattr(step.fusion, "weights") for step in steps)
+        return (_WeighedTree if weighs else _Tree)(tuple(widths), steps)
+
+    def _resolved(self) -> Iterator[tuple[str, list[str], Fusion]]:
+        # resolve_fusion makes a Tree of a list, so that each module needs the other.
+        from skfusion.fusion.resolve import resolve_fusion
+
+        _check_groups(self.groups)
+        for name, blocks, fusion in self.groups:
+            try:
+                resolved = resolve_fusion(fusion)
+            except ParameterError as error:
+                add_note(error, f"in the group {name!r}")
+                raise
+            if resolved.decides:
+                raise ParameterError(
+                    f"group {name!r} has the fusion {fusion!r}, which decides; only the last "
+                    f"fusion may. Use Tree([...], final={fusion!r})."
+                )
+            yield name, list(blocks), resolved
+
+    def _final(self) -> Fusion:
+        from skfusion.fusion.resolve import resolve_fusion
+
+        return resolve_fusion(self.final)
+
+
+class _Step(nn.Module):
+    """One fusion of the tree: what is fused, how, and what that is called."""
+
+    fusion: Any  # nn.Module
+
+    def __init__(self, name: str, fusion: nn.Module, inside: tuple[str, ...], takes: str) -> None:
+        super().__init__()
+        self.name, self.fusion, self.inside = name, fusion, inside
+        self.convert = _as_tokens if takes == "tokens" else _as_vector
+
+    def inputs(
+        self, values: Mapping[str, Any], shown: Mapping[str, torch.Tensor]
+    ) -> tuple[dict[str, Any], torch.Tensor | None]:
+        """Return what the fusion is called with."""
+        present = torch.stack([shown[name] for name in self.inside], dim=1) if shown else None
+        return {name: self.convert(values[name]) for name in self.inside}, present
+
+
+class _Tree(nn.Module):
+    steps: Any  # nn.ModuleList of _Step
+
+    def __init__(self, names: tuple[str, ...], steps: list[_Step]) -> None:
+        super().__init__()
+        self.names = names
+        self.steps = nn.ModuleList(steps)
+
+    def forward(self, encoded: Mapping[str, Any], present: torch.Tensor | None) -> torch.Tensor:
+        *_, (_, _, _, fused) = self.walk(encoded, present)
+        return fused
+
+    @property
+    def auxiliary_loss(self) -> torch.Tensor | None:
+        """Sum of the losses that the fusions of the tree left behind."""
+        given = [getattr(step.fusion, "auxiliary_loss", None) for step in self.steps]
+        losses = [loss for loss in given if loss is not None]
+        return torch.stack(losses).sum() if losses else None
+
+    def walk(
+        self, encoded: Mapping[str, Any], present: torch.Tensor | None
+    ) -> Iterator[tuple[Any, dict[str, Any], torch.Tensor | None, torch.Tensor]]:
+        """Yield each step, its two inputs and what it makes of them, from the leaves up."""
+        values = dict(encoded)
+        shown = {} if present is None else dict(zip(self.names, present.unbind(1), strict=True))
+        for step in self.steps:
+            inside, there = step.inputs(values, shown)
+            fused = step.fusion(inside, there)
+            yield step, inside, there, fused
+            values[step.name] = fused
+            if there is not None:
+                shown[step.name] = there.any(1)
+
+
+class _WeighedTree(_Tree):
+    def weights(self, encoded: Mapping[str, Any], present: torch.Tensor | None) -> torch.Tensor:
+        """Return (batch, n_blocks): a block's weight in its group times that of the group."""
+        shares: dict[str, torch.Tensor] = {}
+        for step, inside, there, _ in reversed([*self.walk(encoded, present)]):
+            weights = step.fusion.weights(inside, there)
+            whole = shares.get(step.name)
+            for name, part in zip(step.inside, weights.unbind(1), strict=True):
+                shares[name] = part if whole is None else part * whole
+        return torch.stack([shares[name] for name in self.names], dim=1)
+
+
+def _built(fusion: Fusion, widths: Mapping[str, int], name: str) -> nn.Module:
+    try:
+        return fusion.build(widths)
+    except Exception as error:
+        add_note(error, f"in the group {name!r}")
+        raise
+
+
+def _width(module: nn.Module, widths: Mapping[str, int], takes: str) -> int:
+    """Return how wide the module's vectors are."""
+    convert = _as_tokens if takes == "tokens" else _as_vector
+    made_up = {name: convert(torch.zeros(2, width)) for name, width in widths.items()}
+    with torch.no_grad():
+        width = module.eval()(made_up, None).shape[1]
+    module.train()
+    return int(width)
+
+
+def _take(
+    nodes: Mapping[str, int], blocks: list[str], group: str, given: Mapping[str, int]
+) -> dict[str, int]:
+    """Return the widths of the group's blocks."""
+    if group in given:
+        raise ParameterError(f"a group must not be called like a block. Rename group {group!r}.")
+    for name in blocks:
+        if name in given and name not in nodes:
+            raise ParameterError(
+                f"block {name!r} is in two groups, the second is {group!r}. Leave it in one."
+            )
+        check_block(name, nodes, f"the group {group!r}")
+    return {name: nodes[name] for name in blocks}
+
+
+def _replace(
+    nodes: Mapping[str, int], inside: Mapping[str, int], group: str, width: int
+) -> dict[str, int]:
+    """Return the nodes with the group in the place of its first block."""
+    first, after = next(iter(inside)), {}
+    for name, given in nodes.items():
+        if name == first:
+            after[group] = width
+        if name not in inside:
+            after[name] = given
+    return after
+
+
+def _as_vector(value: Any) -> torch.Tensor:
+    return mean_of_tokens(*value) if isinstance(value, tuple) else value
+
+
+def _as_tokens(value: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
+    return value if isinstance(value, tuple) else (value[:, None], None)
+
+
+def _well_formed(groups: Any) -> list[tuple[str, Any, Any]]:
+    """Return those groups that have a name and a fusion, for parameters in front of a check."""
+    if not isinstance(groups, (list, tuple)):
+        return []
+    return [
+        tuple(group)
+        for group in groups
+        if isinstance(group, (list, tuple)) and len(group) == 3 and isinstance(group[0], str)
+    ]
+
+
+def _check_groups(groups: Any) -> None:
+    if not isinstance(groups, (list, tuple)) or not groups:
+        raise ParameterError(
+            "groups must be a list of (name, blocks, fusion), such as "
+            f'[("language", ["tfidf", "words"], "gated")]. Got {groups!r}.'
+        )
+    seen: list[str] = []
+    for group in groups:
+        _check_group(group)
+        _check_name(group[0], seen)
+        seen.append(group[0])
+
+
+def _check_group(group: Any) -> None:
+    whole = isinstance(group, (list, tuple)) and len(group) == 3 and isinstance(group[0], str)
+    blocks = group[1] if whole else None
+    if not isinstance(blocks, (list, tuple)) or not blocks:
+        raise ParameterError(
+            "each group must be (name, list of blocks, fusion), with at least one block. "
+            f"Got {group!r}."
+        )
+    if len(set(blocks)) < len(blocks):
+        raise ParameterError(f"group {group[0]!r} names a block twice: {list(blocks)}.")
+
+
+def _check_name(name: str, seen: list[str]) -> None:
+    if name in seen or name in _OWN or "__" in name or not name:
+        raise ParameterError(
+            f"a group's name must be its own, not empty, without '__' and none of {_OWN}. "
+            f"Got {name!r}, after {seen}. {did_you_mean(name, seen)}".rstrip()
+        )
