@@ -87,6 +87,7 @@ def make_network(blocks: list[str]) -> FusionClassifier:
         head=LinearHead(dropout=0.5),
         lr=0.01,
         batch_size=256,
+        missing="allow",
         random_state=0,
     )
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +14,7 @@ from scipy.sparse import issparse
 
 from skfusion.blocks import Blocks, BlockSpec, Ragged
 
-__all__ = ["Batch", "Padded", "SparseRows", "dummy_input", "make_batch"]
+__all__ = ["Batch", "Padded", "SparseRows", "draw_dropped", "dummy_input", "make_batch"]
 
 
 class SparseRows(NamedTuple):
@@ -69,11 +71,15 @@ def make_batch(
     dtype: torch.dtype,
     device: torch.device,
     encoded: frozenset[str] = frozenset(),
+    dropped: Mapping[str, np.ndarray] = MappingProxyType({}),
 ) -> Batch:
-    """Return all rows of ``blocks`` as one batch on ``device``, floating values as ``dtype``."""
+    """Return all rows of ``blocks`` as one batch on ``device``, floating values as ``dtype``.
+
+    Blocks are left out of the rows where they are missing, or ``dropped``.
+    """
     inputs, present = {}, {}
     for name in blocks.names:
-        absent = blocks.missing(name)
+        absent = _either(blocks.missing(name), dropped.get(name))
         if absent is None:
             block = blocks[name]
         else:
@@ -81,6 +87,23 @@ def make_batch(
             present[name] = torch.from_numpy(~absent).to(device)
         inputs[name] = _input(block, dtype, device)
     return Batch(inputs, present, len(blocks), encoded)
+
+
+def draw_dropped(blocks: Blocks, share: float) -> dict[str, np.ndarray]:
+    """Draw, row by row, which blocks to drop; each row keeps one of those that it has.
+
+    Uses torch's random state.
+    """
+    names = blocks.names
+    there = torch.ones(len(blocks), len(names), dtype=torch.bool)
+    for i, name in enumerate(names):
+        if (missing := blocks.missing(name)) is not None:
+            there[:, i] = torch.from_numpy(~missing)
+    drawn = torch.rand(there.shape)
+    # The block with the highest draw among those that are there is kept in any case.
+    kept = (drawn >= share).scatter_(1, (drawn * there).argmax(1, keepdim=True), True)
+    dropped = (~kept & there).numpy()
+    return {name: dropped[:, i] for i, name in enumerate(names)}
 
 
 def dummy_input(spec: BlockSpec, dtype: torch.dtype, n_rows: int = 2) -> Any:
@@ -91,6 +114,12 @@ def dummy_input(spec: BlockSpec, dtype: torch.dtype, n_rows: int = 2) -> Any:
     shape = (n_rows, *(2 if size is None else size for size in spec.shape))
     values = torch.zeros(shape, dtype=_input_dtype(spec.form, spec.dtype, dtype))
     return Padded(values, torch.ones(shape[:2], dtype=torch.bool)) if spec.ragged else values
+
+
+def _either(missing: np.ndarray | None, dropped: np.ndarray | None) -> np.ndarray | None:
+    if dropped is None or not dropped.any():
+        return missing
+    return dropped if missing is None else missing | dropped
 
 
 def _input(block: Any, dtype: torch.dtype, device: torch.device) -> Any:

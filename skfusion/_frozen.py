@@ -21,7 +21,7 @@ def encode_frozen(
     """Return ``blocks`` with those of frozen encoders already encoded, and their names."""
     names = frozenset(module.frozen())
     encoded = {name: _encode(module, plan, blocks.select([name]), device) for name in names}
-    return blocks.replace(encoded) if encoded else blocks, names
+    return blocks.assign(encoded) if encoded else blocks, names
 
 
 def _encode(module: FusionModule, plan: ModulePlan, block: Blocks, device: str) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from skfusion._balance import BlockHeads
 from skfusion._batch import Batch, dummy_input
 from skfusion.blocks import BlockSpec
 from skfusion.encoders import Encoder
@@ -36,9 +37,11 @@ class ModulePlan:
         head: Head,
         n_outputs: int,
         dtype: torch.dtype,
+        block_heads: bool = False,
     ) -> None:
         self.specs, self.encoders, self.fusion = dict(specs), dict(encoders), fusion
         self.head, self.n_outputs, self.dtype = head, n_outputs, dtype
+        self.block_heads = block_heads
         self.rows_per_step = rows_per_step(self.specs.values())
 
     def __call__(self) -> FusionModule:
@@ -48,6 +51,8 @@ class ModulePlan:
         module = FusionModule(encoders, widths, self._fusion(widths), pooled).to(self.dtype)
         module.width = self._fused_width(module)
         module.head = self._head(module.width)
+        if self.block_heads:
+            module.block_heads = BlockHeads(widths, self.n_outputs).to(self.dtype)
         return module
 
     def _fusion(self, widths: Mapping[str, int]) -> nn.Module:
@@ -97,6 +102,7 @@ class FusionModule(nn.Module):
 
     head: nn.Module
     width: int  # of the fused vector
+    block_heads: BlockHeads | None  # what each block alone would decide, while training
 
     def __init__(
         self,
@@ -110,13 +116,21 @@ class FusionModule(nn.Module):
         self.encoders = nn.ModuleList(encoders.values())
         self.stand_ins = nn.ParameterList(torch.zeros(width) for width in widths.values())
         self.fusion = fusion
+        self.block_heads = None
 
     def forward(self, batch: Batch) -> torch.Tensor:
         return self.head(self.fuse(batch))
 
     def fuse(self, batch: Batch) -> torch.Tensor:
         """Return the fused vectors (n_rows, width)."""
-        return self.fusion(self.encode(batch), self._presence(batch))
+        encoded, present = self.encode(batch), self._presence(batch)
+        if self.block_heads is not None and self.training:
+            self.block_heads.remember(encoded, present)
+        return self.fusion(encoded, present)
+
+    def weights(self, batch: Batch) -> torch.Tensor:
+        """Return the weight that the fusion gives each block of each row (n_rows, n_blocks)."""
+        return self.fusion.weights(self.encode(batch), self._presence(batch))
 
     def encode(self, batch: Batch) -> dict[str, Any]:
         """Return what the fusion takes of each block: vectors, or tokens and mask."""

@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from skorch.history import History
 from torch import nn
 from tqdm.auto import tqdm
 
-from skfusion._batch import Batch, make_batch
+from skfusion._balance import block_losses, slow_leaders
+from skfusion._batch import Batch, draw_dropped, make_batch
 from skfusion._checks import check_choice
 from skfusion._frozen import encode_frozen
 from skfusion._module import ModulePlan
@@ -25,7 +27,7 @@ from skfusion.blocks import Blocks
 from skfusion.exceptions import NonFiniteLossError
 from skfusion.targets import Target
 
-__all__ = ["Net", "Rows", "load_weights", "make_net", "pack_net", "pick_device", "seeded"]
+__all__ = ["Balance", "Net", "Rows", "load_weights", "make_net", "pack_net", "pick_device", "seeded"]
 
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 _BATCH_RECORDS = ("batches", "_batch_count", "_best")
@@ -58,20 +60,28 @@ class _BatchIterator:
     """Whole batches, cut by one selection each; a new order every epoch while training."""
 
     def __init__(
-        self, rows: Rows, batch_size: int, shuffle: bool, dtype: torch.dtype, device: torch.device
+        self,
+        rows: Rows,
+        batch_size: int,
+        training: bool,
+        dtype: torch.dtype,
+        device: torch.device,
+        block_dropout: float,
     ) -> None:
-        self.rows, self.batch_size, self.shuffle = rows, batch_size, shuffle
+        self.rows, self.batch_size, self.training = rows, batch_size, training
         self.dtype, self.device = dtype, device
+        self.block_dropout = block_dropout if training else 0.0
         self.codes = _code_tensor(rows.codes, dtype).to(device)
         weight = rows.weight
         self.weight = None if weight is None else torch.from_numpy(weight).to(device, dtype)
 
     def __iter__(self) -> Iterator[tuple[Batch, torch.Tensor, torch.Tensor | None]]:
         n = len(self.rows)
-        order = torch.randperm(n) if self.shuffle else torch.arange(n)
+        order = torch.randperm(n) if self.training else torch.arange(n)
         for chosen in order.split(self.batch_size):
             rows = self.rows.blocks.take(chosen.numpy())
-            batch = make_batch(rows, self.dtype, self.device, self.rows.encoded)
+            dropped = draw_dropped(rows, self.block_dropout) if self.block_dropout else {}
+            batch = make_batch(rows, self.dtype, self.device, self.rows.encoded, dropped)
             chosen = chosen.to(self.device)
             weight = None if self.weight is None else self.weight[chosen]
             yield batch, self.codes[chosen], weight
@@ -90,15 +100,33 @@ class _TargetLoss(nn.Module):
         return self.target.loss(outputs, codes, weight)
 
 
+@dataclass(frozen=True)
+class Balance:
+    """How blocks are kept in balance while training; see the arguments of the estimators."""
+
+    block_dropout: float = 0.0
+    block_loss_weight: float = 0.0
+    gradient_modulation: float = 0.0
+
+    @property
+    def needs_heads(self) -> bool:
+        return self.block_loss_weight > 0 or self.gradient_modulation > 0
+
+
 class Net(NeuralNet):
     """skorch's network over ``Blocks``: batches, steps and prediction are this library's."""
+
+    def __init__(self, *args: Any, balance: Balance, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.balance = balance
 
     def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> tuple[Any, Any]:
         return X
 
     def get_iterator(self, dataset: Rows, training: bool = False) -> _BatchIterator:
         dtype, device = self.module.dtype, torch.device(self.device)
-        return _BatchIterator(dataset, self.batch_size, training, dtype, device)
+        dropout = self.balance.block_dropout
+        return _BatchIterator(dataset, self.batch_size, training, dtype, device, dropout)
 
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Callable[..., Any], **params: Any
@@ -123,12 +151,29 @@ class Net(NeuralNet):
         outputs = self.module_(batch[0])
         loss = self.criterion_.target.loss(outputs, *batch[1:])
         self._check_loss(loss, "training")
-        loss.backward()
+        self._backward(loss, *batch[1:])
         if _listens(self.callbacks_, "on_grad_computed"):
             parameters = list(self.get_all_learnable_params())
             self.notify("on_grad_computed", named_parameters=parameters, batch=batch, training=True)
         self.optimizer_.step()
         return {"loss": loss, "y_pred": outputs}
+
+    def _backward(
+        self, loss: torch.Tensor, codes: torch.Tensor, weight: torch.Tensor | None
+    ) -> None:
+        """Compute the gradients of the loss, with what balances the blocks where asked for."""
+        balance, module = self.balance, self.module_
+        extra = getattr(module.fusion, "auxiliary_loss", None)
+        if extra is not None:
+            loss = loss + extra
+        if module.block_heads is None:
+            loss.backward()
+            return
+        detached = balance.block_loss_weight == 0
+        losses = block_losses(module.block_heads, self.criterion_.target, codes, weight, detached)
+        (loss + losses.mean() * (balance.block_loss_weight or 1.0)).backward()
+        if balance.gradient_modulation:
+            slow_leaders(module.encoders, losses, balance.gradient_modulation)
 
     def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         with torch.no_grad():
@@ -219,6 +264,7 @@ def make_net(
     batch_size: int,
     max_epochs: int,
     patience: int | None,
+    balance: Balance,
     device: str,
     verbose: int,
     callbacks: Any,
@@ -242,7 +288,7 @@ def make_net(
         **(net_params or {}),
     }
     callbacks = [*own, *copy.deepcopy(list(callbacks or [])), ("forget", _ForgetBatches())]
-    net = Net(plan, _TargetLoss, criterion__target=target, callbacks=callbacks, **settings)
+    net = Net(plan, _TargetLoss, criterion__target=target, balance=balance, callbacks=callbacks, **settings)
     return net.initialize()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.sparse import issparse
-from scipy.special import expit, softmax
+from scipy.special import expit, logit, softmax
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_array
@@ -52,6 +52,10 @@ class Target:
         """Return the mean loss; ``weight`` (batch,) has mean 1 over the whole fit."""
         raise NotImplementedError
 
+    def prior(self, codes: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+        """Return the outputs (n_outputs,) that stand for knowing nothing about a row."""
+        raise NotImplementedError
+
 
 class Labels(Target):
     """Base of the targets of classifiers: ``classes``, and probabilities."""
@@ -94,6 +98,9 @@ class _Binary(Labels):
         positive = expit(outputs[:, 0].astype(np.float64))
         return np.stack([1 - positive, positive], axis=1)
 
+    def prior(self, codes: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+        return logit(_share(np.average(codes, weights=weight)))[None]
+
     def loss(
         self, outputs: torch.Tensor, codes: torch.Tensor, weight: torch.Tensor | None
     ) -> torch.Tensor:
@@ -114,6 +121,9 @@ class _Multiclass(Labels):
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
         return softmax(outputs.astype(np.float64), axis=1)
+
+    def prior(self, codes: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+        return np.log(_share(np.bincount(codes, weight, self.n_outputs) / len(codes)))
 
     def loss(
         self, outputs: torch.Tensor, codes: torch.Tensor, weight: torch.Tensor | None
@@ -143,6 +153,9 @@ class _Multilabel(Labels):
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
         return expit(outputs.astype(np.float64))
+
+    def prior(self, codes: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+        return logit(_share(np.average(codes, axis=0, weights=weight)))
 
     def loss(
         self, outputs: torch.Tensor, codes: torch.Tensor, weight: torch.Tensor | None
@@ -192,12 +205,20 @@ class Values(Target):
         values = outputs.astype(np.float64) * self.scale + self.mean
         return values[:, 0] if self.single else values
 
+    def prior(self, codes: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+        return np.average(codes, axis=0, weights=weight)
+
     def loss(
         self, outputs: torch.Tensor, codes: torch.Tensor, weight: torch.Tensor | None
     ) -> torch.Tensor:
         if weight is None:
             return F.mse_loss(outputs, codes)
         return ((outputs - codes).square() * weight[:, None]).mean()
+
+
+def _share(share: Any) -> Any:
+    """Keep shares off 0 and 1, where log-odds are infinite."""
+    return np.clip(share, 1e-7, 1 - 1e-7)
 
 
 def class_target(y: Any, classes: Any = None) -> Labels:

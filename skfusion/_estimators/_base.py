@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
@@ -18,9 +19,16 @@ from sklearn.utils.validation import (
 
 from skfusion._checks import check_choice, check_int, check_real
 from skfusion._estimators._parameters import NamedEncoders, check_names_free
-from skfusion._estimators._reading import check_finite, read_fit, read_predict, require_target
+from skfusion._estimators._reading import (
+    check_finite,
+    check_some_block,
+    read_fit,
+    read_predict,
+    require_target,
+    rows_without_blocks,
+)
 from skfusion._module import ModulePlan
-from skfusion._training import Net, Rows, load_weights, make_net, pack_net, pick_device, seeded
+from skfusion._training import Balance, Net, Rows, load_weights, make_net, pack_net, pick_device, seeded
 from skfusion.blocks import Blocks
 from skfusion.encoders import choose_encoders
 from skfusion.exceptions import ParameterError, TargetError
@@ -51,6 +59,10 @@ class FusionEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEn
         early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 5,
+        missing: str = "error",
+        block_dropout: float = 0.0,
+        block_loss_weight: float = 0.0,
+        gradient_modulation: float = 0.0,
         warm_start: bool = False,
         random_state: Any = None,
         device: str = "auto",
@@ -69,6 +81,10 @@ class FusionEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEn
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
+        self.missing = missing
+        self.block_dropout = block_dropout
+        self.block_loss_weight = block_loss_weight
+        self.gradient_modulation = gradient_modulation
         self.warm_start = warm_start
         self.random_state = random_state
         self.device = device
@@ -146,6 +162,8 @@ class FusionEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEn
         blocks = read_predict(self, X) if going_on else read_fit(self, X)
         check_consistent_length(blocks, y)
         check_finite(blocks)
+        if self.missing == "error":
+            check_some_block(blocks)
         return blocks
 
     def _prepare(
@@ -168,15 +186,16 @@ class FusionEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEn
             resolve_head(self.head),
             self.target_.n_outputs,
             _net_dtype(blocks),
+            block_heads=self._balance().needs_heads,
         )
         self._seed = _draw_seed(self.random_state)
         self._settings = self._net_settings(len(blocks), patience)
-        self.net_ = self._new_net(plan)
+        self.net_ = self._new_net(plan, self.device)
         self._n_features_out = self.net_.module_.width
 
-    def _new_net(self, plan: ModulePlan) -> Net:
+    def _new_net(self, plan: ModulePlan, device: str) -> Net:
         with seeded(self._seed):
-            return make_net(plan, self.target_, device=pick_device(self.device), **self._settings)
+            return make_net(plan, self.target_, device=pick_device(device), **self._settings)
 
     def _net_settings(self, n_rows: int, patience: int | None) -> dict[str, Any]:
         return {
@@ -186,10 +205,18 @@ class FusionEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEn
             "batch_size": _batch_size(self.batch_size, n_rows),
             "max_epochs": self.max_epochs,
             "patience": patience,
+            "balance": self._balance(),
             "verbose": self.verbose,
             "callbacks": self.callbacks,
             "net_params": self.net_params,
         }
+
+    def _balance(self) -> Balance:
+        return Balance(
+            check_real("block_dropout", self.block_dropout, 0, 1),
+            check_real("block_loss_weight", self.block_loss_weight),
+            check_real("gradient_modulation", self.gradient_modulation),
+        )
 
     def _train(
         self,
@@ -201,6 +228,8 @@ class FusionEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEn
         undo: bool,
     ) -> None:
         rows = Rows(blocks, self.target_.encode(y), weight)
+        if not undo:
+            self._prior = self.target_.prior(rows.codes, weight)
         train, valid = rows, None
         if holds_out:
             chosen, held_out = self._split(y, len(rows))
@@ -216,7 +245,10 @@ class FusionEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEn
         check_int("n_iter_no_change", self.n_iter_no_change)
         check_real("lr", self.lr)
         check_real("weight_decay", self.weight_decay)
+        check_choice("missing", self.missing, ("error", "allow"))
         check_choice("early_stopping", self.early_stopping, (True, False, "auto"))
+        _check_device(self.device)
+        _check_callbacks(self.callbacks)
         if self.batch_size != "auto":
             check_int("batch_size", self.batch_size, repair='Or leave it to batch_size="auto".')
         if not 0 < check_real("validation_fraction", self.validation_fraction) < 1:
@@ -286,10 +318,22 @@ class FusionEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEn
 
     # Using
 
-    def _outputs(self, X: Any, part: str = "forward") -> np.ndarray:
+    def _read_to_predict(self, X: Any) -> Blocks:
         if "net_" not in vars(self):  # asked first, since check_is_fitted costs as much as a row
             check_is_fitted(self, "net_")
-        return self.net_.outputs(read_predict(self, X), check_finite, part)
+        blocks = read_predict(self, X)
+        if self.missing == "error":
+            check_some_block(blocks)
+        return blocks
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        """Return the outputs of the network; those of the prior for rows without any block."""
+        blocks = self._read_to_predict(X)
+        outputs = self.net_.outputs(blocks, check_finite)
+        without = rows_without_blocks(blocks) if self.missing == "allow" else None
+        if without is not None:
+            outputs[without] = self._prior
+        return outputs
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict the target.
@@ -320,7 +364,36 @@ class FusionEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEn
         vectors : ndarray of shape (n_rows, width)
             One vector a row.
         """
-        return self._outputs(X, part="fuse")
+        return self.net_.outputs(self._read_to_predict(X), check_finite, part="fuse")
+
+    def explain(self, X: Any) -> pd.DataFrame:
+        """Return how much the fusion weighs each block of each row.
+
+        Only fusions with gates or attention over blocks have such weights, ``Gated`` for one.
+
+        Parameters
+        ----------
+        X : as in ``fit``
+            Rows, with the blocks of the fit.
+
+        Returns
+        -------
+        weights : DataFrame of shape (n_rows, n_blocks)
+            A column a block; what a weight means is said in the docstring of the fusion.
+
+        Raises
+        ------
+        ParameterError
+            If the fusion has no weights.
+        """
+        blocks = self._read_to_predict(X)
+        if not hasattr(self.net_.module_.fusion, "weights"):
+            raise ParameterError(
+                f"fusion={self.fusion!r} has no weights per row and block to explain. "
+                'Use one with gates or attention, such as fusion="gated".'
+            )
+        weights = self.net_.outputs(blocks, check_finite, part="weights")
+        return pd.DataFrame(weights, columns=list(self.specs_))
 
     # Keeping
 
@@ -335,13 +408,38 @@ class FusionEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEn
         packed = state.get("net_")
         super().__setstate__({key: value for key, value in state.items() if key != "net_"})
         if packed is not None:
-            self.net_ = load_weights(self._new_net(packed["plan"]), packed)
+            device = self.device if _has_device(self.device) else "auto"
+            self.net_ = load_weights(self._new_net(packed["plan"], device), packed)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.input_tags.three_d_array = True
         return tags
+
+
+def _check_device(device: Any) -> None:
+    if not _has_device(device):
+        raise ParameterError(
+            'device must be "auto" or a torch device that this machine has, such as "cpu". '
+            f"Got {device!r}."
+        )
+
+
+def _has_device(device: Any) -> bool:
+    try:
+        torch.empty(0, device=pick_device(device))
+    except (AssertionError, RuntimeError, TypeError):  # torch raises one or another of them
+        return False
+    return True
+
+
+def _check_callbacks(callbacks: Any) -> None:
+    if callbacks is not None and not isinstance(callbacks, (list, tuple)):
+        raise ParameterError(
+            f"callbacks must be a list of skorch callbacks. Got {callbacks!r}. "
+            "Write callbacks=[...], also for one."
+        )
 
 
 def _net_dtype(blocks: Blocks) -> torch.dtype:

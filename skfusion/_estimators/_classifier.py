@@ -50,6 +50,18 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         Share of the rows held out.
     n_iter_no_change : int, default=5
         Epochs without gain to wait for.
+    missing : {"error", "allow"}, default="error"
+        Rows may lack blocks in any case. "allow" also takes rows that lack every block (the prior
+        is predicted for them), and X without some of the blocks of the fit.
+    block_dropout : float, default=0.0
+        Probability of leaving a block out of a row while training ("modality dropout"); a row
+        always keeps one. Makes predictions degrade gracefully where blocks are missing.
+    block_loss_weight : float, default=0.0
+        Weight of the mean loss of the blocks alone, each through a linear head of its own, which is
+        added while training.
+    gradient_modulation : float, default=0.0
+        Strength by which the gradients of encoders that are ahead of the others are shrunk (OGM-GE,
+        Peng et al., 2022; the paper's alpha, 0.1 to 1).
     class_weight : dict, "balanced" or None, default=None
         Weight of each class in the loss.
     warm_start : bool, default=False
@@ -111,6 +123,10 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 5,
+        missing: str = "error",
+        block_dropout: float = 0.0,
+        block_loss_weight: float = 0.0,
+        gradient_modulation: float = 0.0,
         class_weight: Any = None,
         warm_start: bool = False,
         random_state: Any = None,
@@ -131,6 +147,10 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change,
+            missing=missing,
+            block_dropout=block_dropout,
+            block_loss_weight=block_loss_weight,
+            gradient_modulation=gradient_modulation,
             warm_start=warm_start,
             random_state=random_state,
             device=device,

@@ -14,7 +14,15 @@ from skfusion.blocks import Blocks, BlockSpec, Ragged
 from skfusion.exceptions import BlockError, TargetError
 from skfusion.inputs import BlockUnion
 
-__all__ = ["check_finite", "check_same_blocks", "read_fit", "read_predict", "require_target"]
+__all__ = [
+    "check_finite",
+    "check_same_blocks",
+    "check_some_block",
+    "read_fit",
+    "read_predict",
+    "require_target",
+    "rows_without_blocks",
+]
 
 PLAIN_NAME = "X"
 _ROWS_AT_ONCE = 65_536
@@ -42,8 +50,41 @@ def read_predict(estimator: Any, X: Any) -> Blocks:
         blocks = estimator.union_.transform(_as_table(estimator, X))
     else:
         blocks = _read(estimator, X, reset=False)
+    if estimator.missing == "allow":
+        blocks = _with_absent(blocks, estimator.specs_)
     check_same_blocks(estimator.specs_, blocks)
     return blocks
+
+
+def rows_without_blocks(blocks: Blocks) -> np.ndarray | None:
+    """Return the mask of rows that lack every block, or None where there is no such row."""
+    without = None
+    for name in blocks.names:
+        missing = blocks.missing(name)
+        if missing is None:
+            return None
+        without = missing if without is None else without & missing
+    return without if without is not None and without.any() else None
+
+
+def check_some_block(blocks: Blocks) -> None:
+    """Raise ``BlockError`` if a row lacks every block."""
+    without = rows_without_blocks(blocks)
+    if without is not None:
+        raise BlockError(
+            f"row {int(without.argmax())} lacks every block ({int(without.sum())} such rows), so "
+            'there is nothing to learn or predict from. Leave these rows out, or use missing="allow" '
+            "to have the prior predicted for them."
+        )
+
+
+def _with_absent(blocks: Blocks, specs: Mapping[str, BlockSpec]) -> Blocks:
+    """Add the blocks that X lacks altogether, missing in every row."""
+    gone = [name for name in specs if name not in blocks]
+    if not gone:
+        return blocks
+    empty = {name: specs[name].empty(len(blocks)) for name in gone}
+    return blocks.assign(empty, {name: np.ones(len(blocks), dtype=bool) for name in gone})
 
 
 def _read(estimator: Any, X: Any, reset: bool) -> Blocks:
@@ -134,7 +175,8 @@ def check_same_blocks(specs: Mapping[str, BlockSpec], blocks: Blocks) -> None:
         parts = [f"new are {new}"] * bool(new) + [f"gone are {gone}"] * bool(gone)
         raise BlockError(
             f"X has other blocks than at fit: {'; '.join(parts)}. "
-            f"Pass the blocks of the fit: {list(specs)}."
+            f"Pass the blocks of the fit: {list(specs)}"
+            + (', or use missing="allow" to predict without.' if gone else ".")
         )
     for name, spec in blocks.specs().items():
         _check_same_spec(specs[name], spec)
@@ -188,8 +230,8 @@ def _stored_values(block: Any) -> np.ndarray | None:
 
 def _find_not_finite(name: str, block: Any, values: np.ndarray, missing: Any, start: int) -> None:
     bad = ~np.isfinite(values)
-    if missing is not None and isinstance(block, np.ndarray):
-        bad[missing] = False
+    if missing is not None:
+        bad[_held_by(block, missing)] = False
     if not bad.any():
         return
     first = tuple(int(i) for i in np.unravel_index(int(bad.argmax()), bad.shape))
@@ -199,6 +241,14 @@ def _find_not_finite(name: str, block: Any, values: np.ndarray, missing: Any, st
         f"({int(bad.sum())} such values in all). Impute them (SimpleImputer in the BlockUnion), or "
         "mark rows that lack the whole block in Blocks(..., missing={name: mask})."
     )
+
+
+def _held_by(block: Any, rows: np.ndarray) -> np.ndarray:
+    """Return the mask of the stored values that belong to ``rows``, a mask itself."""
+    if isinstance(block, np.ndarray):
+        return rows
+    offsets = block.indptr if issparse(block) else block.offsets
+    return np.repeat(rows, np.diff(offsets))
 
 
 def _kind(value: float) -> str:

@@ -166,21 +166,25 @@ class Blocks:
         base = rows if self._rows is None else self._rows[rows]
         return self._like(self._blocks, self._missing, base, len(rows))
 
-    def replace(self, blocks: Mapping[str, Any]) -> Blocks:
-        """Return these blocks with other content under some of their names; masks stay.
+    def assign(
+        self, blocks: Mapping[str, Any], missing: Mapping[str, Any] | None = None
+    ) -> Blocks:
+        """Return these blocks with others added or exchanged, and masks for them.
+
+        Without a mask an exchanged block keeps its own.
 
         Examples
         --------
         >>> import numpy as np
         >>> from skfusion.blocks import Blocks
         >>> X = Blocks({"a": np.zeros((2, 1)), "b": np.ones((2, 3))})
-        >>> X.replace({"a": np.full((2, 4), 7.0)})["a"].shape
-        (2, 4)
+        >>> X.assign({"a": np.full((2, 4), 7.0), "c": np.zeros((2, 2))}).names
+        ('a', 'b', 'c')
         """
         masks = {name: mask for name in self._missing if (mask := self.missing(name)) is not None}
-        new = {self._known(name): block for name, block in blocks.items()}
-        kept = {name: self._parcel(name) for name in self._blocks if name not in new}
-        return Blocks({name: (new | kept)[name] for name in self._blocks}, masks)
+        kept = {name: self._parcel(name) for name in self._blocks if name not in blocks}
+        names = dict.fromkeys([*self._blocks, *blocks])
+        return Blocks({name: ({**kept, **blocks})[name] for name in names}, {**masks, **(missing or {})})
 
     def specs(self) -> dict[str, BlockSpec]:
         """Return the ``BlockSpec`` of each block."""

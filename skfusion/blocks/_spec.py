@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
+from scipy.sparse import csr_array, issparse
 
 from skfusion.blocks._agreement import check_numeric
 from skfusion.blocks._ragged import Ragged
@@ -55,6 +55,23 @@ class BlockSpec:
     def ragged(self) -> bool:
         """Whether rows differ in length."""
         return None in self.shape
+
+    def empty(self, n_rows: int) -> Any:
+        """Return a block of ``n_rows`` rows of this kind that holds nothing and costs nothing.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skfusion.blocks import BlockSpec
+        >>> BlockSpec("photo", "image", (8, 8, 3), np.dtype("uint8")).empty(100).shape
+        (100, 8, 8, 3)
+        """
+        if self.form == "csr":
+            return csr_array((n_rows, int(self.shape[0] or 0)), dtype=self.dtype)
+        if not self.ragged:
+            return np.broadcast_to(np.zeros(1, self.dtype), (n_rows, *self.shape))
+        values = np.zeros((0, *self.shape[1:]), self.dtype)
+        return Ragged(values, np.zeros(n_rows + 1, np.int64), self.n_tokens)
 
 
 def form_of(block: Any, name: str = "block") -> str:

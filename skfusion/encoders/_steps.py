@@ -9,7 +9,7 @@ from skfusion._checks import check_int
 from skfusion.blocks import BlockSpec
 from skfusion.encoders._base import as_float
 
-__all__ = ["Embedding", "StepValues", "as_steps"]
+__all__ = ["Embedding", "as_steps"]
 
 
 def as_steps(spec: BlockSpec, embedding_width: int) -> tuple[nn.Module, int]:
@@ -17,10 +17,10 @@ def as_steps(spec: BlockSpec, embedding_width: int) -> tuple[nn.Module, int]:
     if spec.form == "tokens":
         width = check_int("embedding_width", embedding_width)
         return Embedding(spec.n_tokens or 1, width), width
-    return StepValues(), int(spec.shape[-1] or 1)
+    return _StepValues(), int(spec.shape[-1] or 1)
 
 
-class StepValues(nn.Module):
+class _StepValues(nn.Module):
     """Steps that are vectors already; bytes become floats in [0, 1]."""
 
     def __init__(self) -> None:

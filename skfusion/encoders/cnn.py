@@ -10,7 +10,7 @@ from torch import nn
 from skfusion._checks import check_choice, check_int, check_real, check_widths
 from skfusion.blocks import BlockSpec
 from skfusion.encoders._base import Encoder, activation, as_float
-from skfusion.exceptions import BlockError
+from skfusion.exceptions import BlockError, ParameterError
 
 __all__ = ["CNN"]
 
@@ -97,16 +97,21 @@ class CNN(Encoder):
 
     def build(self, spec: BlockSpec, pooled: bool = True) -> nn.Module:
         self.check(spec)
-        check_choice("output", self.output, ("adaptive", "average", "flatten"))
+        self._check_choices()
         channels = (spec.shape[-1] or 1, *check_widths("channels", self.channels))
         size = self._check_size(spec)
         stages = nn.Sequential(*map(self._stage, channels[:-1], channels[1:]))
         return _CNN(stages, self._output(channels[-1], size) if pooled else None)
 
-    def _stage(self, n_in: int, n_out: int) -> nn.Module:
+    def _check_choices(self) -> None:
+        check_choice("output", self.output, ("adaptive", "average", "flatten"))
+        check_choice("pooling", self.pooling, (*_POOLING, None))
         check_choice("padding", self.padding, ("same", "valid"))
+        check_int("pool_size", self.pool_size)
         if self.residual and self.padding != "same":
-            raise BlockError('CNN: residual=True needs padding="same". Got padding="valid".')
+            raise ParameterError('CNN: residual=True needs padding="same". Got padding="valid".')
+
+    def _stage(self, n_in: int, n_out: int) -> nn.Module:
         parts = [
             _Convolution(n_in, n_out, self.kernel_size, self.padding, self.residual),
             *self._normalisation(n_out),
@@ -124,9 +129,7 @@ class CNN(Encoder):
         return [nn.GroupNorm(groups, n_channels)] if norm == "group" else []
 
     def _pool(self) -> list[nn.Module]:
-        if check_choice("pooling", self.pooling, (*_POOLING, None)) is None:
-            return []
-        return [_POOLING[self.pooling](check_int("pool_size", self.pool_size))]
+        return [] if self.pooling is None else [_POOLING[self.pooling](self.pool_size)]
 
     def _check_size(self, spec: BlockSpec) -> tuple[int, int]:
         """Return height and width of the last feature map."""
@@ -147,10 +150,11 @@ class CNN(Encoder):
         return sides[0], sides[1]
 
     def _output(self, n_channels: int, size: tuple[int, int]) -> nn.Module:
-        cells: tuple[int, int] = {
+        grid = check_int("grid", self.grid)
+        cells = {
             "average": (1, 1),
             "flatten": size,
-            "adaptive": tuple(min(check_int("grid", self.grid), side) for side in size),
+            "adaptive": (min(grid, size[0]), min(grid, size[1])),
         }[self.output]
         parts: list[nn.Module] = []
         if cells != size:

@@ -13,6 +13,7 @@ from skfusion.blocks import BlockSpec
 from skfusion.encoders._base import Encoder, activation
 from skfusion.encoders._pooling import Pooling
 from skfusion.encoders._steps import as_steps
+from skfusion.exceptions import ParameterError
 
 __all__ = ["TemporalCNN"]
 
@@ -104,6 +105,8 @@ class TemporalCNN(Encoder):
     def build(self, spec: BlockSpec, pooled: bool = True) -> nn.Module:
         self.check(spec)
         widths, stages = check_widths("channels", self.channels), []
+        if not widths:
+            raise ParameterError("channels must name at least one stage. Got ().")
         if spec.form == "waveform":
             steps: nn.Module = nn.Identity()
             stages.append(self._filter_bank(widths[0]))

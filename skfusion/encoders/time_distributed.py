@@ -11,9 +11,8 @@ from torch import nn
 
 from skfusion._checks import check_int
 from skfusion.blocks import BlockSpec
-from skfusion.encoders._base import Encoder, as_encoder
+from skfusion.encoders._base import Encoder, as_encoder, as_float
 from skfusion.encoders._output import output_spec
-from skfusion.encoders._steps import StepValues
 from skfusion.encoders.cnn import CNN
 from skfusion.encoders.mlp import MLP
 from skfusion.encoders.rnn import RNN
@@ -73,8 +72,6 @@ class TimeDistributed(Encoder):
         self.check(spec)
         frame_spec = replace(spec, form=_FRAME_FORMS[spec.form], shape=spec.shape[1:])
         frames = self._frame_encoder(frame_spec).build(frame_spec)
-        if spec.form == "sequence" and spec.dtype == np.uint8:
-            frames = nn.Sequential(StepValues(), frames)
         (width,) = self._frame_shape(frames, frame_spec)
         over_spec = BlockSpec(spec.name, "sequence", (spec.shape[0], width), np.dtype(np.float32))
         over = RNN() if self.over is None else as_encoder("over", self.over)
@@ -103,12 +100,15 @@ class _TimeDistributed(nn.Module):
         super().__init__()
         self.frames, self.over = frames, over
         self.width, self.chunk_size = width, chunk_size
+        self.register_buffer("like", torch.zeros(()), persistent=False)
 
     @property
     def frozen(self) -> bool:
         return all(getattr(part, "frozen", False) for part in (self.frames, self.over))
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> Any:
+        # Frames stay bytes until their chunk comes.
+        x = as_float(x, self.like) if x.ndim == 3 else x
         if mask is None:
             return self.over(self._encode(x.flatten(0, 1)).unflatten(0, x.shape[:2]))
         vectors = self._encode(x[mask])
@@ -117,8 +117,7 @@ class _TimeDistributed(nn.Module):
 
     def _encode(self, frames: torch.Tensor) -> torch.Tensor:
         if not len(frames):
-            kind = next(self.over.parameters()).dtype if frames.dtype == torch.uint8 else None
-            return frames.new_zeros((0, self.width or 0), dtype=kind or frames.dtype)
+            return self.like.new_zeros((0, self.width or 0))
         # Chunks of nearly one size: a last chunk of one frame would upset a batch normalisation.
         chunks = frames.tensor_split(-(-len(frames) // self.chunk_size))
         return torch.cat([self.frames(chunk) for chunk in chunks])

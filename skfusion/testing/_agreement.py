@@ -63,7 +63,8 @@ def assert_gradients(module: nn.Module, output: torch.Tensor, zeros_allowed: boo
 def assert_independent(one: nn.Module, other: nn.Module) -> None:
     """Two builds share no parameter and no buffer."""
     places = {value.data_ptr(): name for name, value in _tensors(one)}
-    shared = [places[value.data_ptr()] for _, value in _tensors(other) if value.data_ptr() in places]
+    others = [value.data_ptr() for _, value in _tensors(other)]
+    shared = [places[place] for place in others if place in places]
     assert not shared, f"two builds share {shared[0]}: training one would change the other."
 
 

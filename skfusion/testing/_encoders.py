@@ -126,7 +126,8 @@ def _shapes(case: _Case) -> None:
     assert len(encoded) == n_rows, f"{n_rows} rows in, {len(encoded)} out."
     assert encoded.dtype == torch.float32, f"float32 in, {encoded.dtype} out."
     if mask is not None:
-        assert mask.shape == encoded.shape[:2], f"mask {tuple(mask.shape)} of {tuple(encoded.shape)}."
+        shapes = f"mask {tuple(mask.shape)} of tokens {tuple(encoded.shape)}"
+        assert mask.shape == encoded.shape[:2], f"{shapes}: (batch, tokens) expected."
         assert mask.dtype == torch.bool, f"the mask must be bool, not {mask.dtype}."
     assert_finite(_data(output), "the output")
 
@@ -251,7 +252,8 @@ def _n_rows(block: Any) -> int:
 def _with_empty_row(block: Any) -> Any:
     """Return ``block`` with a row without content in front, None if its form has none."""
     if isinstance(block, Ragged):
-        return Ragged(block.values, np.concatenate([block.offsets[:1], block.offsets]), block.n_tokens)
+        offsets = np.concatenate([block.offsets[:1], block.offsets])
+        return Ragged(block.values, offsets, block.n_tokens)
     if issparse(block):
         dense = np.concatenate([np.zeros((1, block.shape[1]), block.dtype), block.toarray()])
         return csr_array(dense)

@@ -113,8 +113,10 @@ class _Case:
 
     def present(self) -> torch.Tensor:
         """The first row has every block, the last has none, the others lack some."""
-        return _rng_tensor(_N_ROWS, self.n_blocks).gt(0).index_put(
-            (torch.tensor([0, _N_ROWS - 1]),), torch.tensor([[True], [False]])
+        return (
+            _rng_tensor(_N_ROWS, self.n_blocks)
+            .gt(0)
+            .index_put((torch.tensor([0, _N_ROWS - 1]),), torch.tensor([[True], [False]]))
         )
 
     def run(self, module: nn.Module) -> torch.Tensor:

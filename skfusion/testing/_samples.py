@@ -20,9 +20,7 @@ def samples(forms: Sequence[str]) -> dict[str, Any]:
     """Return blocks of ``N_ROWS`` rows of each of ``forms``, by a description of each."""
     rng = np.random.default_rng(0)
     return {
-        description: block
-        for form in forms
-        for description, block in _MAKERS[form](rng).items()
+        description: block for form in forms for description, block in _MAKERS[form](rng).items()
     }
 
 

@@ -203,9 +203,9 @@ def test_take_is_a_selection_without_checks(blocks, row_list):
         assert_same_rows(row_list(blocks[2:].take(rows)[name]), row_list(blocks[2:][rows][name]))
 
 
-def test_replace_keeps_the_other_blocks_their_order_and_the_masks(blocks, lazy, row_list):
+def test_assign_keeps_the_other_blocks_their_order_and_the_masks(blocks, lazy, row_list):
     part = blocks[[2, 4]]
-    new = part.replace({"sequence": np.ones((2, 3))})
+    new = part.assign({"sequence": np.ones((2, 3))})
     assert new.names == blocks.names
     assert new["sequence"].shape == (2, 3)
     assert lazy.reads == []
@@ -215,8 +215,12 @@ def test_replace_keeps_the_other_blocks_their_order_and_the_masks(blocks, lazy, 
     np.testing.assert_array_equal(new["lazy"][:][:, 0, 0, 0], [2, 4])
 
 
-def test_replace_refuses_other_names_and_lengths(blocks):
-    with pytest.raises(KeyError, match="no block 'vectro'.* Did you mean 'vector'"):
-        blocks.replace({"vectro": np.ones((N_ROWS, 3))})
+def test_assign_adds_a_block_with_its_mask(blocks):
+    new = blocks.assign({"more": np.ones((N_ROWS, 3))}, {"more": np.arange(N_ROWS) == 1})
+    assert new.names == (*blocks.names, "more")
+    np.testing.assert_array_equal(new.missing("more"), np.arange(N_ROWS) == 1)
+
+
+def test_assign_refuses_other_lengths(blocks):
     with pytest.raises(BlockError, match="the same number of rows"):
-        blocks.replace({"vector": np.ones((2, 3))})
+        blocks.assign({"vector": np.ones((2, 3))})

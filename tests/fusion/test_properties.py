@@ -1,12 +1,11 @@
 """What every fusion promises."""
 
 import pickle
-import re
-from collections import Counter
 
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_array
 from sklearn.base import clone
 
 from skfusion._batch import make_batch
@@ -31,7 +30,6 @@ from skfusion.fusion import (
     Tensor,
     TokenTransformer,
     Tree,
-    resolve_fusion,
 )
 from skfusion.heads import LinearHead
 
@@ -75,8 +73,8 @@ def widths_of(n_blocks):
     return {name: WIDTHS[name] for name in NAMES[:n_blocks]}
 
 
-def build(recipe, widths):
-    torch.manual_seed(0)
+def build(recipe, widths, seed=0):
+    torch.manual_seed(seed)
     module = recipe.build(widths, n_outputs=3) if recipe.decides else recipe.build(widths)
     return module.double()
 
@@ -111,25 +109,32 @@ def rows_of(encoded, rows):
     return encoded[rows]
 
 
-def blocks_with_missing(n_blocks, seed=0):
-    """Blocks of several forms, each missing in some rows, not all in any."""
-    rng = np.random.default_rng(seed)
-    lengths = np.random.default_rng(1).integers(0, 4, N_ROWS)
+def blocks_with_missing(of_absent_rows):
+    """Blocks of several forms, each missing in some rows, all in the first row.
+
+    ``of_absent_rows`` seeds the values that stand where a block is missing.
+    """
+    missing = np.random.default_rng(2).random((N_ROWS, 4)) < 0.4
+    missing[0], missing[1] = True, False
+    data, absent = np.random.default_rng(0), np.random.default_rng(of_absent_rows)
+    lengths = data.integers(0, 4, N_ROWS)
+
+    def rows(i, draw):
+        there = [draw(data, lengths[row]) for row in range(N_ROWS)]
+        gone = [draw(absent, lengths[row] + 1) for row in range(N_ROWS)]
+        return [gone[row] if missing[row, i] else there[row] for row in range(N_ROWS)]
+
     blocks = {
-        "a": rng.normal(size=(N_ROWS, 3)),
-        "b": Ragged.from_rows([rng.normal(size=(length, 2)) for length in lengths]),
-        "c": rng.normal(size=(N_ROWS, 4)),
-        "d": Ragged.from_rows([rng.integers(0, 9, length) for length in lengths + 1], n_tokens=9),
-        "e": rng.normal(size=(N_ROWS, 2)),
+        "a": np.stack(rows(0, lambda rng, _: rng.normal(size=3))),
+        "b": Ragged.from_rows(rows(1, lambda rng, length: rng.normal(size=(length, 2)))),
+        "c": csr_array(np.stack(rows(2, lambda rng, _: rng.normal(size=4).clip(0)))),
+        "d": Ragged.from_rows(rows(3, lambda rng, length: rng.integers(0, 9, length)), n_tokens=9),
     }
-    missing = np.random.default_rng(2).random((N_ROWS, n_blocks)) < 0.4
-    missing[missing.all(1), 0] = False
-    kept = {name: blocks[name] for name in NAMES[:n_blocks]}
-    masks = {name: missing[:, i] for i, name in enumerate(kept) if missing[:, i].any()}
-    return Blocks(kept, masks)
+    return Blocks(blocks, {name: missing[:, i] for i, name in enumerate(blocks)})
 
 
-def network(recipe, blocks):
+def learn(recipe, blocks):
+    """Return the outputs for ``blocks``, and the gradients, of a network with random stand-ins."""
     specs = blocks.specs()
     encoders = choose_encoders({"a": MLP(6)}, specs, recipe.encoder_for)
     torch.manual_seed(0)
@@ -137,11 +142,9 @@ def network(recipe, blocks):
     with torch.no_grad():
         for stand_in in module.stand_ins:
             stand_in.normal_()
-    return module
-
-
-def batch_of(blocks):
-    return make_batch(blocks, torch.float64, torch.device("cpu"))
+    outputs = module(make_batch(blocks, torch.float64, torch.device("cpu")))
+    outputs.square().sum().backward()
+    return outputs.detach(), {name: one.grad for name, one in module.named_parameters()}
 
 
 # Shapes and numbers
@@ -166,14 +169,14 @@ def test_returns_a_vector_of_finite_numbers_per_row(recipe, n_blocks):
 def test_every_parameter_receives_a_gradient(recipe, n_blocks):
     widths = widths_of(n_blocks)
     module, encoded = build(recipe, widths), made_up(recipe, widths)
-    loss = (module(encoded, None) * torch.randn(N_ROWS, 1, dtype=torch.float64)).square().sum()
-    loss.backward()
-    without = [
-        name
-        for name, parameter in module.named_parameters()
-        if parameter.grad is None or not parameter.grad.any()
-    ]
-    assert without == []
+    blocks = {
+        name: (block[0] if isinstance(block, tuple) else block).requires_grad_()
+        for name, block in encoded.items()
+    }
+    fused = module(encoded, None)
+    (fused * torch.randn(fused.shape, dtype=torch.float64)).square().sum().backward()
+    learned = {**blocks, **dict(module.named_parameters())}
+    assert [name for name, x in learned.items() if x.grad is None or not x.grad.any()] == []
 
 
 @every_fusion
@@ -198,10 +201,8 @@ def test_all_blocks_present_and_no_mask_are_the_same(recipe):
     )
 
 
-@every_fusion
+@pytest.mark.parametrize("recipe", FUSIONS[1:], ids=str)
 def test_the_order_in_which_blocks_are_handed_over_does_not_matter(recipe):
-    if isinstance(recipe, (Concat,)):
-        return
     widths = widths_of(3)
     module, encoded = build(recipe, widths).eval(), made_up(recipe, widths)
     turned = dict(reversed(encoded.items()))
@@ -212,14 +213,12 @@ def test_the_order_in_which_blocks_are_handed_over_does_not_matter(recipe):
 def test_two_builds_share_nothing_and_a_state_round_trips(recipe):
     widths = widths_of(3)
     encoded, present = made_up(recipe, widths), some_missing(3)
-    one = build(recipe, widths).eval()
-    torch.manual_seed(1)
-    two = (recipe.build(widths, n_outputs=3) if recipe.decides else recipe.build(widths)).double()
+    one, two = build(recipe, widths).eval(), build(recipe, widths, seed=1).eval()
     before = one(encoded, present)
     own = {parameter.data_ptr() for parameter in one.parameters()}
     assert own.isdisjoint(parameter.data_ptr() for parameter in two.parameters())
     two.load_state_dict(one.state_dict())
-    assert torch.equal(two.eval()(encoded, present), before)
+    assert torch.equal(two(encoded, present), before)
     assert torch.equal(pickle.loads(pickle.dumps(one))(encoded, present), before)
 
 
@@ -228,64 +227,113 @@ def test_recipes_clone(recipe):
     assert repr(clone(recipe)) == repr(recipe)
 
 
-# The order of blocks
 
-N_BLOCKS = 3
-POSITIONED = re.compile(r"^(.*?(?:maps|heads|confidence|projections|stacks|norms)\.)(\d+)(\..*)$")
+# Rows that lack blocks
 
 
-def carried_over(recipe, module, order):
-    """Return the state of ``module`` for the same blocks in another order, new from old."""
-    widths = widths_of(N_BLOCKS)
-    state = {}
-    for key, value in module.state_dict().items():
-        found = POSITIONED.match(key)
-        if found:
-            new = order.index(int(found[2]))
-            state[f"{found[1]}{new}{found[3]}"] = value
-        else:
-            state[key] = rearranged(recipe, key, value, order, list(widths.values()))
-    return state
+@every_fusion
+def test_nothing_depends_on_what_stands_where_a_block_is_missing(recipe):
+    outputs, gradients = learn(recipe, blocks_with_missing(of_absent_rows=1))
+    others, other_gradients = learn(recipe, blocks_with_missing(of_absent_rows=2))
+    assert outputs.isfinite().all()
+    assert torch.equal(outputs, others)
+    for name, gradient in gradients.items():
+        assert gradient is not None, name
+        assert gradient.isfinite().all(), name
+        assert torch.equal(gradient, other_gradients[name]), name
 
 
-def rearranged(recipe, key, value, order, widths):
-    """Rearrange parameters whose rows or columns belong to blocks."""
-    if key == "gates.weight" or key == "router.weight":
-        value = torch.cat([value.split(widths, dim=1)[i] for i in order], dim=1)
-    if key.startswith(("gates.", "router.")) or key in ("block_scores", "cls_of_blocks"):
-        value = torch.cat([value.chunk(N_BLOCKS)[i] for i in order])
-    if isinstance(recipe, Bottleneck) and key == "cls":
-        value = value[order]
-    if isinstance(recipe, Late) and key == "judge.0.weight":
-        value = torch.cat([value.chunk(N_BLOCKS, dim=1)[i] for i in order], dim=1)
-    if isinstance(recipe, Tensor) and key == "linear.weight":
-        sizes = [width + 1 for width in widths] if recipe.block_width is None else [16] * N_BLOCKS
-        value = value.unflatten(1, sizes).permute(0, *(i + 1 for i in order)).flatten(1)
-    return value
-
-
-ORDERED = [
-    recipe
-    for recipe in FUSIONS
-    if not isinstance(recipe, (Concat, Tree, Bilinear, Bottleneck)) and recipe != FUSIONS[12]
+MASKING = [
+    Sum(8),
+    Mean(8),
+    Max(8),
+    Product(8),
+    TokenTransformer("one", 8, n_heads=2),
+    TokenTransformer("all", 8, n_heads=2),
+    Bottleneck(2, 8, n_heads=2),
+    *(Late(rule) for rule in RULES if rule != "stacked"),
+    Tree([("inner", ["a", "b"], "mean")], final=Max(8)),
 ]
 
 
-@pytest.mark.parametrize("recipe", ORDERED, ids=str)
-def test_permuting_the_blocks_permutes_nothing_else(recipe):
-    if isinstance(recipe, FiLM):
-        recipe = FiLM(by="a", width=8)
-    widths, order = widths_of(N_BLOCKS), [2, 0, 1]
+@pytest.mark.parametrize("recipe", MASKING, ids=str)
+def test_the_stand_in_speaks_only_where_no_block_is_there(recipe):
+    widths, present = widths_of(3), some_missing(3)
     module, encoded = build(recipe, widths).eval(), made_up(recipe, widths)
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.normal_()
-    names = [NAMES[i] for i in order]
-    permuted = build(recipe, {name: widths[name] for name in names}).eval()
-    permuted.load_state_dict(carried_over(recipe, module, order))
-    present = some_missing(N_BLOCKS)
-    expected = module(encoded, present)
-    actual = permuted({name: encoded[name] for name in names}, present[:, order])
-    if isinstance(recipe, CrossAttention):
-        expected = torch.cat([expected.chunk(N_BLOCKS, dim=1)[i] for i in order], dim=1)
-    torch.testing.assert_close(actual, expected, atol=1e-9, rtol=0)
+    changed = {
+        name: replaced(block, ~present[:, i]) for i, (name, block) in enumerate(encoded.items())
+    }
+    before, after = module(encoded, present), module(changed, present)
+    alone = ~present.any(1)
+    assert torch.equal(before[~alone], after[~alone])
+    assert not torch.isclose(before[alone], after[alone]).all(1).any()
+
+
+def replaced(encoded, rows):
+    if isinstance(encoded, tuple):
+        return replaced(encoded[0], rows), encoded[1]
+    return encoded + 5.0 * rows.view(-1, *[1] * (encoded.ndim - 1))
+
+
+WEIGHING = [
+    Mean(8),
+    Gated(8),
+    Gated(8, gate="sigmoid"),
+    CrossAttention(8, n_heads=2),
+    TokenTransformer("one", 8, n_heads=2),
+    MixtureOfExperts(2, 8),
+    Late("mean"),
+    Late("learned"),
+    Late("confidence"),
+    Tree([("inner", ["a"], Gated(8))], final="gated"),
+]
+
+
+@pytest.mark.parametrize("recipe", WEIGHING, ids=str)
+@every_count
+def test_weights_are_shares_of_the_blocks_that_a_row_has(recipe, n_blocks):
+    widths, present = widths_of(n_blocks), some_missing(n_blocks)
+    module, encoded = build(recipe, widths).eval(), made_up(recipe, widths)
+    if recipe.takes == "tokens":
+        encoded = {name: (tokens, None) for name, (tokens, _) in encoded.items()}
+    complete, missing = module.weights(encoded, None), module.weights(encoded, present)
+    for weights in (complete, missing):
+        assert weights.shape == (N_ROWS, n_blocks)
+        assert (weights >= 0).all()
+        torch.testing.assert_close(weights.sum(1), torch.ones_like(weights[:, 0]))
+    assert (complete > 0).all()
+    some = present.any(1)
+    assert torch.equal(missing[some] > 0, present[some])
+
+
+TOKEN_FUSIONS = [recipe for recipe in FUSIONS if recipe.takes == "tokens"]
+
+
+@pytest.mark.parametrize("recipe", TOKEN_FUSIONS, ids=str)
+def test_rows_without_a_single_token_stay_finite(recipe):
+    widths = {"a": 3, "b": 2}
+    module = build(recipe, widths)
+    nothing = torch.zeros(4, 3, dtype=torch.bool)
+    encoded = {
+        "a": (torch.randn(4, 3, 3, dtype=torch.float64), nothing),
+        "b": (torch.zeros(4, 0, 2, dtype=torch.float64), nothing[:, :0]),
+    }
+    fused = module(encoded, None)
+    fused.square().sum().backward()
+    assert fused.isfinite().all()
+    gradients = [one.grad for one in module.parameters() if one.grad is not None]
+    assert all(gradient.isfinite().all() for gradient in gradients)
+
+
+# Scale
+
+
+BOUNDED = [recipe for recipe in FUSIONS if repr(recipe) != repr(Tensor(8, block_width=None))]
+
+
+@pytest.mark.parametrize("n_blocks", [2, 8, 11])
+@pytest.mark.parametrize("recipe", BOUNDED, ids=str)
+def test_the_start_is_well_scaled(recipe, n_blocks):
+    widths = dict.fromkeys("abcdefghijk"[:n_blocks], 16)
+    fused = build(recipe, widths)(made_up(recipe, widths), None)
+    assert 0.02 < fused.std() < 20

@@ -1,0 +1,224 @@
+"""Does fusion help? Blocks alone, blocks left out, levels and operators, on the same folds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import issparse
+from sklearn.base import clone, is_classifier
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import check_cv
+from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import indexable
+
+from skfusion._checks import check_real
+from skfusion._estimators._reading import read_fit, read_predict
+from skfusion.blocks import Blocks
+from skfusion.exceptions import ParameterError, add_note
+from skfusion.inspection._splitting import final_step
+from skfusion.inspection._variants import Operators, Variant, check_operators, make_variants
+from skfusion.inspection._verdicts import Results, compare
+
+__all__ = ["ablation"]
+
+
+def ablation(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    cv: Any = None,
+    scoring: Any = None,
+    operators: Operators = ("early", "concat", "gated", "late"),
+    groups: Any = None,
+    alpha: float = 0.05,
+    n_jobs: int | None = None,
+) -> pd.DataFrame:
+    """Compare every block alone, all but one, and all fused at each level, on the same folds.
+
+    The answer to "does fusion help?", in numbers and in words. Everything is measured against the
+    best single block: that with the highest mean score on these very folds. Being picked by the
+    scores that it is judged by flatters it a little, so that a gain over it is believed late
+    rather than early; a loss against it should be read with that in mind.
+
+    Parameters
+    ----------
+    estimator : FusionClassifier, FusionRegressor, or a Pipeline that ends in one
+        Is cloned, not fitted. The steps in front are fitted once a fold, for all variants.
+    X : Blocks, DataFrame, or whatever ``estimator`` takes, of n_rows rows
+        Rows.
+    y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+        Target.
+    cv : int, splitter, iterable or None, default=None
+        Folds, as in ``cross_validate``. Few folds tell little apart: prefer a repeated one, such
+        as ``RepeatedStratifiedKFold(n_splits=5, n_repeats=3, random_state=0)``.
+    scoring : str, callable or None, default=None
+        A scorer; higher is better. None takes the estimator's ``score``.
+    operators : list of str or Fusion, or dict of label to such, \
+default=("early", "concat", "gated", "late")
+        Fusions of all blocks to compare, besides the estimator's own. Their levels are early (one
+        network on all blocks joined), middle (each block encoded, then fused) and late (each block
+        decides).
+    groups : array-like of shape (n_rows,), default=None
+        Groups of rows for ``cv``.
+    alpha : float, default=0.05
+        A difference is called one where its adjusted p value lies below.
+    n_jobs : int or None, default=None
+        Folds to work on at the same time.
+
+    Returns
+    -------
+    table : DataFrame of shape (n_variants, 11)
+        A row per variant. The first fusion of all blocks is the estimator's own, which is also
+        the one of the variants without a block.
+
+        variant : str
+            Name of the block, "all but" its name, or the fusion.
+        kind : str
+            "block alone", "leave one out" (from three blocks on), "early fusion",
+            "middle fusion", "late fusion".
+        mean, std, n_folds
+            Of the scores, the standard deviation with divisor ``n_folds - 1``.
+        difference : float
+            Mean difference in score to the best single block.
+        low, high : float
+            Its 95 % confidence interval.
+        p_value : float
+            Of the corrected resampled t-test of Nadeau and Bengio (2003) on the differences, fold
+            by fold: see :func:`corrected_resampled_t_test`.
+        p_holm : float
+            The same, adjusted for the number of tests (Holm, 1979), among the blocks alone and
+            among all others. Whoever tries twenty operators finds one that is better by chance.
+        verdict : str
+            What ``p_holm`` and the sign of ``difference`` say, in words.
+
+    Raises
+    ------
+    ParameterError
+        If ``estimator`` does not fuse, there is only one block, or the folds make other blocks.
+
+    Notes
+    -----
+    A block alone is fused by nothing: encoder, then head. Rows that lack all blocks of a variant
+    are not learned from, and predicted with ``missing="allow"``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfusion import Blocks, FusionClassifier
+    >>> from skfusion.inspection import ablation
+    >>> rng = np.random.default_rng(0)
+    >>> X = Blocks({"left": rng.normal(size=(120, 2)), "right": rng.normal(size=(120, 2))})
+    >>> y = X["left"][:, 0] > 0
+    >>> model = FusionClassifier(max_epochs=10, lr=0.02, random_state=0)
+    >>> table = ablation(model, X, y, cv=5, operators=["late"])
+    >>> table[["variant", "kind", "verdict"]]
+      variant           kind                                    verdict
+    0    left    block alone                      the best single block
+    1   right    block alone                         worse than 'left'
+    2  concat  middle fusion  fusion did not help: no better than 'left' alone
+    3    late    late fusion  fusion did not help: no better than 'left' alone
+    """
+    learner = final_step(estimator)
+    _check_fuses(learner)
+    X, y, groups = indexable(_indexed(X), y, groups)
+    cv = check_cv(cv, y, classifier=is_classifier(learner))
+    folds = list(cv.split(X, y, groups))
+    scorer = check_scoring(learner, scoring=scoring)
+    fusions = check_operators(operators)
+    alpha = check_real("alpha", alpha, 0, 1)
+    rows = Parallel(n_jobs=n_jobs)(
+        delayed(_run_fold)(estimator, X, y, train, test, fusions, scorer) for train, test in folds
+    )
+    return compare(_gather(rows, folds), alpha)
+
+
+def _check_fuses(learner: Any) -> None:
+    params = learner.get_params(deep=False) if hasattr(learner, "get_params") else {}
+    if not {"fusion", "encoders"} <= set(params):
+        raise ParameterError(
+            "ablation exchanges the fusion of a FusionClassifier or FusionRegressor. Got "
+            f"{type(learner).__name__}. Pass such an estimator or a Pipeline that ends in one; of "
+            "a search, its best_estimator_."
+        )
+
+
+def _indexed(X: Any) -> Any:
+    """A dict of arrays has no rows to select; Blocks of the same arrays have."""
+    return Blocks(X) if isinstance(X, Mapping) and not issparse(X) else X
+
+
+def _run_fold(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    train: np.ndarray,
+    test: np.ndarray,
+    operators: Mapping[str, Any],
+    scorer: Any,
+) -> dict[Variant, float]:
+    """Return the score of each variant on one fold; what makes blocks is fitted once."""
+    y_train, y_test = _safe_indexing(y, train), _safe_indexing(y, test)
+    learner = final_step(estimator)
+    X_train, X_test = _blocks_of_fold(
+        estimator, _safe_indexing(X, train), y_train, _safe_indexing(X, test)
+    )
+    return {
+        variant: _fit_and_score(variant, learner, X_train, y_train, X_test, y_test, scorer)
+        for variant in make_variants(X_train.names, learner.fusion, operators)
+    }
+
+
+def _blocks_of_fold(estimator: Any, X_train: Any, y_train: Any, X_test: Any) -> tuple[Blocks, Blocks]:
+    if isinstance(estimator, Pipeline) and len(estimator.steps) > 1:
+        steps = clone(estimator[:-1])
+        X_train = steps.fit_transform(X_train, y_train)
+        X_test = steps.transform(X_test)
+    reader = clone(final_step(estimator))
+    blocks = read_fit(reader, X_train)
+    reader.specs_ = blocks.specs()
+    return blocks, read_predict(reader, X_test)
+
+
+def _fit_and_score(
+    variant: Variant,
+    learner: Any,
+    X_train: Blocks,
+    y_train: Any,
+    X_test: Blocks,
+    y_test: Any,
+    scorer: Any,
+) -> float:
+    X_train, X_test = X_train.select(variant.blocks), X_test.select(variant.blocks)
+    there = _rows_with_a_block(X_train)
+    if not there.all():
+        rows = np.flatnonzero(there)
+        X_train, y_train = X_train[rows], _safe_indexing(y_train, rows)
+    try:
+        return float(scorer(variant.of(learner).fit(X_train, y_train), X_test, y_test))
+    except Exception as error:
+        raise add_note(error, f"in the variant {variant.label!r} of the ablation")
+
+
+def _rows_with_a_block(blocks: Blocks) -> np.ndarray:
+    lacking = [blocks.missing(name) for name in blocks.names]
+    return ~np.all([np.zeros(len(blocks), bool) if m is None else m for m in lacking], axis=0)
+
+
+def _gather(rows: list[dict[Variant, float]], folds: list[Any]) -> Results:
+    variants = [(variant.label, variant.kind) for variant in rows[0]]
+    for fold, row in enumerate(rows):
+        if [(variant.label, variant.kind) for variant in row] != variants:
+            blocks = [[v.label for v in given if len(v.blocks) == 1] for given in (rows[0], row)]
+            raise ParameterError(
+                f"all folds must make the same blocks. Fold 0 makes {blocks[0]}, fold {fold} makes "
+                f"{blocks[1]}. Name the columns of each block in a BlockUnion."
+            )
+    scores = np.array([list(row.values()) for row in rows]).T
+    n_train, n_test = (float(np.mean([len(fold[i]) for fold in folds])) for i in (0, 1))
+    return Results(variants, scores, n_train, n_test)

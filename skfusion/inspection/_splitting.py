@@ -1,0 +1,87 @@
+"""From a fitted estimator and its input to what learned from blocks, and these blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from scipy.sparse import issparse
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from skfusion._estimators._reading import read_predict
+from skfusion.blocks import Blocks
+from skfusion.exceptions import BlockTypeError
+
+__all__ = ["allow_missing", "final_step", "split_off"]
+
+
+def split_off(estimator: Any, X: Any) -> tuple[Any, Blocks]:
+    """Return the part of a fitted ``estimator`` that takes ``Blocks``, and X as these ``Blocks``.
+
+    Of a pipeline the part behind the last step that makes ``Blocks``; of a search its best
+    estimator. A fusion estimator that made blocks of a table or a matrix itself takes them as
+    they are from then on.
+
+    Raises
+    ------
+    BlockTypeError
+        If X never becomes ``Blocks``.
+    """
+    estimator = getattr(estimator, "best_estimator_", estimator)
+    check_is_fitted(estimator)
+    if isinstance(estimator, Pipeline):
+        estimator, X = _behind_blocks(estimator, X)
+    if isinstance(X, Blocks):
+        return estimator, X
+    if hasattr(estimator, "specs_"):
+        blocks = read_predict(estimator, X)
+        return _changed(estimator, union_=None), blocks
+    if isinstance(X, Mapping) and not issparse(X):
+        return estimator, Blocks(X)
+    raise BlockTypeError(
+        f"X must be Blocks, or become Blocks inside the estimator. Got {type(X).__name__} and "
+        f"{type(estimator).__name__}. Put a BlockUnion in front, in a Pipeline."
+    )
+
+
+def _behind_blocks(pipeline: Pipeline, X: Any) -> tuple[Any, Any]:
+    """Run the steps up to the last that makes ``Blocks``; return the rest, and what it takes."""
+    place, made = 0, X
+    if not isinstance(X, Blocks):
+        place, made = len(pipeline.steps) - 1, None
+    for i, (_, step) in enumerate(pipeline.steps[:-1], start=1):
+        X = X if step in (None, "passthrough") else step.transform(X)
+        if isinstance(X, Blocks):
+            place, made = i, X
+    rest = pipeline.steps[place:]
+    return (rest[0][1] if len(rest) == 1 else Pipeline(rest)), X if made is None else made
+
+
+def allow_missing(estimator: Any) -> Any:
+    """Return ``estimator`` as one that takes rows that lack blocks, or all of them.
+
+    An estimator without a parameter ``missing`` is returned as it is.
+    """
+    if isinstance(estimator, Pipeline):
+        *steps, (name, final) = estimator.steps
+        return Pipeline([*steps, (name, allow_missing(final))])
+    if "missing" not in estimator.get_params(deep=False):
+        return estimator
+    return _changed(estimator, missing="allow")
+
+
+def final_step(estimator: Any) -> Any:
+    """Return the estimator itself, or the last step of a pipeline; of a search, of its best."""
+    estimator = getattr(estimator, "best_estimator_", estimator)
+    return estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+
+
+def _changed(estimator: Any, **attributes: Any) -> Any:
+    """Return a copy that shares everything with ``estimator`` but ``attributes``.
+
+    Not ``copy.copy``, which would go through the pickled state and make the network anew.
+    """
+    other = object.__new__(type(estimator))
+    vars(other).update(vars(estimator) | attributes)
+    return other

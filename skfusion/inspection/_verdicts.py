@@ -1,0 +1,112 @@
+"""From scores on the same folds to a table that says in words what they mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from skfusion.inspection._resampled_t import corrected_resampled_t_test, holm
+from skfusion.inspection._variants import ALONE
+
+__all__ = ["BEST", "Results", "compare", "conclusion"]
+
+BEST = "the best single block"
+
+
+@dataclass(frozen=True)
+class Results:
+    """Scores (n_variants, n_folds) of variants, each a label and a kind; rows of a fold."""
+
+    variants: list[tuple[str, str]]
+    scores: np.ndarray
+    n_train: float
+    n_test: float
+
+
+def compare(results: Results, alpha: float) -> pd.DataFrame:
+    """Return a row per variant, tested against the best block alone."""
+    table = pd.DataFrame(results.variants, columns=["variant", "kind"])
+    table["mean"] = results.scores.mean(axis=1)
+    n_folds = results.scores.shape[1]
+    table["std"] = results.scores.std(axis=1, ddof=1) if n_folds > 1 else np.nan
+    table["n_folds"] = n_folds
+    best = _best(table)
+    for i, row in enumerate(results.scores - results.scores[best]):
+        test = corrected_resampled_t_test(row, results.n_train, results.n_test)
+        fields = [test.mean, test.low, test.high, test.p_value if i != best else np.nan]
+        table.loc[i, ["difference", "low", "high", "p_value"]] = fields
+    alone = table["kind"] == ALONE
+    for family in (alone, ~alone):
+        table.loc[family, "p_holm"] = holm(table.loc[family, "p_value"])
+    best_name = table["variant"][best]
+    table["verdict"] = [_verdict(row, best_name, alpha) for row in table.itertuples()]
+    return table
+
+
+def _best(table: pd.DataFrame) -> int:
+    """Return the place of the block alone with the highest mean; of equals, the first."""
+    return int(table["mean"].where(table["kind"] == ALONE).idxmax())
+
+
+def _verdict(row: Any, best: str, alpha: float) -> str:
+    alone = row.kind == ALONE
+    if alone and row.variant == best:
+        return BEST
+    if np.isnan(row.p_holm):
+        return f"one fold does not tell it from {best!r} alone"
+    if row.p_holm >= alpha:
+        if alone:
+            return f"not told apart from {best!r}"
+        return f"fusion did not help: no better than {best!r} alone"
+    if alone:
+        return f"worse than {best!r}"
+    if row.difference > 0:
+        return f"fusion helped: better than {best!r} alone"
+    return f"fusion hurt: worse than {best!r} alone"
+
+
+def conclusion(table: pd.DataFrame) -> str:
+    """Return one sentence on whether fusion helped, with the figures that it rests on.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`ablation`.
+
+    Returns
+    -------
+    sentence : str
+        The verdict on the best of the fused variants, against the best block alone.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skfusion.inspection import conclusion
+    >>> conclusion(pd.DataFrame({
+    ...     "variant": ["text", "gated"], "kind": ["block alone", "middle fusion"],
+    ...     "mean": [0.8, 0.81], "difference": [0.0, 0.01], "low": [0.0, -0.02],
+    ...     "high": [0.0, 0.04], "p_holm": [float("nan"), 0.4],
+    ...     "verdict": ["the best single block", "fusion did not help: no better than 'text'"]}))
+    "Fusion did not help: 'gated', the best of 1 fused variant, scores 0.810 against 0.800 of
+    'text' alone; difference +0.010, 95 % interval -0.020 to +0.040, adjusted p = 0.40."
+    """
+    single = table.loc[table["verdict"] == BEST].iloc[0]
+    fused = table[table["kind"] != ALONE]
+    best = fused.loc[fused["mean"].idxmax()]
+    verdict = best["verdict"].partition(":")[0]
+    opening = "One fold does not tell whether fusion helps" if pd.isna(best["p_holm"]) else verdict
+    return (
+        f"{opening[0].upper()}{opening[1:]}: {best['variant']!r}, the best of {len(fused)} fused "
+        f"variant{'s' * (len(fused) > 1)}, scores {best['mean']:.3f} against {single['mean']:.3f} "
+        f"of {single['variant']!r} alone; difference {best['difference']:+.3f}{_doubt(best)}."
+    )
+
+
+def _doubt(row: Any) -> str:
+    if pd.isna(row["p_holm"]):
+        return ""
+    p_value = f"= {row['p_holm']:.2g}" if row["p_holm"] >= 0.0001 else "< 0.0001"
+    return f", 95 % interval {row['low']:+.3f} to {row['high']:+.3f}, adjusted p {p_value}"

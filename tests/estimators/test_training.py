@@ -1,0 +1,365 @@
+"""How training runs: reproducible, stopping in time, continued, seen by callbacks."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+from skorch.callbacks import Callback, GradientNormClipping, LRScheduler
+from torch.optim.lr_scheduler import StepLR
+
+from skfusion import Blocks, FusionClassifier, FusionRegressor
+from skfusion.encoders import MLP
+
+
+class Recorder(Callback):
+    """Keeps what it sees: the numbers of the rows of each batch, and the weights of each epoch."""
+
+    def __init__(self, note=None):
+        self.note = note
+
+    def on_train_begin(self, net, **kwargs):
+        self.train_, self.valid_, self.weights_ = [], [], []
+
+    def on_batch_end(self, net, batch=None, training=False, **kwargs):
+        numbers = batch[0].inputs["numbers"][:, 0].int().tolist()
+        (self.train_ if training else self.valid_).append((len(net.history), numbers))
+
+    def on_epoch_end(self, net, **kwargs):
+        state = net.module_.state_dict()
+        self.weights_.append({key: value.clone() for key, value in state.items()})
+
+
+def recorded(model):
+    return dict(model.net_.callbacks_)["Recorder"]
+
+
+def numbers_of(batches, epoch):
+    return [number for at, numbers in batches if at == epoch for number in numbers]
+
+
+@pytest.fixture(scope="module")
+def noise():
+    """Rows with their number, and labels of which nothing but the share can be learned."""
+    rng = np.random.default_rng(0)
+    numbers = np.arange(200.0)
+    X = Blocks({"facts": rng.normal(size=(200, 5)), "numbers": numbers[:, None]})
+    return X, (numbers >= 150).astype(int)
+
+
+def on_noise(kind=FusionClassifier, **params):
+    encoders = {"facts": MLP(widths=(32,)), "numbers": MLP(widths=(2,))}
+    settings = {"encoders": encoders, "max_epochs": 3, "random_state": 0, "batch_size": 32}
+    return kind(**(settings | params))
+
+
+def weights_of(model):
+    return {key: value.numpy() for key, value in model.net_.module_.state_dict().items()}
+
+
+def assert_same_weights(one, other):
+    assert one.keys() == other.keys()
+    for key in one:
+        np.testing.assert_array_equal(np.asarray(one[key]), np.asarray(other[key]), err_msg=key)
+
+
+# Random state
+
+
+def test_one_seed_gives_one_result_to_the_last_bit(X, y, make):
+    settings = {"early_stopping": True, "batch_size": 16, "facts__dropout": 0.5}
+    one, other = (make().set_params(**settings).fit(X, y) for _ in range(2))
+    assert_same_weights(weights_of(one), weights_of(other))
+    np.testing.assert_array_equal(one.predict_proba(X), other.predict_proba(X))
+    again = make().set_params(**settings, random_state=1).fit(X, y)
+    assert (again.predict_proba(X) != one.predict_proba(X)).any()
+
+
+def test_a_fit_repeated_on_one_estimator_gives_the_same(X, y, make):
+    model = make().fit(X, y)
+    before = model.predict_proba(X)
+    np.testing.assert_array_equal(model.fit(X, y).predict_proba(X), before)
+
+
+def test_a_random_state_instance_is_drawn_from(X, y, make):
+    state = np.random.RandomState(3)
+    one, other = (make(random_state=state).fit(X, y).predict_proba(X) for _ in range(2))
+    assert (one != other).any()
+    again = make(random_state=np.random.RandomState(3)).fit(X, y).predict_proba(X)
+    np.testing.assert_array_equal(one, again)
+
+
+def test_global_random_states_have_no_influence(X, y, make):
+    results = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        np.random.set_state(np.random.RandomState(seed).get_state())
+        results.append(make(early_stopping=True).fit(X, y).predict_proba(X))
+    np.testing.assert_array_equal(*results)
+
+
+@pytest.mark.parametrize("call", ["fit", "partial_fit", "predict", "predict_proba", "transform"])
+def test_global_random_states_are_left_as_they_were(X, y, make, call):
+    model = make(early_stopping=True).set_params(facts__dropout=0.5).fit(X, y)
+    before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+    getattr(model, call)(X, *([y] if "fit" in call else []))
+    after = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+    assert after == before
+
+
+# Batches
+
+
+def test_every_epoch_takes_every_row_once_in_a_new_order(noise):
+    model = on_noise(early_stopping=False, callbacks=[Recorder()]).fit(*noise)
+    seen = recorded(model)
+    orders = [numbers_of(seen.train_, epoch) for epoch in (1, 2, 3)]
+    assert all(sorted(order) == list(range(200)) for order in orders)
+    assert orders[0] != orders[1] != orders[2] != list(range(200))
+    assert [len(numbers) for _, numbers in seen.train_] == [32] * 6 + [8] + [32] * 6 + [8] + [
+        32
+    ] * 6 + [8]
+    assert seen.valid_ == []
+
+
+@pytest.mark.parametrize(("n_rows", "size"), [(100, 64), (9000, 128), (70_000, 512)])
+def test_batches_grow_with_the_rows(n_rows, size):
+    X = np.zeros((n_rows, 1), dtype=np.float32)
+    y = np.arange(n_rows) % 2
+    model = FusionClassifier({"X": MLP(widths=1)}, max_epochs=1, random_state=0).fit(X, y)
+    assert model.net_.batch_size == size
+
+
+# Early stopping
+
+
+def test_the_held_out_part_is_stratified_shuffled_and_never_trained_on(noise):
+    X, y = noise
+    model = on_noise(early_stopping=True, callbacks=[Recorder()]).fit(X, y)
+    seen = recorded(model)
+    held_out = numbers_of(seen.valid_, 1)
+    assert len(held_out) == 20
+    assert y[held_out].sum() == 5  # a quarter, as in y
+    assert max(held_out) - min(held_out) > 100
+    for epoch in (1, 2, 3):
+        assert numbers_of(seen.valid_, epoch) == held_out
+        trained = numbers_of(seen.train_, epoch)
+        assert sorted(trained + held_out) == list(range(200))
+
+
+def test_the_held_out_part_of_a_regressor_is_shuffled(noise):
+    X, _ = noise
+    model = on_noise(
+        FusionRegressor, early_stopping=True, validation_fraction=0.25, callbacks=[Recorder()]
+    ).fit(X, X["numbers"][:, 0])
+    held_out = numbers_of(recorded(model).valid_, 1)
+    assert len(held_out) == 50
+    assert min(held_out) < 50
+    assert max(held_out) >= 150
+
+
+def test_early_stopping_keeps_the_best_weights(noise):
+    model = on_noise(
+        early_stopping=True, n_iter_no_change=3, lr=0.05, max_epochs=50, callbacks=[Recorder()]
+    ).fit(*noise)
+    losses = model.history_["valid_loss"].to_numpy()
+    best = int(losses.argmin())
+    assert len(losses) == best + 1 + 3 < 50
+    weights = recorded(model).weights_
+    assert_same_weights(weights_of(model), weights[best])
+    assert any((weights[best][key] != weights[-1][key]).any() for key in weights[-1])
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "early_stopping", "holds_out"),
+    [(499, "auto", False), (500, "auto", True), (40, True, True), (900, False, False)],
+)
+def test_when_rows_are_held_out(n_rows, early_stopping, holds_out):
+    X = np.random.default_rng(0).normal(size=(n_rows, 2))
+    model = FusionClassifier(early_stopping=early_stopping, max_epochs=1).fit(X, X[:, 0] > 0)
+    assert ("valid_loss" in model.history_) == holds_out
+
+
+@pytest.mark.parametrize("y", [np.repeat([0, 1], [39, 1]), np.arange(40)], ids=["one", "all"])
+def test_classes_of_one_row_do_not_stop_early_stopping(table, y):
+    model = FusionClassifier(early_stopping=True, max_epochs=1).fit(table, y)
+    assert model.classes_.tolist() == np.unique(y).tolist()
+
+
+# Going on
+
+
+def test_warm_start_goes_on_from_the_weights(noise):
+    model = on_noise(warm_start=True, early_stopping=False).fit(*noise)
+    first = model.history_["train_loss"].tolist()
+    model.fit(*noise)
+    assert model.history_["epoch"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert model.history_["train_loss"].tolist()[:3] == first
+    assert model.history_["train_loss"][3] < first[0]
+
+
+def test_without_warm_start_a_fit_starts_anew(noise):
+    model = on_noise(early_stopping=False).fit(*noise)
+    assert len(model.fit(*noise).history_) == 3
+
+
+def test_partial_fit_is_an_epoch_a_call(noise):
+    X, y = noise
+    model = on_noise()
+    assert model.partial_fit(X, y) is model
+    for _ in range(4):
+        model.partial_fit(X, y)
+    assert model.history_["epoch"].tolist() == [1, 2, 3, 4, 5]
+    losses = model.history_["train_loss"]
+    assert losses[4] < losses[0]
+
+
+def test_partial_fit_knows_classes_that_are_yet_to_come(noise):
+    X, y = noise
+    model = on_noise().partial_fit(X[:20], y[:20], classes=[0, 1, 2])
+    assert model.classes_.tolist() == [0, 1, 2]
+    assert model.partial_fit(X, y + 1).predict_proba(X).shape == (200, 3)
+
+
+def test_partial_fit_goes_on_after_a_fit(noise):
+    model = on_noise(early_stopping=False).fit(*noise)
+    before = weights_of(model)["encoders.0.layers.0.weight"].copy()
+    model.partial_fit(*noise)
+    assert (weights_of(model)["encoders.0.layers.0.weight"] != before).any()
+    assert len(model.history_) == 4
+
+
+@pytest.mark.parametrize("kind", [FusionClassifier, FusionRegressor])
+def test_partial_fit_goes_on_after_a_fit_that_held_rows_out(noise, kind):
+    X, y = noise
+    model = on_noise(kind, early_stopping=True).fit(X, y)
+    model.partial_fit(X[100:], y[100:])
+    assert model.history_["valid_loss"].notna().tolist() == [True, True, True, False]
+
+
+@pytest.mark.parametrize(("first", "then"), [(True, False), (False, True)])
+def test_warm_start_may_hold_out_rows_now_and_not_then(noise, first, then):
+    model = on_noise(warm_start=True, early_stopping=first).fit(*noise)
+    model.set_params(early_stopping=then).fit(*noise)
+    assert model.history_["valid_loss"].notna().tolist() == [first] * 3 + [then] * 3
+
+
+def test_warm_start_follows_changed_settings(noise):
+    model = on_noise(warm_start=True, early_stopping=False).fit(*noise)
+    before = {key: value.copy() for key, value in weights_of(model).items()}
+    model.set_params(lr=0.0, max_epochs=1).fit(*noise)
+    assert_same_weights(weights_of(model), before)
+
+
+def test_partial_fit_of_values_keeps_the_first_units(noise):
+    X, y = noise
+    model = on_noise(FusionRegressor).partial_fit(X, 100.0 + y)
+    model.partial_fit(X[:50], y[:50] + 102.0)
+    assert abs(model.predict(X).mean() - 100) < 3
+
+
+def test_weights_in_partial_fit_are_those_in_fit(noise):
+    X, y = noise
+    weight = np.linspace(0.1, 2, len(y))
+    by_fit = on_noise(max_epochs=1, early_stopping=False).fit(X, y, sample_weight=weight)
+    by_part = on_noise().partial_fit(X, y, sample_weight=weight)
+    assert_same_weights(weights_of(by_fit), weights_of(by_part))
+
+
+# Settings of the net
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "kind"),
+    [
+        ("adamw", torch.optim.AdamW),
+        ("adam", torch.optim.Adam),
+        ("sgd", torch.optim.SGD),
+        (torch.optim.RMSprop, torch.optim.RMSprop),
+    ],
+)
+def test_optimizers_by_name_and_by_class(noise, optimizer, kind):
+    model = on_noise(optimizer=optimizer, lr=0.002, weight_decay=0.25).fit(*noise)
+    fitted = model.net_.optimizer_
+    assert type(fitted) is kind
+    assert fitted.param_groups[0]["lr"] == 0.002
+    assert fitted.param_groups[0]["weight_decay"] == 0.25
+    losses = model.history_["train_loss"]
+    assert losses.iloc[-1] < losses.iloc[0]
+
+
+def test_weight_decay_shrinks_the_weights(noise):
+    sizes = [
+        np.square(weights_of(on_noise(weight_decay=decay).fit(*noise))["head.0.weight"]).sum()
+        for decay in (0.0, 100.0)
+    ]
+    assert sizes[1] < 0.5 * sizes[0]
+
+
+def test_net_params_reach_skorch(noise):
+    model = on_noise(net_params={"optimizer__betas": (0.5, 0.75)}).fit(*noise)
+    assert model.net_.optimizer_.param_groups[0]["betas"] == (0.5, 0.75)
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu", torch.device("cpu")])
+def test_device(noise, device):
+    model = on_noise(device=device).fit(*noise)
+    assert model.predict(noise[0]).shape == (200,)
+
+
+# Callbacks
+
+
+def test_callbacks_are_called_on_copies(noise):
+    callback = Recorder(note="mine")
+    model = on_noise(callbacks=[("mine", callback)], early_stopping=False).fit(*noise)
+    assert not hasattr(callback, "train_")
+    called = dict(model.net_.callbacks_)["mine"]
+    assert called.note == "mine"
+    assert len(called.weights_) == 3
+
+
+def test_gradient_clipping_sees_every_step(noise):
+    """With all gradients clipped to nothing the weights stay where they began."""
+    model = on_noise(
+        callbacks=[GradientNormClipping(0.0), Recorder()], weight_decay=0, early_stopping=False
+    ).fit(*noise)
+    weights = recorded(model).weights_
+    assert_same_weights(weights[0], weights[-1])
+
+
+def test_a_schedule_of_the_learning_rate(noise):
+    schedule = LRScheduler(policy=StepLR, step_size=1, gamma=0.0)
+    model = on_noise(callbacks=[schedule, Recorder()], early_stopping=False).fit(*noise)
+    assert model.history_["event_lr"].tolist() == [1e-3, 0, 0]
+    weights = recorded(model).weights_
+    assert_same_weights(weights[0], weights[-1])
+
+
+# What is shown
+
+
+def test_history_has_a_row_an_epoch(noise):
+    history = on_noise(early_stopping=True).fit(*noise).history_
+    assert set(history.columns) == {"epoch", "seconds", "train_loss", "valid_loss"}
+    assert history["epoch"].tolist() == [1, 2, 3]
+    assert (history["seconds"] >= 0).all()
+
+
+def test_the_loss_in_the_history_is_the_mean_over_rows(noise):
+    """With a learning rate of 0 it is the loss of the fitted model on the rows."""
+    X, y = noise
+    model = on_noise(lr=0.0, early_stopping=False).fit(X, y)
+    probability = model.predict_proba(X)[np.arange(200), y]
+    np.testing.assert_allclose(model.history_["train_loss"], -np.log(probability).mean(), rtol=1e-5)
+
+
+def test_a_bar_is_shown_only_if_asked_for(noise, capsys):
+    on_noise(early_stopping=True, max_epochs=2).fit(*noise)
+    quiet = capsys.readouterr()
+    assert (quiet.out, quiet.err) == ("", "")
+    on_noise(early_stopping=True, max_epochs=2, verbose=1).fit(*noise)
+    shown = capsys.readouterr().err
+    assert "2/2" in shown
+    assert "train_loss=" in shown
+    assert "valid_loss=" in shown
