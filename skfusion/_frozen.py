@@ -33,9 +33,7 @@ def _encode(module: FusionModule, plan: ModulePlan, block: Blocks, device: str) 
     return scatter_rows(present, ~missing)
 
 
-def _outputs(
-    module: FusionModule, plan: ModulePlan, block: Blocks, device: str
-) -> Iterator[Any]:
+def _outputs(module: FusionModule, plan: ModulePlan, block: Blocks, device: str) -> Iterator[Any]:
     (name,) = block.names
     position, step = module.names.index(name), rows_per_step([plan.specs[name]])
     module.eval()

@@ -56,9 +56,8 @@ class ModulePlan:
         return module
 
     def _fusion(self, widths: Mapping[str, int]) -> nn.Module:
-        if self.fusion.decides:
-            return self.fusion.build(widths, n_outputs=self.n_outputs)
-        return self.fusion.build(widths)
+        build: Any = self.fusion.build
+        return build(widths, n_outputs=self.n_outputs) if self.fusion.decides else build(widths)
 
     def _head(self, width: int) -> nn.Module:
         if self.fusion.decides:
@@ -69,7 +68,8 @@ class ModulePlan:
         try:
             return self.encoders[name].build(self.specs[name], pooled=pooled).to(self.dtype)
         except Exception as error:
-            raise add_note(error, f"while building the encoder of block {name!r}")
+            add_note(error, f"while building the encoder of block {name!r}")
+            raise
 
     def _width(self, name: str, encoder: nn.Module) -> int:
         x = dummy_input(self.specs[name], self.dtype)
@@ -77,7 +77,8 @@ class ModulePlan:
             with _measuring(encoder):
                 output = _call(encoder, x)
         except Exception as error:
-            raise add_note(error, f"while measuring the encoder of block {name!r}")
+            add_note(error, f"while measuring the encoder of block {name!r}")
+            raise
         encoded = output[0] if isinstance(output, tuple) else output
         if not isinstance(encoded, torch.Tensor) or encoded.ndim not in (2, 3):
             raise BlockError(
@@ -96,8 +97,9 @@ class FusionModule(nn.Module):
     """Batch -> (n_rows, n_outputs).
 
     An encoder module with a true attribute ``frozen`` is not trained: its outputs are computed once
-    per fit and come in ``batch.encoded``. A missing block is represented by ``stand_ins[i]``, a learned vector of the block's width,
-    in training and in prediction. Encoders only ever see the rows that have their block.
+    per fit and come in ``batch.encoded``. A missing block is represented by ``stand_ins[i]``, a
+    learned vector of the block's width, in training and in prediction. Encoders only ever see the
+    rows that have their block.
     """
 
     head: nn.Module
@@ -130,7 +132,8 @@ class FusionModule(nn.Module):
 
     def weights(self, batch: Batch) -> torch.Tensor:
         """Return the weight that the fusion gives each block of each row (n_rows, n_blocks)."""
-        return self.fusion.weights(self.encode(batch), self._presence(batch))
+        weights: Any = self.fusion.weights
+        return weights(self.encode(batch), self._presence(batch))
 
     def encode(self, batch: Batch) -> dict[str, Any]:
         """Return what the fusion takes of each block: vectors, or tokens and mask."""

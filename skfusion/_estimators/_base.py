@@ -28,7 +28,16 @@ from skfusion._estimators._reading import (
     rows_without_blocks,
 )
 from skfusion._module import ModulePlan
-from skfusion._training import Balance, Net, Rows, load_weights, make_net, pack_net, pick_device, seeded
+from skfusion._training import (
+    Balance,
+    Net,
+    Rows,
+    load_weights,
+    make_net,
+    pack_net,
+    pick_device,
+    seeded,
+)
 from skfusion.blocks import Blocks
 from skfusion.encoders import choose_encoders
 from skfusion.exceptions import ParameterError, TargetError
@@ -130,11 +139,11 @@ class FusionEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEn
     def _draft(self) -> Any:
         """Return a shallow copy to work on, so that an error leaves ``self`` as it was."""
         draft = object.__new__(type(self))
-        vars(draft).update(vars(self))
+        draft.__dict__.update(self.__dict__)
         return draft
 
     def _adopt(self, draft: Any) -> Any:
-        vars(self).update(vars(draft))
+        self.__dict__.update(draft.__dict__)
         return self
 
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> None:

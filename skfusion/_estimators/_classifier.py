@@ -109,6 +109,8 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
     ['keep', 'return']
     """
 
+    target_: Labels
+
     def __init__(
         self,
         encoders: Mapping[str, Any] | None = None,

@@ -73,8 +73,8 @@ def check_some_block(blocks: Blocks) -> None:
     if without is not None:
         raise BlockError(
             f"row {int(without.argmax())} lacks every block ({int(without.sum())} such rows), so "
-            'there is nothing to learn or predict from. Leave these rows out, or use missing="allow" '
-            "to have the prior predicted for them."
+            "there is nothing to learn or predict from. Leave these rows out, or use "
+            'missing="allow" to have the prior predicted for them.'
         )
 
 

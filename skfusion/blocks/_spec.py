@@ -68,9 +68,10 @@ class BlockSpec:
         """
         if self.form == "csr":
             return csr_array((n_rows, int(self.shape[0] or 0)), dtype=self.dtype)
+        sizes = [0 if size is None else size for size in self.shape]
         if not self.ragged:
-            return np.broadcast_to(np.zeros(1, self.dtype), (n_rows, *self.shape))
-        values = np.zeros((0, *self.shape[1:]), self.dtype)
+            return np.broadcast_to(np.zeros(1, self.dtype), (n_rows, *sizes))
+        values = np.zeros((0, *sizes[1:]), self.dtype)
         return Ragged(values, np.zeros(n_rows + 1, np.int64), self.n_tokens)
 
 

@@ -109,12 +109,14 @@ def as_encoder(name: str, value: Any) -> Encoder:
     raise ParameterError(f"{name} must be a recipe such as MLP(). Got {value!r}.")
 
 
-def initialise(linear: nn.Linear) -> nn.Linear:
-    """Return ``linear`` with Glorot weights and zero biases."""
-    nn.init.xavier_uniform_(linear.weight)
-    if linear.bias is not None:
-        nn.init.zeros_(linear.bias)
-    return linear
+def initialise(layer: Any, relu: bool = False) -> Any:
+    """Return ``layer`` with zero biases and Glorot weights; of He et al. (2015) for ``relu``."""
+    if relu:
+        nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+    else:
+        nn.init.xavier_uniform_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
 
 
 def row_size(spec: BlockSpec) -> int:

@@ -23,6 +23,8 @@ def as_steps(spec: BlockSpec, embedding_width: int) -> tuple[nn.Module, int]:
 class _StepValues(nn.Module):
     """Steps that are vectors already; bytes become floats in [0, 1]."""
 
+    like: torch.Tensor
+
     def __init__(self) -> None:
         super().__init__()
         # No parameter of its own says in which dtype the network is; this does.

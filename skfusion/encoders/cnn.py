@@ -9,7 +9,7 @@ from torch import nn
 
 from skfusion._checks import check_choice, check_int, check_real, check_widths
 from skfusion.blocks import BlockSpec
-from skfusion.encoders._base import Encoder, activation, as_float
+from skfusion.encoders._base import Encoder, activation, as_float, initialise
 from skfusion.exceptions import BlockError, ParameterError
 
 __all__ = ["CNN"]
@@ -169,9 +169,7 @@ class CNN(Encoder):
 class _Convolution(nn.Module):
     def __init__(self, n_in: int, n_out: int, size: int, padding: str, residual: bool) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(n_in, n_out, size, padding=padding)
-        nn.init.kaiming_uniform_(self.conv.weight, nonlinearity="relu")
-        nn.init.zeros_(self.conv.bias)
+        self.conv = initialise(nn.Conv2d(n_in, n_out, size, padding=padding), relu=True)
         same = nn.Identity() if n_in == n_out else nn.Conv2d(n_in, n_out, 1, bias=False)
         self.shortcut = same if residual else None
 
@@ -190,7 +188,7 @@ class _Flatten(nn.Module):
 class _CNN(nn.Module):
     """The permuted view of channels-last rows is torch's channels_last format: no copy."""
 
-    def __init__(self, stages: nn.Module, output: nn.Module | None) -> None:
+    def __init__(self, stages: Any, output: nn.Module | None) -> None:
         super().__init__()
         self.stages = stages.to(memory_format=torch.channels_last)
         self.output = output

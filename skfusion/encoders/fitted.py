@@ -136,6 +136,8 @@ class FittedEncoder(Encoder):
 class _Fused(Held):
     """The network up to its fused vector."""
 
+    held: Any
+
     def __init__(self, network: nn.Module, name: str, frozen: bool) -> None:
         super().__init__(network, frozen)
         self.name = name

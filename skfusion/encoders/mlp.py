@@ -74,7 +74,7 @@ class MLP(Encoder):
 class _Flatten(nn.Module):
     """Rows of any shape, bytes included, as vectors of the dtype of the layer behind."""
 
-    def __init__(self, layer: nn.Linear) -> None:
+    def __init__(self, layer: nn.Module) -> None:
         super().__init__()
         self.dtype_of = (layer,)  # a tuple, so that the layer is not registered twice
 

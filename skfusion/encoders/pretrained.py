@@ -92,6 +92,8 @@ class Pretrained(Encoder):
 
 
 class _Pretrained(Held):
+    like: torch.Tensor
+
     def __init__(
         self,
         module: nn.Module,

@@ -17,7 +17,7 @@ from skfusion.encoders._steps import as_steps
 __all__ = ["RNN"]
 
 _CELLS = {"gru": nn.GRU, "lstm": nn.LSTM, "plain": nn.RNN}
-_KERNELS = {"GRU": torch.gru, "LSTM": torch.lstm, "RNN_TANH": torch.rnn_tanh}
+_KERNELS: dict[str, Any] = {"GRU": torch.gru, "LSTM": torch.lstm, "RNN_TANH": torch.rnn_tanh}
 
 # From this width on, projecting all steps by one product of matrices and handing the kernel an
 # identity in place of the projection is quicker: up to three times, behind flattened feature maps.
@@ -91,10 +91,10 @@ class RNN(Encoder):
         steps, step_width = as_steps(spec, self.embedding_width)
         width, n_directions = check_int("width", self.width), 2 if self.bidirectional else 1
         cell = _CELLS[check_choice("cell", self.cell, _CELLS)]
-        layers: list[nn.Module] = []
+        layers: list[nn.ModuleList] = []
         for _ in range(check_int("n_layers", self.n_layers)):
-            cells = [cell(step_width, width, batch_first=True) for _ in range(n_directions)]
-            layers.append(nn.ModuleList(cells).apply(_initialise))
+            cells = (cell(step_width, width, batch_first=True) for _ in range(n_directions))
+            layers.append(nn.ModuleList(map(_initialise, cells)))
             step_width = width * n_directions
         pooling = Pooling(self.pooling, step_width) if pooled else None
         return _RNN(steps, layers, check_real("dropout", self.dropout, 0, 1), pooling)
@@ -102,9 +102,14 @@ class RNN(Encoder):
 
 class _RNN(nn.Module):
     def __init__(
-        self, steps: nn.Module, layers: list[nn.Module], dropout: float, pooling: nn.Module | None
+        self,
+        steps: nn.Module,
+        layers: list[nn.ModuleList],
+        dropout: float,
+        pooling: Pooling | None,
     ) -> None:
         super().__init__()
+        self.both_ways = len(layers[-1]) == 2
         self.steps = steps
         self.layers = nn.ModuleList(layers)
         self.dropout = nn.Dropout(dropout)
@@ -116,7 +121,7 @@ class _RNN(nn.Module):
             states = self.dropout(_both_ways(layer, states, mask))
         if self.pooling is None:
             return states, mask
-        if self.pooling.how == "last" and len(self.layers[-1]) == 2:
+        if self.pooling.how == "last" and self.both_ways:
             return _two_ends(states, mask, self.pooling)
         return self.pooling(states, mask)
 
@@ -131,16 +136,15 @@ def _both_ways(directions: Any, states: torch.Tensor, mask: torch.Tensor | None)
 
 def _states(cell: Any, steps: torch.Tensor) -> torch.Tensor:
     """Return the state behind each step: (batch, time, d) -> (batch, time, width)."""
-    if cell.input_size < _WIDE:
+    if cell.input_size < _WIDE or steps.device.type != "cpu":
         return cell(steps)[0]
     projected = F.linear(steps, cell.weight_ih_l0, cell.bias_ih_l0)
     eye = torch.eye(projected.shape[2], dtype=projected.dtype, device=projected.device)
     weights = [eye, cell.weight_hh_l0, torch.zeros_like(cell.bias_ih_l0), cell.bias_hh_l0]
     start = projected.new_zeros(1, len(steps), cell.hidden_size)
     first = (start, start) if cell.mode == "LSTM" else start
-    return _KERNELS[cell.mode](projected, first, weights, True, 1, 0.0, cell.training, False, True)[
-        0
-    ]
+    kernel = _KERNELS[cell.mode]
+    return kernel(projected, first, weights, True, 1, 0.0, cell.training, False, True)[0]
 
 
 def _reverse(states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
@@ -162,9 +166,7 @@ def _two_ends(states: torch.Tensor, mask: torch.Tensor | None, last: nn.Module) 
     return torch.cat([last(states[..., :width], mask), first], dim=1)
 
 
-def _initialise(cell: nn.Module) -> None:
-    if not isinstance(cell, nn.RNNBase):
-        return
+def _initialise(cell: Any) -> nn.Module:
     n_gates = cell.weight_hh_l0.shape[0] // cell.hidden_size
     for gate in cell.weight_ih_l0.chunk(n_gates):
         nn.init.xavier_uniform_(gate)
@@ -172,6 +174,6 @@ def _initialise(cell: nn.Module) -> None:
         nn.init.orthogonal_(gate)
     nn.init.zeros_(cell.bias_ih_l0)
     nn.init.zeros_(cell.bias_hh_l0)
-    if isinstance(cell, nn.LSTM):
-        with torch.no_grad():
-            cell.bias_ih_l0[cell.hidden_size : 2 * cell.hidden_size] = 1.0
+    if cell.mode == "LSTM":
+        nn.init.ones_(cell.bias_ih_l0[cell.hidden_size : 2 * cell.hidden_size])
+    return cell

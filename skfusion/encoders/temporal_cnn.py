@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from skfusion._checks import check_choice, check_int, check_real, check_widths
 from skfusion.blocks import BlockSpec
-from skfusion.encoders._base import Encoder, activation
+from skfusion.encoders._base import Encoder, activation, initialise
 from skfusion.encoders._pooling import Pooling
 from skfusion.encoders._steps import as_steps
 from skfusion.exceptions import ParameterError
@@ -144,9 +144,8 @@ class _Convolution(nn.Module):
         self, n_in: int, n_out: int, size: int, dilation: int, causal: bool, stride: int
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv1d(n_in, n_out, size, stride=stride, dilation=dilation)
-        nn.init.kaiming_uniform_(self.conv.weight, nonlinearity="relu")
-        nn.init.zeros_(self.conv.bias)
+        convolution = nn.Conv1d(n_in, n_out, size, stride=stride, dilation=dilation)
+        self.conv = initialise(convolution, relu=True)
         around = (size - 1) * dilation
         left = around if causal else around // 2
         self.padding = (left, around - left)

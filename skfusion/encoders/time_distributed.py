@@ -94,6 +94,8 @@ class TimeDistributed(Encoder):
 
 
 class _TimeDistributed(nn.Module):
+    like: torch.Tensor
+
     def __init__(
         self, frames: nn.Module, width: int | None, over: nn.Module, chunk_size: int
     ) -> None:

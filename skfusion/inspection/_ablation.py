@@ -174,7 +174,9 @@ def _run_fold(
     }
 
 
-def _blocks_of_fold(estimator: Any, X_train: Any, y_train: Any, X_test: Any) -> tuple[Blocks, Blocks]:
+def _blocks_of_fold(
+    estimator: Any, X_train: Any, y_train: Any, X_test: Any
+) -> tuple[Blocks, Blocks]:
     if isinstance(estimator, Pipeline) and len(estimator.steps) > 1:
         steps = clone(estimator[:-1])
         X_train = steps.fit_transform(X_train, y_train)
@@ -202,7 +204,8 @@ def _fit_and_score(
     try:
         return float(scorer(variant.of(learner).fit(X_train, y_train), X_test, y_test))
     except Exception as error:
-        raise add_note(error, f"in the variant {variant.label!r} of the ablation")
+        add_note(error, f"in the variant {variant.label!r} of the ablation")
+        raise
 
 
 def _rows_with_a_block(blocks: Blocks) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Is a difference over folds more than chance?"""
+"""Whether a difference over folds is more than chance."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class ResampledT:
     Examples
     --------
     >>> from skfusion.inspection import corrected_resampled_t_test
-    >>> corrected_resampled_t_test([0.1, 0.1, 0.4], n_train=20, n_test=10).mean
-    0.2
+    >>> corrected_resampled_t_test([0.1, 0.1, 0.5], n_train=20, n_test=10)
+    ResampledT(mean=0.233..., statistic=1.106..., p_value=0.383..., low=-0.673..., high=1.140...)
     """
 
     mean: float
@@ -78,7 +78,7 @@ def corrected_resampled_t_test(differences: Any, n_train: float, n_test: float) 
     >>> from skfusion.inspection import corrected_resampled_t_test
     >>> found = corrected_resampled_t_test([0.02, 0.01, 0.03, 0.02, 0.02], n_train=80, n_test=20)
     >>> round(found.statistic, 3), round(found.p_value, 3)
-    (4.216, 0.013)
+    (4.216, 0.014)
     """
     ratio = check_real("n_test", n_test, 1) / check_real("n_train", n_train, 1)
     d = column_or_1d(differences, dtype=np.float64)

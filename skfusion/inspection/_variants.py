@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,7 +62,8 @@ def make_variants(
         )
     own = resolve_fusion(given)
     alone = [Variant(name, ALONE, (name,), "concat") for name in names]
-    return alone + _all_but_one(names, own) + _all_blocks(names, {_label(given): own, **operators})
+    fusions = [(_label(given), own), *operators.items()]
+    return alone + _all_but_one(names, own) + _all_blocks(names, fusions)
 
 
 def _all_but_one(names: tuple[str, ...], fusion: Fusion) -> list[Variant]:
@@ -75,10 +76,10 @@ def _all_but_one(names: tuple[str, ...], fusion: Fusion) -> list[Variant]:
     ]
 
 
-def _all_blocks(names: tuple[str, ...], fusions: Mapping[str, Fusion]) -> list[Variant]:
+def _all_blocks(names: tuple[str, ...], fusions: Iterable[tuple[str, Fusion]]) -> list[Variant]:
     """Return a variant per fusion; one that is there under another label is not fitted again."""
     distinct: dict[str, tuple[str, Fusion]] = {}
-    for label, fusion in fusions.items():
+    for label, fusion in fusions:
         distinct.setdefault(repr(fusion), (label, fusion))
     return [Variant(label, _kind(fusion), names, fusion) for label, fusion in distinct.values()]
 

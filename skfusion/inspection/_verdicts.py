@@ -48,7 +48,7 @@ def compare(results: Results, alpha: float) -> pd.DataFrame:
 
 def _best(table: pd.DataFrame) -> int:
     """Return the place of the block alone with the highest mean; of equals, the first."""
-    return int(table["mean"].where(table["kind"] == ALONE).idxmax())
+    return int(np.argmax(table["mean"].where(table["kind"] == ALONE, -np.inf)))
 
 
 def _verdict(row: Any, best: str, alpha: float) -> str:
@@ -85,24 +85,35 @@ def conclusion(table: pd.DataFrame) -> str:
     --------
     >>> import pandas as pd
     >>> from skfusion.inspection import conclusion
-    >>> conclusion(pd.DataFrame({
+    >>> print(conclusion(pd.DataFrame({
     ...     "variant": ["text", "gated"], "kind": ["block alone", "middle fusion"],
     ...     "mean": [0.8, 0.81], "difference": [0.0, 0.01], "low": [0.0, -0.02],
     ...     "high": [0.0, 0.04], "p_holm": [float("nan"), 0.4],
-    ...     "verdict": ["the best single block", "fusion did not help: no better than 'text'"]}))
-    "Fusion did not help: 'gated', the best of 1 fused variant, scores 0.810 against 0.800 of
-    'text' alone; difference +0.010, 95 % interval -0.020 to +0.040, adjusted p = 0.40."
+    ...     "verdict": ["the best single block", "fusion did not help: no better than 'text'"]})))
+    Fusion did not help: 'gated', the best of 1 fused variant, scores 0.810 against 0.800 of
+    'text' alone; difference +0.010, 95 % interval -0.020 to +0.040, adjusted p = 0.4.
     """
     single = table.loc[table["verdict"] == BEST].iloc[0]
     fused = table[table["kind"] != ALONE]
-    best = fused.loc[fused["mean"].idxmax()]
-    verdict = best["verdict"].partition(":")[0]
-    opening = "One fold does not tell whether fusion helps" if pd.isna(best["p_holm"]) else verdict
+    helped = fused[fused["verdict"].str.startswith("fusion helped")]
+    best = (helped if len(helped) else fused).sort_values("mean", kind="stable").iloc[-1]
     return (
-        f"{opening[0].upper()}{opening[1:]}: {best['variant']!r}, the best of {len(fused)} fused "
-        f"variant{'s' * (len(fused) > 1)}, scores {best['mean']:.3f} against {single['mean']:.3f} "
-        f"of {single['variant']!r} alone; difference {best['difference']:+.3f}{_doubt(best)}."
+        f"{_opening(best)}: {best['variant']!r}, the best of {_count(len(fused), len(helped))}, "
+        f"scores {best['mean']:.3f} against {single['mean']:.3f} of {single['variant']!r} alone; "
+        f"difference {best['difference']:+.3f}{_doubt(best)}."
     )
+
+
+def _opening(best: Any) -> str:
+    if pd.isna(best["p_holm"]):
+        return "One fold does not tell whether fusion helps"
+    return str(best["verdict"]).partition(":")[0].capitalize()
+
+
+def _count(n_fused: int, n_helped: int) -> str:
+    if 0 < n_helped < n_fused:
+        return f"the {n_helped} of {n_fused} fused variants for which that is certain"
+    return f"{n_fused} fused variant{'s' * (n_fused > 1)}"
 
 
 def _doubt(row: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import permutations
 from typing import Any
 
@@ -132,8 +133,9 @@ def _shapes(case: _Case) -> None:
         assert len(output) == _N_ROWS, f"{_N_ROWS} rows in, {len(output)} out."
         assert output.dtype == torch.float32, f"float32 in, {output.dtype} out."
         assert_finite(output, "the output")
-        decides = getattr(case.fusion, "decides", False)
-        assert not decides or output.shape[1] == _N_OUTPUTS, "one column per output expected."
+        assert not case.fusion.decides or output.shape[1] == _N_OUTPUTS, (
+            "one column per output expected."
+        )
 
 
 def _gradients(case: _Case) -> None:
@@ -184,7 +186,7 @@ def _orders(case: _Case) -> None:
     for names in list(permutations(case.widths))[1:4]:
         widths = {name: case.widths[name] for name in names}
         encoded = case.encoded()
-        module = seeded_build(lambda widths=widths: _build(case.fusion, widths)).eval()
+        module = seeded_build(partial(_build, case.fusion, widths)).eval()
         output = module({name: encoded[name] for name in names}, case.present())
         assert len(output) == _N_ROWS, f"blocks in the order {names}: {len(output)} rows out."
         assert_finite(output, f"the output of blocks in the order {names}")
@@ -225,9 +227,8 @@ _CHECKS: tuple[Callable[[_Case], None], ...] = (
 
 
 def _build(fusion: Fusion, widths: dict[str, int]) -> nn.Module:
-    if getattr(fusion, "decides", False):
-        return fusion.build(widths, n_outputs=_N_OUTPUTS)  # a Fusion that decides takes it
-    return fusion.build(widths)
+    build: Callable[..., nn.Module] = fusion.build
+    return build(widths, n_outputs=_N_OUTPUTS) if fusion.decides else build(widths)
 
 
 def _plan(case: _Case) -> ModulePlan:

@@ -97,13 +97,20 @@ def test_gradients_shrink_for_the_block_that_is_ahead_only():
     slow_leaders(encoders, losses, strength=0.5)
     ratio = np.exp(-0.1) / np.exp(-1.0)
     # All gradients are alike, so their spread, and with it the noise, is nil.
-    assert encoders[0].weight.grad.mean().item() == pytest.approx(2 * (1 - np.tanh(ratio / 2)), rel=1e-4)
+    assert encoders[0].weight.grad.mean().item() == pytest.approx(
+        2 * (1 - np.tanh(ratio / 2)), rel=1e-4
+    )
     assert all(bool((encoder.weight.grad == 2).all()) for encoder in encoders[1:])
 
 
-def test_block_losses_train_each_block_and_modulation_leaves_the_encoders_to_the_fused_loss(two_views):
+def test_block_losses_train_each_block_and_modulation_leaves_the_encoders_to_the_fused_loss(
+    two_views,
+):
     X, y = two_views
-    for params, reached in ({"block_loss_weight": 0.5}, True), ({"gradient_modulation": 0.5}, False):
+    for params, reached in (
+        ({"block_loss_weight": 0.5}, True),
+        ({"gradient_modulation": 0.5}, False),
+    ):
         model = FusionClassifier(max_epochs=1, batch_size=N, random_state=0, **params).fit(X, y)
         heads = BlockHeads({"clear": 4, "vague": 4}, 1)
         vectors = {name: torch.from_numpy(X[name]).requires_grad_() for name in X.names}

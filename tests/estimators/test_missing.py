@@ -90,7 +90,7 @@ def test_a_row_without_any_block_is_an_error_that_names_it():
 
 
 def test_the_prior_is_predicted_for_a_row_without_any_block(fitted):
-    model, X, y = fitted
+    model, _, y = fitted
     nothing = Blocks({"left": np.zeros((2, 4))}, {"left": [True, False]})
     probabilities = model.predict_proba(nothing)
     np.testing.assert_allclose(probabilities[0], np.bincount(y) / N, rtol=1e-6)

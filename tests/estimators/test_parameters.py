@@ -108,7 +108,7 @@ def test_unknown_parameters_are_errors_of_this_library(model):
 
 def test_a_grid_search_over_inner_parameters(X, y, make):
     grid = {
-        "photo__channels": [(2,), (3, 3)],
+        "photo__channels": [(2,), (3,)],
         "fusion": ["concat", Concat()],
         "facts": [MLP(widths=(2,)), MLP(widths=(3,))],
     }

@@ -1,0 +1,17 @@
+"""Training and prediction: the only package that imports skorch."""
+
+from skfusion._training._keep import load_weights, pack_net
+from skfusion._training._make import make_net, pick_device, seeded
+from skfusion._training._net import Balance, Net
+from skfusion._training._rows import Rows
+
+__all__ = [
+    "Balance",
+    "Net",
+    "Rows",
+    "load_weights",
+    "make_net",
+    "pack_net",
+    "pick_device",
+    "seeded",
+]

@@ -1,0 +1,33 @@
+"""A fitted net as plan, target and weights: small, and of no device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from skorch.history import History
+
+from skfusion._training._net import Net
+
+__all__ = ["load_weights", "pack_net"]
+
+
+def pack_net(net: Net) -> dict[str, Any]:
+    """Return a fitted net as its plan, target, settings and weights: small, and of no device."""
+    weights = {key: value.cpu().numpy() for key, value in net.module_.state_dict().items()}
+    return {
+        "plan": net.module,
+        "target": net.criterion_.target,
+        "weights": weights,
+        "history": net.history.to_list(),
+    }
+
+
+def load_weights(net: Net, packed: Mapping[str, Any]) -> Net:
+    """Give ``net``, made anew from the same plan, the weights and the history of ``packed``."""
+    weights = {key: torch.from_numpy(np.array(value)) for key, value in packed["weights"].items()}
+    net.module_.load_state_dict(weights)
+    net.history = History(packed["history"])
+    return net

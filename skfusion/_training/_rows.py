@@ -1,0 +1,73 @@
+"""Rows to train on, and the batches that are cut from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from skfusion._batch import Batch, draw_dropped, make_batch
+from skfusion.blocks import Blocks
+
+__all__ = ["BatchIterator", "Rows"]
+
+
+class Rows:
+    """Rows to train on: blocks, codes of the target, and weights of mean 1 (or None).
+
+    ``encoded`` names blocks that are the outputs of their frozen encoder already.
+    """
+
+    def __init__(
+        self,
+        blocks: Blocks,
+        codes: np.ndarray,
+        weight: np.ndarray | None,
+        encoded: frozenset[str] = frozenset(),
+    ) -> None:
+        self.blocks, self.codes, self.weight, self.encoded = blocks, codes, weight, encoded
+
+    def __len__(self) -> int:
+        return len(self.blocks)
+
+    def __getitem__(self, rows: Any) -> Rows:
+        weight = None if self.weight is None else self.weight[rows]
+        return Rows(self.blocks[rows], self.codes[rows], weight, self.encoded)
+
+
+class BatchIterator:
+    """Whole batches, cut by one selection each; a new order every epoch while training."""
+
+    def __init__(
+        self,
+        rows: Rows,
+        batch_size: int,
+        training: bool,
+        dtype: torch.dtype,
+        device: torch.device,
+        block_dropout: float,
+    ) -> None:
+        self.rows, self.batch_size, self.training = rows, batch_size, training
+        self.dtype, self.device = dtype, device
+        self.block_dropout = block_dropout if training else 0.0
+        self.codes = _code_tensor(rows.codes, dtype).to(device)
+        weight = rows.weight
+        self.weight = None if weight is None else torch.from_numpy(weight).to(device, dtype)
+
+    def __iter__(self) -> Iterator[tuple[Batch, torch.Tensor, torch.Tensor | None]]:
+        n = len(self.rows)
+        order = torch.randperm(n) if self.training else torch.arange(n)
+        for chosen in order.split(self.batch_size):
+            rows = self.rows.blocks.take(chosen.numpy())
+            dropped = draw_dropped(rows, self.block_dropout) if self.block_dropout else {}
+            batch = make_batch(rows, self.dtype, self.device, self.rows.encoded, dropped)
+            chosen = chosen.to(self.device)
+            weight = None if self.weight is None else self.weight[chosen]
+            yield batch, self.codes[chosen], weight
+
+
+def _code_tensor(codes: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
+    tensor = torch.from_numpy(codes)
+    return tensor if tensor.dtype == torch.int64 else tensor.to(dtype)

@@ -1,0 +1,69 @@
+"""What a fitted estimator would answer from each block alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from skfusion._checks import check_choice
+from skfusion.inspection._masking import without_blocks
+from skfusion.inspection._splitting import allow_missing, split_off
+
+__all__ = ["block_predictions"]
+
+
+def block_predictions(estimator: Any, X: Any, *, method: str = "predict") -> pd.DataFrame:
+    """Return what a fitted estimator answers from all blocks, and from each block alone.
+
+    "Alone" means that the other blocks are marked missing in all rows.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        As in :func:`block_importance`.
+    X : Blocks, or whatever ``estimator`` takes, of n_rows rows
+        Rows.
+    method : {"predict", "predict_proba", "decision_function"}, default="predict"
+        Which answer.
+
+    Returns
+    -------
+    answers : DataFrame of n_rows rows
+        A column "all blocks" and one per block. Where an answer has several numbers (classes,
+        outputs), the columns have a second level with their labels, or their places.
+
+    Raises
+    ------
+    BlockTypeError
+        If X does not become ``Blocks``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfusion import Blocks, FusionClassifier
+    >>> from skfusion.inspection import block_predictions
+    >>> X = Blocks({"left": [[1.0], [-1.0]] * 30, "right": [[0.5], [-2.0]] * 30})
+    >>> model = FusionClassifier(lr=0.02, random_state=0).fit(X, ["yes", "no"] * 30)
+    >>> block_predictions(model, X[:2])
+      all blocks left right
+    0        yes  yes   yes
+    1         no   no    no
+    """
+    check_choice("method", method, ("predict", "predict_proba", "decision_function"))
+    learner, blocks = split_off(estimator, X)
+    learner = allow_missing(learner)
+    sets = {"all blocks": blocks}
+    for name in blocks.names:
+        sets[name] = without_blocks(blocks, [other for other in blocks.names if other != name])
+    answers = {name: getattr(learner, method)(rows) for name, rows in sets.items()}
+    labels = None if method == "predict" else getattr(learner, "classes_", None)
+    return pd.concat({name: _frame(answer, labels) for name, answer in answers.items()}, axis=1)
+
+
+def _frame(answer: np.ndarray, labels: Any) -> Any:
+    if answer.ndim == 1:
+        return pd.Series(answer)
+    known = labels is not None and len(labels) == answer.shape[1]
+    return pd.DataFrame(answer, columns=labels if known else None)

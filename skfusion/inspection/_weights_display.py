@@ -1,0 +1,107 @@
+"""The picture of gates and attention."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from skfusion._checks import check_choice
+from skfusion.exceptions import ParameterError
+from skfusion.inspection._axes import axes_for
+from skfusion.inspection._splitting import final_step, split_off
+
+__all__ = ["WeightsDisplay"]
+
+
+class WeightsDisplay:
+    """How much each block counts in each row: gates or attention, where the fusion has them.
+
+    Weights say where the network looked, not what a block is worth; :func:`block_importance` does.
+
+    Parameters
+    ----------
+    weights : DataFrame of shape (n_rows, n_blocks)
+        Weight of each block in each row, as ``explain`` of a fusion estimator returns it.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Where it was drawn.
+    figure_ : matplotlib Figure
+        The figure of the axes.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skfusion.inspection import WeightsDisplay
+    >>> weights = pd.DataFrame({"text": [0.2, 0.7, 0.4], "photo": [0.8, 0.3, 0.6]})
+    >>> display = WeightsDisplay(weights).plot(kind="rows")
+    >>> [label.get_text() for label in display.ax_.get_yticklabels()]
+    ['text', 'photo']
+    """
+
+    def __init__(self, weights: pd.DataFrame) -> None:
+        self.weights = weights
+
+    @classmethod
+    def from_estimator(
+        cls, estimator: Any, X: Any, *, kind: str = "box", ax: Any = None
+    ) -> WeightsDisplay:
+        """Ask a fitted estimator, or a pipeline that ends in one, for its weights and draw them.
+
+        Raises
+        ------
+        ParameterError
+            If the estimator explains nothing.
+        """
+        if not hasattr(final_step(estimator), "explain"):
+            raise ParameterError(
+                f"{type(final_step(estimator)).__name__} has no explain(X) with weights of the "
+                'blocks. Use a fusion estimator with fusion="gated" or another that weighs blocks.'
+            )
+        learner, blocks = split_off(estimator, X)
+        return cls(learner.explain(blocks)).plot(ax, kind=kind)
+
+    def plot(self, ax: Any = None, *, kind: str = "box") -> WeightsDisplay:
+        """Draw on ``ax``, or on a new figure.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default=None
+            Where to draw.
+        kind : {"box", "rows"}, default="box"
+            A box a block with the spread over rows, or a column a row, in the order of the first
+            block's weight.
+
+        Returns
+        -------
+        self : WeightsDisplay
+            This display.
+        """
+        draw = _KINDS[check_choice("kind", kind, _KINDS)]
+        ax = axes_for(ax, "WeightsDisplay")
+        draw(ax, self.weights)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+
+def _draw_boxes(ax: Any, weights: pd.DataFrame) -> None:
+    places = range(weights.shape[1])
+    ax.boxplot([weights[name].dropna().to_numpy() for name in weights], positions=places)
+    ax.set_xticks(places, list(map(str, weights.columns)))
+    ax.set_ylim(bottom=0)
+    ax.set_ylabel("weight of the block in a row")
+
+
+def _draw_rows(ax: Any, weights: pd.DataFrame) -> None:
+    order = np.argsort(weights.iloc[:, 0].to_numpy(), kind="stable")
+    values = weights.to_numpy()[order].T
+    image = ax.imshow(values, aspect="auto", vmin=0, cmap="viridis", interpolation="nearest")
+    ax.set_yticks(range(len(values)), list(map(str, weights.columns)))
+    ax.set_xlabel(f"rows, by the weight of {weights.columns[0]!r}")
+    ax.figure.colorbar(image, ax=ax, label="weight")
+
+
+_KINDS = {"box": _draw_boxes, "rows": _draw_rows}
