@@ -57,6 +57,7 @@ def public(module, base):
 
 STEPS = np.random.default_rng(0).normal(size=(6, 5, 4)).astype(np.float32)
 IMAGES = np.random.default_rng(1).integers(0, 256, (6, 12, 12, 3), dtype=np.uint8)
+CLIPS = np.stack([IMAGES, IMAGES[::-1], IMAGES], axis=1)
 FACTS = STEPS[:, 0]
 WORDS = Ragged.from_rows([[1, 3], [7, 2, 0], [5, 4, 6, 1]], n_tokens=8)
 
@@ -99,7 +100,7 @@ ENCODERS = [
     (Transformer(8, n_heads=2), None),
     (Transformer(8, n_layers=1, pooling="cls", positions="learned", patch_size=5), None),
     (Transformer(8, n_layers=1, pooling="attention", positions=None), None),
-    (TimeDistributed(CNN((4,), width=6), over=RNN(8, "lstm"), chunk_size=5), IMAGES[:, None]),
+    (TimeDistributed(CNN((4,), width=6), over=RNN(8, "lstm"), chunk_size=5), CLIPS),
     (TimeDistributed(), None),
     (TimeDistributed(over=Transformer(8, n_layers=1)), STEPS),
     (TimeDistributed(MLP(6), over=TemporalCNN((8,))), STEPS),

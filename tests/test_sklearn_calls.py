@@ -14,6 +14,7 @@ from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassi
 from sklearn.experimental import enable_halving_search_cv
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.inspection import permutation_importance
+from sklearn.metrics import accuracy_score, make_scorer
 from sklearn.model_selection import (
     GridSearchCV,
     HalvingGridSearchCV,
@@ -255,9 +256,10 @@ def test_sample_weight_is_routed_through_pipeline_and_search(table, y):
     with config_context(enable_metadata_routing=True):
         facts = StandardScaler().set_fit_request(sample_weight=False)
         last = FusionClassifier(max_epochs=8, lr=0.001, random_state=0)
-        last.set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        last.set_fit_request(sample_weight=True)
         model = Pipeline([("union", BlockUnion([("facts", facts, ["price"])])), ("net", last)])
-        search = GridSearchCV(model, {"net__lr": [0.001, 0.01]}, cv=2, error_score="raise")
+        accuracy = make_scorer(accuracy_score).set_score_request(sample_weight=True)
+        search = GridSearchCV(model, {"net__lr": [0.001, 0.01]}, scoring=accuracy, cv=2)
         search.fit(table, y, sample_weight=weight)
     assert (search.predict(table) == "yes").all()
     assert search.best_score_ > 0.99  # by count, half of them are wrong

@@ -15,7 +15,7 @@ __all__ = ["with_missing", "with_shuffled", "without_blocks"]
 def with_missing(blocks: Blocks, missing: Mapping[str, np.ndarray]) -> Blocks:
     """Return ``blocks`` with further rows marked missing: masks of shape (n_rows,) by name."""
     masks = {name: _mask(blocks, name) | missing.get(name, False) for name in blocks.names}
-    return Blocks({name: _content(blocks, name) for name in blocks.names}, masks)
+    return _put_together({name: blocks for name in blocks.names}, masks)
 
 
 def without_blocks(blocks: Blocks, absent: Collection[str]) -> Blocks:
@@ -27,10 +27,14 @@ def with_shuffled(blocks: Blocks, name: str, order: np.ndarray) -> Blocks:
     """Return ``blocks`` with the rows of block ``name``, and its mask, in another order."""
     other = blocks.take(order)
     sources = {key: other if key == name else blocks for key in blocks.names}
-    return Blocks(
-        {key: _content(source, key) for key, source in sources.items()},
-        {key: _mask(source, key) for key, source in sources.items()},
-    )
+    return _put_together(sources, {key: _mask(source, key) for key, source in sources.items()})
+
+
+def _put_together(sources: Mapping[str, Blocks], masks: Mapping[str, np.ndarray]) -> Blocks:
+    """Return ``Blocks`` with each block from its source."""
+    made = Blocks({name: _content(source, name) for name, source in sources.items()}, masks)
+    # Selected rows of a view are cut as one array; the view itself would be read row by row.
+    return made.take(np.arange(len(made)))
 
 
 def _mask(blocks: Blocks, name: str) -> np.ndarray:

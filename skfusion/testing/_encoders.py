@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -100,7 +102,9 @@ class _Case:
     def build(self) -> nn.Module:
         return self.encoder.build(self.spec, pooled=self.pooled)
 
+    @cached_property
     def module(self) -> nn.Module:
+        """One module for all checks that leave it as it is."""
         return seeded_build(self.build).eval()
 
     def inputs(self, rows: Any = slice(None), dtype: torch.dtype = torch.float32) -> Any:
@@ -118,7 +122,7 @@ def _cases(encoder: Encoder, label: str, block: Any) -> Iterator[_Case]:
 
 
 def _shapes(case: _Case) -> None:
-    output = _call(case.module(), case.inputs())
+    output = _call(case.module, case.inputs())
     encoded, mask = _parts(output)
     n_rows = _n_rows(case.block)
     assert encoded.ndim == 2 or not case.pooled, f"pooled, but the shape is {tuple(encoded.shape)}."
@@ -133,12 +137,12 @@ def _shapes(case: _Case) -> None:
 
 
 def _gradients(case: _Case) -> None:
-    module = case.module()
+    module = case.module
     assert_gradients(module, _data(_call(module, case.inputs())))
 
 
 def _rows_alone(case: _Case) -> None:
-    module = case.module()
+    module = case.module
     together = _by_row(_call(module, case.inputs()))
     for row, expected in enumerate(together):
         alone = _by_row(_call(module, case.inputs([row])))[0]
@@ -149,7 +153,7 @@ def _padding(case: _Case) -> None:
     inputs = case.inputs()
     if not isinstance(inputs, Padded):
         return
-    module = case.module()
+    module = case.module
     longer = Padded(_pad(inputs.values), F.pad(inputs.mask, (0, 3)))
     before, after = _call(module, inputs), _call(module, longer)
     for expected, found in zip(_by_row(before), _by_row(after), strict=True):
@@ -157,13 +161,13 @@ def _padding(case: _Case) -> None:
 
 
 def _deterministic(case: _Case) -> None:
-    module, inputs = case.module(), case.inputs()
+    module, inputs = case.module, case.inputs()
     first, second = _data(_call(module, inputs)), _data(_call(module, inputs))
     assert torch.equal(first, second), "two calls in evaluation mode differ."
 
 
 def _independent(case: _Case) -> None:
-    assert_independent(case.module(), case.module())
+    assert_independent(seeded_build(case.build), seeded_build(case.build))
 
 
 def _state(case: _Case) -> None:
@@ -174,7 +178,7 @@ def _empty_rows(case: _Case) -> None:
     block = _with_empty_row(case.block)
     if block is None:
         return
-    module = case.module()
+    module = case.module
     for rows, what in ((slice(None), "a batch with an empty row"), ([0], "an empty row alone")):
         output = _data(_call(module, _inputs(block, rows, torch.float32)))
         assert_finite(output, f"the output of {what}")
@@ -183,21 +187,20 @@ def _empty_rows(case: _Case) -> None:
 
 
 def _double(case: _Case) -> None:
-    output = _data(_call(case.module().double(), case.inputs(dtype=torch.float64)))
+    output = _data(_call(copy.deepcopy(case.module).double(), case.inputs(dtype=torch.float64)))
     assert output.dtype == torch.float64, f"float64 in, {output.dtype} out."
     assert_finite(output, "the output in float64")
 
 
 def _frozen(case: _Case) -> None:
-    module, inputs = case.module(), case.inputs()
+    module, inputs = case.module, case.inputs()
     if not getattr(module, "frozen", False):
         return
     trained = [name for name, value in module.named_parameters() if value.requires_grad]
     assert not trained, f"frozen, but {trained[0]} is trained."
     before = _data(_call(module, inputs))
-    assert torch.equal(before, _data(_call(module.train(), inputs))), (
-        "frozen, but in training mode it gives another output."
-    )
+    after = _data(_call(copy.deepcopy(module).train(), inputs))
+    assert torch.equal(before, after), "frozen, but in training mode it gives another output."
 
 
 _CHECKS: tuple[Callable[[_Case], None], ...] = (

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cached_property, partial
 from itertools import permutations
 from typing import Any
 
@@ -106,7 +107,9 @@ class _Case:
     def build(self) -> nn.Module:
         return _build(self.fusion, self.widths)
 
+    @cached_property
     def module(self) -> nn.Module:
+        """One module for all checks that leave it as it is."""
         return seeded_build(self.build).eval()
 
     def encoded(self, dtype: torch.dtype = torch.float32) -> dict[str, Any]:
@@ -125,7 +128,7 @@ class _Case:
 
 
 def _shapes(case: _Case) -> None:
-    module = case.module()
+    module = case.module
     for present in (None, case.present()):
         output = module(case.encoded(), present)
         assert isinstance(output, torch.Tensor), f"a tensor expected, not {type(output).__name__}."
@@ -141,12 +144,12 @@ def _shapes(case: _Case) -> None:
 def _gradients(case: _Case) -> None:
     """Of a single block there may be nothing to weigh, so that some gradients are zero."""
     for present in (None, case.present()):
-        module = case.module()
+        module = case.module
         assert_gradients(module, module(case.encoded(), present), case.n_blocks == 1)
 
 
 def _rows_alone(case: _Case) -> None:
-    module, encoded = case.module(), case.encoded()
+    module, encoded = case.module, case.encoded()
     for present in (None, case.present()):
         together = module(encoded, present)
         for row in range(_N_ROWS):
@@ -157,14 +160,14 @@ def _rows_alone(case: _Case) -> None:
 
 
 def _nothing_missing(case: _Case) -> None:
-    module, encoded = case.module(), case.encoded()
+    module, encoded = case.module, case.encoded()
     everywhere = torch.ones(_N_ROWS, case.n_blocks, dtype=torch.bool)
     message = "present=None and all present give different outputs"
     assert_close(module(encoded, everywhere), module(encoded, None), message)
 
 
 def _padding(case: _Case) -> None:
-    encoded, module = case.encoded(), case.module()
+    encoded, module = case.encoded(), case.module
     if case.fusion.takes != "tokens":
         return
     hidden = {name: _garbled(*pair) for name, pair in encoded.items()}
@@ -193,12 +196,12 @@ def _orders(case: _Case) -> None:
 
 
 def _deterministic(case: _Case) -> None:
-    module = case.module()
+    module = case.module
     assert torch.equal(case.run(module), case.run(module)), "two calls in evaluation mode differ."
 
 
 def _independent(case: _Case) -> None:
-    assert_independent(case.module(), case.module())
+    assert_independent(seeded_build(case.build), seeded_build(case.build))
 
 
 def _state(case: _Case) -> None:
@@ -206,7 +209,7 @@ def _state(case: _Case) -> None:
 
 
 def _double(case: _Case) -> None:
-    output = case.module().double()(case.encoded(torch.float64), case.present())
+    output = copy.deepcopy(case.module).double()(case.encoded(torch.float64), case.present())
     assert output.dtype == torch.float64, f"float64 in, {output.dtype} out."
     assert_finite(output, "the output in float64")
 

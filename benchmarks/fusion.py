@@ -1,0 +1,99 @@
+"""Does fusion help? Every block alone, every level and operator, on the same folds of real data.
+
+Run ``python -m benchmarks.fusion --data FOLDER [--jobs emoji leaf] [--write docs/results.md]``.
+Each network has the library's defaults; only the fusion changes. Results are kept one JSON file a
+data set in ``--keep``, and the page is written from all that are there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+
+import pandas as pd
+import torch
+from sklearn.pipeline import make_pipeline
+
+from benchmarks._data import Job, jobs
+from skfusion import FusionClassifier, FusionRegressor
+from skfusion.inspection import ablation
+
+OPERATORS = ("early", "concat", "sum", "gated", "low_rank", "token_transformer", "late")
+BEGIN, END = "<!-- fusion: begin -->", "<!-- fusion: end -->"
+
+
+def run(job: Job, operators: tuple[str, ...], **params: object) -> pd.DataFrame:
+    network = FusionRegressor if job.regression else FusionClassifier
+    model = make_pipeline(job.union, network(random_state=0, missing="allow", **params))
+    return ablation(
+        model, job.X, job.y, cv=job.cv, groups=job.groups, scoring=job.scoring, operators=operators
+    )
+
+
+def keep(job: Job, table: pd.DataFrame, seconds: float, folder: Path, name: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    record = {
+        "title": job.name,
+        "scoring": job.scoring,
+        "source": job.source,
+        "seconds": round(seconds),
+        "table": json.loads(table.to_json(orient="records")),
+    }
+    (folder / f"{name}.json").write_text(json.dumps(record, indent=1))
+
+
+def page(folder: Path) -> str:
+    """Return the tables of all kept results as Markdown."""
+    parts = []
+    for path in sorted(folder.glob("*.json")):
+        record = json.loads(path.read_text())
+        table = pd.DataFrame(record["table"])
+        parts.append(f"### {record['title']}\n\n{record['scoring']}. Data: {record['source']}.\n")
+        parts.append("| variant | kind | mean | std | difference | p (Holm) | verdict |")
+        parts.append("|---|---|---:|---:|---:|---:|---|")
+        for row in table.itertuples():
+            p_value = "" if pd.isna(row.p_holm) else f"{row.p_holm:.3f}"
+            spread = "" if pd.isna(row.std) else f"{row.std:.3f}"
+            parts.append(
+                f"| {row.variant} | {row.kind} | {row.mean:.3f} | {spread} | "
+                f"{row.difference:+.3f} | {p_value} | {row.verdict} |"
+            )
+        parts.append("")
+    return "\n".join(parts)
+
+
+def write(path: Path, text: str) -> None:
+    """Put ``text`` between the marks of the page, which is made where it does not exist."""
+    old = path.read_text() if path.exists() else f"# Results\n\n{BEGIN}\n{END}\n"
+    head, _, rest = old.partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    path.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=os.environ.get("SKFUSION_DATA"))
+    parser.add_argument("--jobs", nargs="*", default=None)
+    parser.add_argument("--operators", nargs="*", default=OPERATORS)
+    parser.add_argument("--keep", type=Path, default=Path("outputs/fusion"))
+    parser.add_argument("--write", type=Path, default=None, help="Markdown page to write")
+    arguments = parser.parse_args()
+    if arguments.data is None:
+        parser.error("name the folder of the data sets: --data FOLDER, or SKFUSION_DATA")
+    torch.set_num_threads(1)
+    loaders = jobs(Path(arguments.data))
+    for name in loaders if arguments.jobs is None else arguments.jobs:
+        job, start = loaders[name](), time.perf_counter()
+        table = run(job, tuple(arguments.operators))
+        keep(job, table, time.perf_counter() - start, arguments.keep, name)
+        print(f"\n{job.name} ({job.scoring}, {time.perf_counter() - start:.0f} s)")
+        print(table.round(3).to_string(index=False), flush=True)
+    if arguments.write is not None:
+        write(arguments.write, page(arguments.keep))
+
+
+if __name__ == "__main__":
+    main()
