@@ -17,7 +17,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import indexable
 
 from skfusion._checks import check_real
-from skfusion._estimators._reading import read_fit, read_predict
+from skfusion._estimators._reading import read_fit, read_predict, rows_without_blocks
 from skfusion.blocks import Blocks
 from skfusion.exceptions import ParameterError, add_note
 from skfusion.inspection._splitting import final_step
@@ -197,20 +197,15 @@ def _fit_and_score(
     scorer: Any,
 ) -> float:
     X_train, X_test = X_train.select(variant.blocks), X_test.select(variant.blocks)
-    there = _rows_with_a_block(X_train)
-    if not there.all():
-        rows = np.flatnonzero(there)
+    without = rows_without_blocks(X_train)
+    if without is not None:
+        rows = np.flatnonzero(~without)
         X_train, y_train = X_train[rows], _safe_indexing(y_train, rows)
     try:
         return float(scorer(variant.of(learner).fit(X_train, y_train), X_test, y_test))
     except Exception as error:
         add_note(error, f"in the variant {variant.label!r} of the ablation")
         raise
-
-
-def _rows_with_a_block(blocks: Blocks) -> np.ndarray:
-    lacking = [blocks.missing(name) for name in blocks.names]
-    return ~np.all([np.zeros(len(blocks), bool) if m is None else m for m in lacking], axis=0)
 
 
 def _gather(rows: list[dict[Variant, float]], folds: list[Any]) -> Results:

@@ -62,7 +62,7 @@ def block_importance(
     random_state : int, RandomState instance or None, default=None
         Seed of the shuffling.
     n_jobs : int or None, default=None
-        Predictions to make at the same time.
+        Predictions to make at the same time, in threads.
 
     Returns
     -------
@@ -106,7 +106,7 @@ def block_importance(
     learner = allow_missing(learner)
     check_consistent_length(blocks, y)
     scorer = check_scoring(learner, scoring=scoring)
-    parallel, rng = Parallel(n_jobs=n_jobs), check_random_state(random_state)
+    parallel, rng = Parallel(n_jobs=n_jobs, prefer="threads"), check_random_state(random_state)
 
     def score_all(variants: Iterator[Blocks]) -> np.ndarray:
         return np.array(parallel(delayed(scorer)(learner, variant, y) for variant in variants))

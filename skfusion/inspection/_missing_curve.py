@@ -58,7 +58,7 @@ def missing_curve(
     random_state : int, RandomState instance or None, default=None
         Seed of the draw.
     n_jobs : int or None, default=None
-        Predictions to make at the same time.
+        Predictions to make at the same time, in threads.
 
     Returns
     -------
@@ -96,7 +96,8 @@ def missing_curve(
     scorer = check_scoring(learner, scoring=scoring)
     cases = [(name, share) for name in names for share in shares]
     lacking = _draw(X, cases, draws)
-    scores = Parallel(n_jobs=n_jobs)(delayed(scorer)(learner, rows, y) for rows in lacking)
+    parallel = Parallel(n_jobs=n_jobs, prefer="threads")
+    scores = parallel(delayed(scorer)(learner, rows, y) for rows in lacking)
     return _tabulate(cases, np.reshape(scores, (len(cases), n_repeats)))
 
 

@@ -33,7 +33,7 @@ def split_off(estimator: Any, X: Any) -> tuple[Any, Blocks]:
     if isinstance(estimator, Pipeline):
         estimator, X = _behind_blocks(estimator, X)
     if isinstance(X, Blocks):
-        return estimator, X
+        return estimator, X.assign({})  # cuts selected rows once, and not in every variant
     if hasattr(estimator, "specs_"):
         blocks = read_predict(estimator, X)
         return _changed(estimator, union_=None), blocks

@@ -10,7 +10,7 @@ import pandas as pd
 from skfusion._checks import check_choice
 from skfusion.exceptions import ParameterError
 from skfusion.inspection._axes import axes_for
-from skfusion.inspection._splitting import final_step, split_off
+from skfusion.inspection._splitting import allow_missing, final_step, split_off
 
 __all__ = ["WeightsDisplay"]
 
@@ -62,7 +62,7 @@ class WeightsDisplay:
                 'blocks. Use a fusion estimator with fusion="gated" or another that weighs blocks.'
             )
         learner, blocks = split_off(estimator, X)
-        return cls(learner.explain(blocks)).plot(ax, kind=kind)
+        return cls(allow_missing(learner).explain(blocks)).plot(ax, kind=kind)
 
     def plot(self, ax: Any = None, *, kind: str = "box") -> WeightsDisplay:
         """Draw on ``ax``, or on a new figure.

@@ -1,0 +1,103 @@
+"""The arguments of the estimators: checked, and resolved to what the training takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+
+from skfusion._checks import check_choice, check_int, check_real
+from skfusion._training import Balance, pick_device
+from skfusion.blocks import Blocks
+from skfusion.exceptions import ParameterError
+
+__all__ = ["balance_of", "check_arguments", "draw_seed", "has_device", "net_dtype", "net_settings"]
+
+
+def check_arguments(estimator: Any) -> None:
+    """Check all arguments that no recipe checks for itestimator."""
+    check_int("max_epochs", estimator.max_epochs)
+    check_int("n_iter_no_change", estimator.n_iter_no_change)
+    check_real("lr", estimator.lr)
+    check_real("weight_decay", estimator.weight_decay)
+    check_choice("missing", estimator.missing, ("error", "allow"))
+    check_choice("early_stopping", estimator.early_stopping, (True, False, "auto"))
+    _check_device(estimator.device)
+    _check_callbacks(estimator.callbacks)
+    if estimator.batch_size != "auto":
+        check_int("batch_size", estimator.batch_size, repair='Or leave it to batch_size="auto".')
+    if not 0 < check_real("validation_fraction", estimator.validation_fraction) < 1:
+        raise ParameterError(
+            "validation_fraction must lie strictly between 0 and 1. "
+            f"Got {estimator.validation_fraction!r}. Use early_stopping=False to hold out nothing."
+        )
+
+
+def net_settings(estimator: Any, n_rows: int, patience: int | None) -> dict[str, Any]:
+    """Return what ``make_net`` takes besides plan, target and device."""
+    return {
+        "lr": estimator.lr,
+        "optimizer": estimator.optimizer,
+        "weight_decay": estimator.weight_decay,
+        "batch_size": _batch_size(estimator.batch_size, n_rows),
+        "max_epochs": estimator.max_epochs,
+        "patience": patience,
+        "balance": balance_of(estimator),
+        "verbose": estimator.verbose,
+        "callbacks": estimator.callbacks,
+        "net_params": estimator.net_params,
+    }
+
+
+def balance_of(estimator: Any) -> Balance:
+    """Return how the blocks are kept in balance."""
+    return Balance(
+        check_real("block_dropout", estimator.block_dropout, 0, 1),
+        check_real("block_loss_weight", estimator.block_loss_weight),
+        check_real("gradient_modulation", estimator.gradient_modulation),
+    )
+
+
+def _check_device(device: Any) -> None:
+    if not has_device(device):
+        raise ParameterError(
+            'device must be "auto" or a torch device that this machine has, such as "cpu". '
+            f"Got {device!r}."
+        )
+
+
+def has_device(device: Any) -> bool:
+    """Whether this machine has the torch device."""
+    try:
+        torch.empty(0, device=pick_device(device))
+    except (AssertionError, RuntimeError, TypeError):  # torch raises one or another of them
+        return False
+    return True
+
+
+def _check_callbacks(callbacks: Any) -> None:
+    if callbacks is not None and not isinstance(callbacks, (list, tuple)):
+        raise ParameterError(
+            f"callbacks must be a list of skorch callbacks. Got {callbacks!r}. "
+            "Write callbacks=[...], also for one."
+        )
+
+
+def net_dtype(blocks: Blocks) -> torch.dtype:
+    """The network follows its data: float64 where a block is, else float32."""
+    kinds = [spec.dtype for spec in blocks.specs().values()]
+    return torch.float64 if np.float64 in kinds else torch.float32
+
+
+def _batch_size(given: int | str, n_rows: int) -> int:
+    """About 64 steps an epoch, in batches of 64 to 512 rows."""
+    if given != "auto":
+        return int(given)
+    return next(size for size in (64, 128, 256, 512) if n_rows < 128 * size or size == 512)
+
+
+def draw_seed(random_state: Any) -> int:
+    """Return an int that all randomness of a fit follows from."""
+    return int(check_random_state(random_state).randint(2**31 - 1))

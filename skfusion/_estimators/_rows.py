@@ -1,0 +1,67 @@
+"""The rows of a fit: their weights, and which of them are held out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
+from sklearn.utils.validation import _check_sample_weight
+
+from skfusion.blocks import Blocks
+from skfusion.exceptions import TargetError
+
+__all__ = ["holds_out", "scaled", "split_rows", "with_weight"]
+
+# From this many rows on, early_stopping="auto" holds some out.
+_ROWS_TO_HOLD_OUT = 500
+
+
+def with_weight(
+    blocks: Blocks, y: Any, sample_weight: Any
+) -> tuple[Blocks, Any, np.ndarray | None]:
+    """Return the rows whose weight is not zero, and their weights."""
+    if sample_weight is None:
+        return blocks, y, None
+    weight = _check_sample_weight(sample_weight, blocks, dtype=np.float64, ensure_non_negative=True)
+    kept = weight > 0
+    if not kept.any():
+        raise TargetError("sample_weight is zero in every row; no row is left to learn.")
+    if kept.all():
+        return blocks, y, weight
+    return blocks[kept], y[kept], weight[kept]
+
+
+def scaled(weight: np.ndarray | None, from_target: np.ndarray | None) -> np.ndarray | None:
+    """Return the product of both weights with mean 1, or None where all rows weigh the same."""
+    if from_target is not None:
+        weight = from_target if weight is None else weight * from_target
+    if weight is None or np.all(weight == weight[0]):
+        return None
+    return weight / weight.mean()
+
+
+def holds_out(early_stopping: bool | str, n_rows: int) -> bool:
+    """Whether rows are held out to stop early; "auto" needs enough of them."""
+    return n_rows >= _ROWS_TO_HOLD_OUT if early_stopping == "auto" else bool(early_stopping)
+
+
+def split_rows(strata: Any, n_rows: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return shuffled row numbers to train on and to hold out, stratified where possible."""
+    if n_rows < 2:
+        raise TargetError(
+            "early stopping needs at least 2 rows, one of them held out. Got 1. "
+            "Use early_stopping=False."
+        )
+    n_valid = max(1, round(share * n_rows))
+    if _can_stratify(strata, n_valid, n_rows - n_valid):
+        split = StratifiedShuffleSplit(1, test_size=n_valid, random_state=seed)
+        return next(split.split(strata, strata))
+    return next(ShuffleSplit(1, test_size=n_valid, random_state=seed).split(np.empty(n_rows)))
+
+
+def _can_stratify(strata: Any, *sizes: int) -> bool:
+    if strata is None:
+        return False
+    _, counts = np.unique(strata, return_counts=True)
+    return counts.min() >= 2 and len(counts) <= min(sizes)

@@ -1,0 +1,111 @@
+"""What a fitted network is used for: predict, transform, explain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import check_is_fitted
+
+from skfusion._estimators._reading import (
+    check_finite,
+    check_some_block,
+    read_predict,
+    rows_without_blocks,
+)
+from skfusion._training import Net
+from skfusion.blocks import Blocks
+from skfusion.exceptions import ParameterError
+from skfusion.targets import Target
+
+__all__ = ["FittedNetwork"]
+
+
+class FittedNetwork:
+    """Reads X like the X of the fit, and asks the network."""
+
+    fusion: Any
+    missing: str
+    net_: Net
+    target_: Target
+    specs_: dict[str, Any]
+    _prior: np.ndarray
+
+    def _read_to_predict(self, X: Any) -> Blocks:
+        if "net_" not in vars(self):  # asked first, since check_is_fitted costs as much as a row
+            check_is_fitted(self, "net_")
+        blocks = read_predict(self, X)
+        if self.missing == "error":
+            check_some_block(blocks)
+        return blocks
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        """Return the outputs of the network; those of the prior for rows without any block."""
+        blocks = self._read_to_predict(X)
+        outputs = self.net_.outputs(blocks, check_finite)
+        without = rows_without_blocks(blocks) if self.missing == "allow" else None
+        if without is not None:
+            outputs[without] = self._prior
+        return outputs
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict the target.
+
+        Parameters
+        ----------
+        X : as in ``fit``
+            Rows, with the blocks of the fit.
+
+        Returns
+        -------
+        y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+            Predictions, in the terms of the y that was fitted.
+        """
+        outputs = self._outputs(X)
+        return self.target_.decode(outputs)
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the fused vectors: what the head decides from.
+
+        Parameters
+        ----------
+        X : as in ``fit``
+            Rows, with the blocks of the fit.
+
+        Returns
+        -------
+        vectors : ndarray of shape (n_rows, width)
+            One vector a row.
+        """
+        blocks = self._read_to_predict(X)
+        return self.net_.outputs(blocks, check_finite, part="fuse")
+
+    def explain(self, X: Any) -> pd.DataFrame:
+        """Return how much the fusion weighs each block of each row.
+
+        Only fusions with gates or attention over blocks have such weights, ``Gated`` for one.
+
+        Parameters
+        ----------
+        X : as in ``fit``
+            Rows, with the blocks of the fit.
+
+        Returns
+        -------
+        weights : DataFrame of shape (n_rows, n_blocks)
+            A column a block; what a weight means is said in the docstring of the fusion.
+
+        Raises
+        ------
+        ParameterError
+            If the fusion has no weights.
+        """
+        blocks = self._read_to_predict(X)
+        if not hasattr(self.net_.module_.fusion, "weights"):
+            raise ParameterError(
+                f"fusion={self.fusion!r} has no weights per row and block to explain. "
+                'Use one with gates or attention, such as fusion="gated".'
+            )
+        weights = self.net_.outputs(blocks, check_finite, part="weights")
+        return pd.DataFrame(weights, columns=list(self.specs_))
