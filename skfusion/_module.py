@@ -15,8 +15,8 @@ from skfusion._batch import Batch, dummy_input
 from skfusion.blocks import BlockSpec
 from skfusion.encoders import Encoder
 from skfusion.exceptions import BlockError, add_note
-from skfusion.fusion import Fusion
-from skfusion.heads import Head
+from skfusion.fusion import Concat, Fusion
+from skfusion.heads import Head, LinearHead
 
 __all__ = ["FusionModule", "ModulePlan", "rows_per_step"]
 
@@ -63,6 +63,13 @@ class ModulePlan:
         if self.fusion.decides:
             return nn.Identity()
         return self.head.build(width, self.n_outputs).to(self.dtype)
+
+    def only(self, name: str) -> ModulePlan:
+        """Return the plan of block ``name`` alone: its encoder, without its policy, and a head."""
+        recipe = self.encoders[name]
+        encoder = {name: getattr(recipe, "encoder", recipe)}
+        specs = {name: self.specs[name]}
+        return ModulePlan(specs, encoder, Concat(), LinearHead(), self.n_outputs, self.dtype)
 
     def _encoder(self, name: str, pooled: bool) -> nn.Module:
         try:

@@ -90,7 +90,14 @@ _ALIASES = {"linear": LinearHead, "mlp": MLPHead}
 
 
 def resolve_head(head: Any) -> Head:
-    """Return ``head``, or a new one for an alias such as ``"linear"``."""
+    """Return ``head``, or a new one for an alias such as ``"linear"``.
+
+    Examples
+    --------
+    >>> from skfusion.heads import resolve_head
+    >>> resolve_head("mlp")
+    MLPHead()
+    """
     if isinstance(head, Head):
         return head
     if isinstance(head, str) and head in _ALIASES:

@@ -24,6 +24,11 @@ class Target:
     ``encode`` turns y into an array that the loss takes, ``decode`` turns the network's outputs
     (n_rows, n_outputs) into what the user reads.
 
+    Parameters
+    ----------
+    n_outputs : int
+        How many numbers the network gives per row.
+
     Examples
     --------
     >>> import numpy as np
@@ -58,7 +63,23 @@ class Target:
 
 
 class Labels(Target):
-    """Base of the targets of classifiers: ``classes``, and probabilities."""
+    """Base of the targets of classifiers.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+        The labels, sorted.
+    n_outputs : int
+        How many numbers the network gives per row.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfusion.targets import class_target
+    >>> three = class_target(["b", "a", "c"])
+    >>> three.probabilities(np.zeros((1, 3))).round(2).tolist()
+    [[0.33, 0.33, 0.33]]
+    """
 
     def __init__(self, classes: np.ndarray, n_outputs: int) -> None:
         super().__init__(n_outputs)

@@ -32,6 +32,8 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
         Training.
     early_stopping, validation_fraction, n_iter_no_change : as in FusionClassifier
         When to stop; the held-out rows are shuffled.
+    missing, block_dropout, block_loss_weight, gradient_modulation : as in FusionClassifier
+        Missing blocks, and balance between blocks.
     warm_start, random_state, device, verbose, callbacks, net_params : as in FusionClassifier
         Further choices.
 

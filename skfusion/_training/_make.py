@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from skfusion._checks import check_choice
 from skfusion._module import ModulePlan
 from skfusion._training._callbacks import ForgetBatches, ProgressBar, early_stopping
 from skfusion._training._net import Balance, Net
+from skfusion._training._policies import Thaw
 from skfusion.targets import Target
 
 __all__ = ["make_net", "pick_device", "seeded"]
@@ -52,7 +54,7 @@ def make_net(
     net_params: Mapping[str, Any] | None,
 ) -> Net:
     """Return an initialised net; ``patience`` epochs without gain stop it, None trains on."""
-    own: list[tuple[str, Callback]] = []
+    own: list[tuple[str, Callback]] = [("thaw", Thaw())]
     if patience is not None:
         own.append(("early_stopping", early_stopping(patience)))
     if verbose:
@@ -68,13 +70,28 @@ def make_net(
         **_optimizer_settings(optimizer, lr, weight_decay, device),
         **(net_params or {}),
     }
-    callbacks = [*own, *copy.deepcopy(list(callbacks or [])), ("forget", ForgetBatches())]
+    like_me = partial(
+        make_net,
+        target=target,
+        lr=lr,
+        optimizer=optimizer,
+        weight_decay=weight_decay,
+        batch_size=batch_size,
+        max_epochs=max_epochs,
+        patience=None,
+        balance=Balance(),
+        device=device,
+        verbose=0,
+        callbacks=None,
+        net_params=net_params,
+    )
     net = Net(
         plan,
         _TargetLoss,
         criterion__target=target,
         balance=balance,
-        callbacks=callbacks,
+        like_me=like_me,
+        callbacks=[*own, *copy.deepcopy(list(callbacks or [])), ("forget", ForgetBatches())],
         **settings,
     )
     return net.initialize()

@@ -18,7 +18,9 @@ from skorch.history import History
 from skfusion._balance import block_losses, slow_leaders
 from skfusion._batch import make_batch
 from skfusion._frozen import encode_frozen
+from skfusion._module import ModulePlan
 from skfusion._training._callbacks import listens
+from skfusion._training._policies import parameter_groups, to_pretrain
 from skfusion._training._rows import BatchIterator, Rows
 from skfusion.blocks import Blocks
 from skfusion.exceptions import NonFiniteLossError
@@ -44,12 +46,20 @@ class Balance:
 class Net(NeuralNet):
     """skorch's network over ``Blocks``: batches, steps and prediction are this library's."""
 
-    def __init__(self, *args: Any, balance: Balance, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, balance: Balance, like_me: Callable[[ModulePlan], Net], **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self.balance = balance
+        self.balance, self.like_me = balance, like_me
 
     def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> tuple[Any, Any]:
         return X
+
+    def get_params_for_optimizer(self, prefix: str, named_parameters: Any) -> Any:
+        args, kwargs = super().get_params_for_optimizer(prefix, named_parameters)
+        decay = kwargs.get("weight_decay", 0.0)
+        groups = parameter_groups(self.module_, self.module, self.lr, decay)
+        return (args if groups is None else (groups,)), kwargs
 
     def get_iterator(self, dataset: Rows, training: bool = False) -> BatchIterator:
         dtype, device = self.module.dtype, torch.device(self.device)
@@ -122,8 +132,21 @@ class Net(NeuralNet):
         """Train for ``n_epochs``; with ``undo`` an error leaves the net as it was before."""
         self.set_params(max_epochs=n_epochs)
         with _undone_on_error(self) if undo else nullcontext():
+            if not self.history:
+                self._pretrain(rows)
             parts = [part and self._encode_frozen(part) for part in (rows, held_out)]
             self.partial_fit(tuple(parts))
+
+    def _pretrain(self, rows: Rows) -> None:
+        """Train the encoders alone whose policy asks for it, each with a linear head of its own."""
+        for name, n_epochs in to_pretrain(self.module).items():
+            there = rows.having(name)
+            alone = self.like_me(self.module.only(name))
+            alone.train(there, None, n_epochs, undo=False)
+            encoder = self.module_.encoders[self.module_.names.index(name)]
+            encoder = encoder.module if hasattr(encoder, "thaw") else encoder
+            # Tokens are not pooled here, so that what pools them alone has no place.
+            encoder.load_state_dict(alone.module_.encoders[0].state_dict(), strict=False)
 
     def _encode_frozen(self, rows: Rows) -> Rows:
         """Run the encoders that are not trained now, once, instead of in every epoch."""

@@ -36,6 +36,12 @@ class Rows:
         weight = None if self.weight is None else self.weight[rows]
         return Rows(self.blocks[rows], self.codes[rows], weight, self.encoded)
 
+    def having(self, name: str) -> Rows:
+        """Return the rows that have block ``name``, with that block alone."""
+        missing = self.blocks.missing(name)
+        rows = self if missing is None else self[~missing]
+        return Rows(rows.blocks.select([name]), rows.codes, rows.weight)
+
 
 class BatchIterator:
     """Whole batches, cut by one selection each; a new order every epoch while training."""

@@ -121,23 +121,23 @@ class Policy(Encoder):
 
 
 class _Frozen(nn.Module):
-    """Keeps ``module`` in evaluation and without gradients, until ``thaw`` if it ever comes."""
+    """Keeps ``module`` in evaluation and without gradients until ``thaw``, if that ever comes."""
 
     def __init__(self, module: nn.Module, unfreeze_at: int | None) -> None:
         super().__init__()
         self.module, self.unfreeze_at = module.requires_grad_(False), unfreeze_at
-        self.frozen = unfreeze_at is None
-        self.held = True
+        self.frozen = unfreeze_at is None  # for good, so that its outputs can be kept
+        self.thawed = False
         self.module.eval()
 
     def thaw(self) -> None:
-        self.held = False
+        """Let the module be trained from now on."""
+        self.thawed = True
         self.module.requires_grad_(True)
 
     def train(self, mode: bool = True) -> _Frozen:
         super().train(mode)
-        if self.held:
-            self.module.eval()
+        self.module.train(mode and self.thawed)
         return self
 
     def forward(self, *inputs: torch.Tensor) -> Any:

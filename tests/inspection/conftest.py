@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from skfusion import FusionClassifier
 from skfusion.blocks import Blocks
 from skfusion.encoders import MLP
-from skfusion import FusionClassifier
 
 
 def two_blocks(n, seed=0):

@@ -43,7 +43,8 @@ def three_blocks(n=90, seed=0):
 
 
 def test_a_row_per_block_per_block_left_out_and_per_operator():
-    table = ablation(classifier(), *three_blocks(), cv=FOLDS, operators=["early", "gated", "late"])
+    model = classifier(max_epochs=1)
+    table = ablation(model, *three_blocks(), cv=2, operators=["early", "gated", "late"])
     assert [*table.columns] == [*COLUMNS, "p_value", "p_holm", "verdict"]
     assert table[["variant", "kind"]].to_numpy().tolist() == [
         ["left", "block alone"],
@@ -109,9 +110,7 @@ def test_scores_are_those_of_cross_validation_with_the_same_blocks():
     encoders = {"left": MLP((4,)), "noise": MLP((4,))}
     table = ablation(classifier(encoders), X, y, cv=FOLDS, operators=["late"]).set_index("variant")
     expected = {
-        "left": cross_val_score(
-            classifier({"left": MLP((4,))}), X.select(["left"]), y, cv=FOLDS
-        ),
+        "left": cross_val_score(classifier({"left": MLP((4,))}), X.select(["left"]), y, cv=FOLDS),
         "all but left": cross_val_score(
             classifier({"noise": MLP((4,))}), X.select(["right", "noise"]), y, cv=FOLDS
         ),
@@ -126,11 +125,12 @@ def test_p_values_are_of_the_differences_to_the_best_block_fold_by_fold():
     X, y = three_blocks()
     table = ablation(classifier(), X, y, cv=FOLDS, scoring="neg_log_loss", operators=[])
     scores = {
-        name: cross_val_score(
-            classifier(), X.select(blocks), y, cv=FOLDS, scoring="neg_log_loss"
-        )
+        name: cross_val_score(classifier(), X.select(blocks), y, cv=FOLDS, scoring="neg_log_loss")
         for name, blocks in {
-            "left": ["left"], "right": ["right"], "noise": ["noise"], "concat": X.names
+            "left": ["left"],
+            "right": ["right"],
+            "noise": ["noise"],
+            "concat": X.names,
         }.items()
     }
     best = max(("left", "right", "noise"), key=lambda name: scores[name].mean())
@@ -198,18 +198,19 @@ def test_the_conclusion_is_one_sentence(differences, opening):
 
 
 def test_fusion_is_said_to_help_where_both_blocks_are_needed():
-    X, y = three_blocks(240)
-    folds = RepeatedStratifiedKFold(n_splits=4, n_repeats=2, random_state=0)
-    model = classifier(max_epochs=15)
-    table = ablation(model, X.select(["left", "right"]), y, cv=folds, operators=["late"])
+    X, y = three_blocks(180)
+    folds = RepeatedStratifiedKFold(n_splits=3, n_repeats=2, random_state=0)
+    model = classifier(max_epochs=8, lr=0.05)
+    table = ablation(model, X.select(["left", "right"]), y, cv=folds, operators=[])
     assert table["verdict"][2].startswith("fusion helped")
     assert conclusion(table).startswith("Fusion helped")
 
 
 def test_fusion_is_said_not_to_help_where_one_block_tells_all():
-    X, _ = three_blocks(120)
+    X, _ = three_blocks()
     y = X["left"][:, 0] > 0
-    table = ablation(classifier(max_epochs=15), X.select(["left", "noise"]), y, cv=4)
+    model = classifier(max_epochs=8, lr=0.05)
+    table = ablation(model, X.select(["left", "noise"]), y, cv=FOLDS)
     fused = table[table["kind"] != "block alone"]
     assert fused["verdict"].str.match("fusion (did not help|hurt)").all()
 
@@ -296,7 +297,7 @@ def test_rows_that_lack_a_block():
     assert table["mean"][0] == pytest.approx(np.mean(scores))
 
 
-def test_groups_reach_the_splitter_and_workers_change_nothing():
+def test_groups_reach_the_splitter():
     X, y = three_blocks(60)
     groups = np.arange(60) // 10
     arguments = {"cv": GroupKFold(2), "groups": groups, "operators": []}

@@ -1,7 +1,10 @@
+import sys
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
@@ -29,12 +32,11 @@ def closed_figures():
 
 @pytest.fixture(scope="module")
 def table(fitted, rows):
-    return ablation(fitted.set_params(max_epochs=3), *rows, cv=3, operators=["late"])
+    return ablation(clone(fitted).set_params(max_epochs=2), *rows, cv=2, operators=["late"])
 
 
 @pytest.fixture
 def displays(fitted, rows, held_out, table):
-    """Each display twice: not yet drawn, and from its estimator as ``draw(ax)``."""
     gated = FusionClassifier(fusion="gated", max_epochs=2, random_state=0).fit(*rows)
     importance = block_importance(fitted, *held_out, n_repeats=2, random_state=0)
     curve = missing_curve(fitted, *held_out, shares=[0, 1], n_repeats=2, random_state=0)
@@ -71,7 +73,7 @@ def test_axes_are_labelled(displays, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_without_matplotlib_the_error_says_how_to_get_it(displays, name, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "matplotlib.pyplot", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(MissingDependencyError, match=r"needs the package 'matplotlib'.*plots"):
         displays[name].plot()
 

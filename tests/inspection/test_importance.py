@@ -62,23 +62,17 @@ def test_shapley_values_share_out_what_lies_above_the_prior(fitted, rows, held_o
     assert found.importances.shape == (2, 1)
 
 
-def test_shapley_values_of_two_blocks_from_four_scores(fitted, held_out):
+def test_shapley_values_of_two_blocks_from_four_scores(fitted, rows, held_out):
     X, y = held_out
     found = block_importance(fitted, X, y, method="shapley")
-    allowing = clone(fitted).set_params(missing="allow").fit(*two_blocks_again())
+    allowing = clone(fitted).set_params(missing="allow").fit(*rows)
     yes = np.ones(len(X), dtype=bool)
     lacking = {
-        names: allowing.score(Blocks(parts(X), {name: yes for name in names}), y)
+        names: allowing.score(Blocks(parts(X), dict.fromkeys(names, yes)), y)
         for names in [(), ("signal",), ("noise",), ("signal", "noise")]
     }
     alone, beside = lacking["noise",] - lacking["signal", "noise"], lacking[()] - lacking["signal",]
     assert found.importances_mean[0] == pytest.approx((alone + beside) / 2)
-
-
-def two_blocks_again():
-    rng = np.random.default_rng(0)
-    X = Blocks({"signal": rng.normal(size=(160, 2)), "noise": rng.normal(size=(160, 3))})
-    return X, np.where(X["signal"].sum(axis=1) > 0.4, "yes", "no")
 
 
 def parts(X):

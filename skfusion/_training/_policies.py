@@ -1,0 +1,45 @@
+"""What single encoders ask of the training: other rates, later starts, a start alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from skorch.callbacks import Callback
+
+from skfusion._module import FusionModule, ModulePlan
+
+__all__ = ["Thaw", "parameter_groups", "to_pretrain"]
+
+
+class Thaw(Callback):
+    """Let encoders be trained from the epoch on that their policy names."""
+
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        for encoder in net.module_.encoders:
+            if getattr(encoder, "unfreeze_at", None) == len(net.history):
+                encoder.thaw()
+
+
+def parameter_groups(
+    module: FusionModule, plan: ModulePlan, lr: float, weight_decay: float
+) -> list[dict[str, Any]] | None:
+    """Return a group of parameters per encoder with a policy, and one of all others."""
+    groups, own = [], set()
+    for name, encoder in zip(module.names, module.encoders, strict=True):
+        recipe = plan.encoders[name]
+        if not hasattr(recipe, "lr_scale"):
+            continue
+        decay = weight_decay if recipe.weight_decay is None else recipe.weight_decay
+        parameters = list(encoder.parameters())
+        own |= set(map(id, parameters))
+        groups.append({"params": parameters, "lr": lr * recipe.lr_scale, "weight_decay": decay})
+    if not groups:
+        return None
+    rest = [parameter for parameter in module.parameters() if id(parameter) not in own]
+    return [{"params": rest}, *groups]
+
+
+def to_pretrain(plan: ModulePlan) -> dict[str, int]:
+    """Return the epochs of training alone, by block, for blocks whose policy asks for it."""
+    epochs = {name: getattr(recipe, "pretrain_epochs", 0) for name, recipe in plan.encoders.items()}
+    return {name: n_epochs for name, n_epochs in epochs.items() if n_epochs}
