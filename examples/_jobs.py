@@ -53,6 +53,11 @@ class Job:
     started: float = field(default_factory=time.perf_counter)
 
     @property
+    def n_jobs(self) -> int:
+        """Folds at a time; in a quick run starting a second process would take longest."""
+        return 1 if self.quick else 2
+
+    @property
     def seconds(self) -> float:
         return time.perf_counter() - self.started
 
@@ -154,7 +159,7 @@ def compare(
     fused, reference : labels, default=None, ()
         Which variants fuse blocks (the last, if None), and which are for reference only.
     n_jobs : int, default=2
-        Folds at a time.
+        Folds at a time; pass ``job.n_jobs``.
     """
     folds = list(cv.split(X, y, groups)) if hasattr(cv, "split") else list(cv)
     fused = [list(variants)[-1]] if fused is None else fused
@@ -203,7 +208,7 @@ def conclude(table: pd.DataFrame) -> str:
     means = table["mean"]
     return (
         f"In {table.attrs['metric']} {fused!r} reaches {means[fused]:.3f} and the best block "
-        f"alone, {alone!r}, {means[alone]:.3f}: {verdict(table, fused, alone)}."
+        f"alone, {alone!r}, {means[alone]:.3f}: fused is {verdict(table, fused, alone)}."
     )
 
 
@@ -216,7 +221,7 @@ def verdict(table: pd.DataFrame, one: str, other: str) -> str:
     if len(gains) == 1:
         return f"{'better' if mean > 0 else 'no better'}, by {mean:+.3f} on a single split"
     if abs(mean) <= spread or len(set(np.sign(gains))) > 1:
-        return f"no clear difference ({size})"
+        return f"not clearly different ({size})"
     return f"clearly {'better' if mean > 0 else 'worse'} ({size})"
 
 

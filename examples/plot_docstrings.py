@@ -58,7 +58,7 @@ SEARCHED = {
 
 
 def load(quick: bool) -> tuple[pd.DataFrame, np.ndarray]:
-    packages = ("numpy", "scipy") if quick else ("numpy", "scipy", "sklearn", "pandas", "torch")
+    packages = ("numpy",) if quick else ("numpy", "scipy", "sklearn", "pandas", "torch")
     return load_docstrings(packages, return_X_y=True)
 
 
@@ -112,6 +112,9 @@ def make_models(memory: str) -> dict[tuple[str, str], Pipeline]:
 # %%
 # Each block alone, all blocks, and a linear model on the same features
 # ---------------------------------------------------------------------
+# A row without a signature is no hole in the fused network: it has learned a vector that stands in
+# for the signature. The network that sees nothing but signatures can only predict how frequent the
+# areas are there, which costs it much against the linear model, to which missing is a row of zeros.
 
 
 def score(model: Pipeline, X: pd.DataFrame, y: np.ndarray) -> dict[str, float]:
@@ -145,7 +148,7 @@ def search(X: pd.DataFrame, y: np.ndarray, memory: str) -> GridSearchCV:
     grid = {
         "blockunion__text__max_features": [1000, 4000],
         "fusionclassifier__text__width": [32, 128],
-        "fusionclassifier__lr": [0.003, 0.01],
+        "fusionclassifier__lr": [0.005, 0.02],
     }
     folds = StratifiedKFold(2, shuffle=True, random_state=1)
     found = GridSearchCV(model, grid, cv=folds, scoring="neg_log_loss", refit=False, n_jobs=2)
@@ -168,11 +171,11 @@ def tabulate(found: GridSearchCV) -> pd.DataFrame:
 
 
 def draw(comparison: pd.DataFrame, found: GridSearchCV) -> plt.Figure:
-    figure, axes = plt.subplots(1, 3, figsize=(13, 4.2), layout="constrained")
+    figure, axes = plt.subplots(1, 3, figsize=(14, 4.6), layout="constrained")
     draw_metric(axes[0], comparison["accuracy"], "accuracy (higher is better)")
     draw_metric(axes[1], comparison["log-loss"], "log-loss (lower is better)")
     draw_search(axes[2], tabulate(found))
-    axes[0].legend(*axes[0].get_legend_handles_labels(), loc="lower right", fontsize=8)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
     return figure
 
 
@@ -192,13 +195,15 @@ def draw_search(axis: plt.Axes, table: pd.DataFrame) -> None:
     words, width, lr = SEARCHED.values()
     grid = table.pivot(index=words, columns=[width, lr], values="log-loss").sort_index(axis=1)
     image = axis.imshow(grid.to_numpy(), aspect="auto", cmap="viridis_r")
+    middle = (grid.to_numpy().min() + grid.to_numpy().max()) / 2
     for (row, column), value in np.ndenumerate(grid.to_numpy()):
-        axis.text(column, row, f"{value:.3f}", ha="center", va="center", color="white")
-    axis.set_xticks(range(grid.shape[1]), [f"{w} / {rate:g}" for w, rate in grid.columns])
+        color = "white" if value > middle else "black"
+        axis.text(column, row, f"{value:.3f}", ha="center", va="center", color=color)
+    axis.set_xticks(range(grid.shape[1]), [f"{w}\n{rate:g}" for w, rate in grid.columns])
     axis.set_yticks(range(grid.shape[0]), grid.index)
-    axis.set_xlabel(f"{width} / {lr}")
+    axis.set_xlabel(f"{width}\n{lr}")
     axis.set_ylabel(words)
-    axis.set_title("grid search: mean log-loss over 2 folds", fontsize=9)
+    axis.set_title("grid search: mean over 2 folds, on half of the rows each", fontsize=9)
     axis.figure.colorbar(image, ax=axis, label="log-loss (lower is better)")
 
 
@@ -233,7 +238,7 @@ def judge(fused: pd.Series, rival: pd.Series, sign: int) -> str:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Learn where docstrings are from.")
-    parser.add_argument("--quick", action="store_true", help="numpy and scipy only")
+    parser.add_argument("--quick", action="store_true", help="numpy only")
     parser.add_argument(
         "--save-to", type=Path, default=Path("outputs"), help="folder of the picture"
     )

@@ -17,6 +17,7 @@ from skfusion.encoders import (
     Encoder,
     FittedEncoder,
     NumericEmbedding,
+    Policy,
     Pretrained,
     SparseLinear,
     TemporalCNN,
@@ -109,6 +110,8 @@ ENCODERS = [
     (Chain(TokenEmbedding(vectors=np.eye(8), frozen=True), Chain(TemporalCNN(6), RNN(8))), WORDS),
     (Pretrained(backbone), IMAGES),
     (Pretrained(backbone, frozen=False), IMAGES),
+    (Policy(MLP(8), lr_scale=0.1), FACTS),
+    (Policy(CNN((4,), width=8), frozen=True), IMAGES),
     (FittedEncoder(fitted(IMAGES, CNN((4,), width=8))), IMAGES),
     (FittedEncoder(fitted(FACTS, MLP(8)), part="block", frozen=False), FACTS),
 ]

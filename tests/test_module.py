@@ -63,7 +63,7 @@ def batch_of(blocks, dtype=torch.float32):
 
 def lacking(blocks, names, rows):
     mask = np.isin(np.arange(N_ROWS), rows)
-    return Blocks({name: blocks[name] for name in names}, missing={name: mask for name in names})
+    return Blocks({name: blocks[name] for name in names}, missing=dict.fromkeys(names, mask))
 
 
 def test_widths_are_measured(plan, blocks):

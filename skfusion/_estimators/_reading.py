@@ -95,11 +95,21 @@ def _read(estimator: Any, X: Any, reset: bool) -> Blocks:
     if isinstance(X, Blocks):
         _remember_blocks(estimator, X, reset)
         return X
+    if not reset:
+        _check_matrix_was_fitted(estimator, X)
     if reset or not _is_like_fitted(estimator, X):
         X = validate_data(
             estimator, X, reset=reset, accept_sparse="csr", dtype=[np.float64, np.float32]
         )
     return Blocks({PLAIN_NAME: X if reset else _in_fitted_form(estimator, X)})
+
+
+def _check_matrix_was_fitted(estimator: Any, X: Any) -> None:
+    if PLAIN_NAME not in estimator.specs_ and not hasattr(X, "columns"):
+        raise BlockError(
+            f"X is a single matrix, but the fit was on the blocks {list(estimator.specs_)}. "
+            "Pass Blocks, or a dict of arrays, with these names."
+        )
 
 
 def _is_like_fitted(estimator: Any, X: Any) -> bool:

@@ -7,6 +7,7 @@ from skfusion.encoders.cnn import CNN
 from skfusion.encoders.fitted import FittedEncoder
 from skfusion.encoders.mlp import MLP
 from skfusion.encoders.numeric import NumericEmbedding
+from skfusion.encoders.policy import Policy
 from skfusion.encoders.pretrained import Pretrained
 from skfusion.encoders.rnn import RNN
 from skfusion.encoders.sparse import SparseLinear
@@ -23,6 +24,7 @@ __all__ = [
     "Encoder",
     "FittedEncoder",
     "NumericEmbedding",
+    "Policy",
     "Pretrained",
     "SparseLinear",
     "TemporalCNN",

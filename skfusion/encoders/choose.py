@@ -51,6 +51,22 @@ def choose_encoders(
     """Return an encoder per block: the one that is given, else the usual one for its form.
 
     ``insist(spec)``, a fusion's ``encoder_for``, goes first where it returns an encoder.
+
+    Raises
+    ------
+    BlockError
+        If ``given`` names a block that does not exist, or an encoder cannot take its block.
+    ParameterError
+        If ``given`` is no mapping, or holds what is neither a recipe nor an alias.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfusion.blocks import Blocks
+    >>> from skfusion.encoders import choose_encoders
+    >>> specs = Blocks({"photo": np.zeros((2, 8, 8, 3)), "facts": np.zeros((2, 5))}).specs()
+    >>> choose_encoders({"photo": "transformer"}, specs)
+    {'photo': Transformer(), 'facts': MLP()}
     """
     given = {} if given is None else given
     if not isinstance(given, Mapping):
@@ -70,7 +86,19 @@ def choose_encoders(
 
 
 def resolve_encoder(encoder: Any) -> Encoder:
-    """Return ``encoder``, or a new one for an alias such as ``"cnn"``."""
+    """Return ``encoder``, or a new one for an alias such as ``"cnn"``.
+
+    Raises
+    ------
+    ParameterError
+        If it is neither; names the aliases.
+
+    Examples
+    --------
+    >>> from skfusion.encoders import resolve_encoder
+    >>> resolve_encoder("time_distributed")
+    TimeDistributed()
+    """
     if isinstance(encoder, Encoder):
         return encoder
     if isinstance(encoder, str) and encoder in _ALIASES:

@@ -95,7 +95,9 @@ default=("early", "concat", "gated", "late")
             The same, adjusted for the number of tests (Holm, 1979), among the blocks alone and
             among all others. Whoever tries twenty operators finds one that is better by chance.
         verdict : str
-            What ``p_holm`` and the sign of ``difference`` say, in words.
+            What ``p_holm`` and the sign of ``difference`` say, in words: fusion helped (a gain,
+            certain), was not shown to help (a gain, within chance), did not help (no gain), or
+            hurt (a loss, certain).
 
     Raises
     ------

@@ -82,12 +82,13 @@ class BlockImportanceDisplay:
         order = np.argsort(found.importances_mean, kind="stable")
         ax = axes_for(ax, "BlockImportanceDisplay", 1.2 + 0.45 * len(order))
         places = np.arange(len(order))
-        ax.barh(places, found.importances_mean[order], color="tab:blue", alpha=0.6)
+        ax.barh(places, found.importances_mean[order], 0.5, color="tab:blue", alpha=0.6)
         n_repeats = found.importances.shape[1]
         if n_repeats > 1:
             dots = np.repeat(places, n_repeats)
             ax.plot(found.importances[order].ravel(), dots, "o", color="black", markersize=3)
         ax.set_yticks(places, [found.names[i] for i in order])
+        ax.set_ylim(-0.6, len(order) - 0.4)
         ax.axvline(0, color="black", linewidth=0.8)
         ax.set_xlabel(_AXIS[found.method])
         ax.set_title(f"score with all blocks: {found.score:.3f}", fontsize="medium")

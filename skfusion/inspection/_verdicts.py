@@ -52,20 +52,22 @@ def _best(table: pd.DataFrame) -> int:
 
 
 def _verdict(row: Any, best: str, alpha: float) -> str:
-    alone = row.kind == ALONE
+    alone, certain = row.kind == ALONE, row.p_holm < alpha
     if alone and row.variant == best:
         return BEST
     if np.isnan(row.p_holm):
         return f"one fold does not tell it from {best!r} alone"
-    if row.p_holm >= alpha:
-        if alone:
-            return f"not told apart from {best!r}"
-        return f"fusion did not help: no better than {best!r} alone"
     if alone:
-        return f"worse than {best!r}"
+        return f"worse than {best!r}" if certain else f"not told apart from {best!r}"
     if row.difference > 0:
-        return f"fusion helped: better than {best!r} alone"
-    return f"fusion hurt: worse than {best!r} alone"
+        return (
+            f"fusion helped: better than {best!r} alone"
+            if certain
+            else f"fusion not shown to help: its gain over {best!r} alone is within chance"
+        )
+    if certain:
+        return f"fusion hurt: worse than {best!r} alone"
+    return f"fusion did not help: no better than {best!r} alone"
 
 
 def conclusion(table: pd.DataFrame) -> str:

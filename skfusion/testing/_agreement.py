@@ -84,9 +84,14 @@ def assert_recipe_travels(recipe: BaseEstimator) -> None:
     parameters = recipe.get_params(deep=False)
     extra = sorted(set(vars(recipe)) - set(parameters))
     assert not extra, f"{recipe!r} keeps {extra} besides its parameters: build must not change it."
-    for how, copied in (("clone", clone(recipe)), ("pickle", pickle.loads(pickle.dumps(recipe)))):
-        assert type(copied) is type(recipe), f"{how} makes a {type(copied).__name__} of {recipe!r}."
-        assert copied.get_params(deep=False).keys() == parameters.keys(), f"{how} loses parameters."
+    _assert_same_recipe(clone(recipe), recipe, "clone")
+    _assert_same_recipe(pickle.loads(pickle.dumps(recipe)), recipe, "pickle")
+
+
+def _assert_same_recipe(copied: Any, recipe: BaseEstimator, how: str) -> None:
+    assert type(copied) is type(recipe), f"{how} makes a {type(copied).__name__} of {recipe!r}."
+    names = recipe.get_params(deep=False).keys()
+    assert copied.get_params(deep=False).keys() == names, f"{how} of {recipe!r} loses parameters."
 
 
 def _tensors(module: nn.Module) -> list[tuple[str, torch.Tensor]]:

@@ -64,13 +64,12 @@ def check_encoder(encoder: Encoder, block: Any = None) -> None:
     ...     takes = ("vector",)
     ...
     ...     def build(self, spec, pooled=True):
-    ...         return nn.BatchNorm1d(spec.shape[0], affine=False, track_running_stats=False)
+    ...         return nn.Softmax(dim=0)  # over the rows instead of the columns
     >>> check_encoder(Wrong())
     Traceback (most recent call last):
         ...
-    AssertionError: ...a row gives another output alone than in its batch...
+    AssertionError: Wrong() on ...: a row gives another output alone than in its batch...
     """
-    assert_recipe_travels(encoder)
     blocks = samples(encoder.takes) if block is None else {"your block": as_block("block", block)}
     cases = [case for label, rows in blocks.items() for case in _cases(encoder, label, rows)]
     assert cases, (

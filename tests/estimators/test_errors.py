@@ -150,7 +150,9 @@ def test_text_alone_is_no_input(y):
 
 
 def test_blocks_that_are_new_or_gone(X, of_blocks):
-    blocks = Blocks({"text": X["text"], "facts": X["facts"], "photo": X["photo"], "word": X["facts"]})
+    blocks = Blocks(
+        {"text": X["text"], "facts": X["facts"], "photo": X["photo"], "word": X["facts"]}
+    )
     with pytest.raises(BlockError, match=r"new are \['word'\]; gone are \['words'\]"):
         of_blocks.predict(blocks)
 
@@ -267,14 +269,14 @@ def test_weights_that_leave_nothing(X, y):
         ({"max_epochs": 0}, "max_epochs must be an int >= 1. Got 0"),
         ({"max_epochs": True}, "max_epochs must be an int >= 1. Got True"),
         ({"n_iter_no_change": 0}, "n_iter_no_change must be an int >= 1. Got 0"),
-        ({"batch_size": "all"}, 'batch_size must be an int >= 1. Got \'all\'.*batch_size="auto"'),
+        ({"batch_size": "all"}, "batch_size must be an int >= 1. Got 'all'.*batch_size=\"auto\""),
         ({"lr": -1}, "lr must be a number >= 0. Got -1"),
         ({"lr": np.nan}, "lr must be a number >= 0. Got nan"),
         ({"weight_decay": "0"}, "weight_decay must be a number >= 0. Got '0'"),
         ({"optimizer": "adan"}, "optimizer must be one of.*Did you mean 'adam'"),
         ({"early_stopping": "always"}, "early_stopping must be one of True, False, 'auto'"),
         ({"validation_fraction": 1.0}, "validation_fraction must lie strictly between 0 and 1"),
-        ({"device": "gpu"}, 'device must be "auto" or a torch device.*Got \'gpu\''),
+        ({"device": "gpu"}, "device must be \"auto\" or a torch device.*Got 'gpu'"),
         ({"callbacks": 5}, "callbacks must be a list of skorch callbacks. Got 5"),
         ({"fusion": "concatt"}, "fusion must be a recipe.*Did you mean 'concat'"),
         ({"fusion": MLP()}, r"fusion must be a recipe.*Got MLP\(\)"),

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.utils import check_random_state
 
 from skfusion import FusionClassifier, FusionRegressor
 from skfusion.encoders import MLP
@@ -107,9 +108,10 @@ def test_a_loaded_estimator_is_cloned_and_fitted_anew(X, y, make):
 
 def test_loading_leaves_global_random_states_as_they_were(X, y, make):
     packed = pickle.dumps(make().fit(X, y))
-    before = torch.get_rng_state().tolist(), np.random.get_state()[1].tolist()
+    before = torch.get_rng_state().tolist(), check_random_state(None).get_state()[1].tolist()
     pickle.loads(packed)
-    assert (torch.get_rng_state().tolist(), np.random.get_state()[1].tolist()) == before
+    after = torch.get_rng_state().tolist(), check_random_state(None).get_state()[1].tolist()
+    assert after == before
 
 
 def test_a_model_of_another_device_loads_where_there_is_none(X, y, make):

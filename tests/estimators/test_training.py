@@ -5,6 +5,7 @@ import random
 import numpy as np
 import pytest
 import torch
+from sklearn.utils import check_random_state
 from skorch.callbacks import Callback, GradientNormClipping, LRScheduler
 from torch.optim.lr_scheduler import StepLR
 
@@ -58,6 +59,12 @@ def weights_of(model):
     return {key: value.numpy().copy() for key, value in state.items()}
 
 
+def global_states():
+    """Return the random states of python, numpy (its global one) and torch."""
+    of_numpy = check_random_state(None).get_state()[1]
+    return random.getstate(), of_numpy.tolist(), torch.get_rng_state().tolist()
+
+
 def size_of_weights(model):
     return sum(np.square(value).sum() for value in weights_of(model).values())
 
@@ -98,7 +105,7 @@ def test_global_random_states_have_no_influence(X, y, make):
     results = []
     for seed in (1, 2):
         torch.manual_seed(seed)
-        np.random.set_state(np.random.RandomState(seed).get_state())
+        check_random_state(None).seed(seed)
         results.append(make(early_stopping=True).fit(X, y).predict_proba(X))
     np.testing.assert_array_equal(*results)
 
@@ -106,10 +113,9 @@ def test_global_random_states_have_no_influence(X, y, make):
 @pytest.mark.parametrize("call", ["fit", "partial_fit", "predict", "predict_proba", "transform"])
 def test_global_random_states_are_left_as_they_were(X, y, make, call):
     model = make(early_stopping=True).set_params(facts__dropout=0.5).fit(X, y)
-    before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+    before = global_states()
     getattr(model, call)(X, *([y] if "fit" in call else []))
-    after = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
-    assert after == before
+    assert global_states() == before
 
 
 # Batches

@@ -154,12 +154,13 @@ def made_up(**differences):
 
 
 def test_verdicts_in_words():
-    table = compare(made_up(helps=0.1, hurts=-0.1, same=0.0), alpha=0.05)
+    table = compare(made_up(helps=0.1, hurts=-0.1, more=0.002, less=-0.006), alpha=0.05)
     assert table["verdict"].tolist() == [
         "the best single block",
         "worse than 'text'",
         "fusion helped: better than 'text' alone",
         "fusion hurt: worse than 'text' alone",
+        "fusion not shown to help: its gain over 'text' alone is within chance",
         "fusion did not help: no better than 'text' alone",
     ]
 
@@ -187,7 +188,11 @@ def test_one_fold_has_no_verdict():
     [
         ({"a": 0.1, "b": 0.0}, "Fusion helped: 'a', the best of the 1 of 2 fused variants for"),
         ({"a": 0.1, "b": 0.2}, "Fusion helped: 'b', the best of 2 fused variants, scores"),
-        ({"a": -0.1, "b": 0.0}, "Fusion did not help: 'b', the best of 2 fused variants, scores"),
+        ({"a": -0.1, "b": 0.003}, "Fusion not shown to help: 'b', the best of 2 fused variants"),
+        (
+            {"a": -0.1, "b": -0.003},
+            "Fusion did not help: 'b', the best of 2 fused variants",
+        ),
         ({"a": -0.1, "b": -0.2}, "Fusion hurt: 'a', the best of 2 fused variants, scores"),
     ],
 )
@@ -212,7 +217,7 @@ def test_fusion_is_said_not_to_help_where_one_block_tells_all():
     model = classifier(max_epochs=8, lr=0.05)
     table = ablation(model, X.select(["left", "noise"]), y, cv=FOLDS)
     fused = table[table["kind"] != "block alone"]
-    assert fused["verdict"].str.match("fusion (did not help|hurt)").all()
+    assert fused["verdict"].str.match("fusion (did not help|not shown to help|hurt)").all()
 
 
 # Where blocks come from

@@ -106,6 +106,7 @@ def test_ablation_colours_say_the_verdict(table):
         "fusion helped: better than 'text' alone": "tab:green",
         "not told apart from 'hurt'": "tab:gray",
         "fusion did not help: no better than 'text' alone": "tab:gray",
+        "fusion not shown to help: its gain over 'text' alone is within chance": "tab:gray",
     }
     repeated = pd.concat([table.iloc[[0]]] * len(verdicts), ignore_index=True)
     ax = AblationDisplay(repeated.assign(verdict=list(verdicts))).plot().ax_

@@ -31,11 +31,8 @@ def asked():
 
 
 def test_the_asked_share_of_rows_lacks_the_block(asked):
-    assert [[masks["a"].sum() for masks in share] for share in asked[0]] == [
-        [0] * 2,
-        [3] * 2,
-        [10] * 2,
-    ]
+    n_lacking = [[masks["a"].sum() for masks in share] for share in asked[0]]
+    assert n_lacking == [[0, 0], [3, 3], [10, 10]]
     assert all(masks["b"].tolist() == (np.arange(10) == 3).tolist() for masks in asked[0].ravel())
     assert all(masks["b"][3] for masks in asked[1].ravel())
     assert [masks["b"].sum() for masks in asked[1, 2]] == [10, 10]
