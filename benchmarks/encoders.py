@@ -178,7 +178,7 @@ def main() -> None:
     header()
     bench(SMALL, repeats=5)
     if not parser.parse_args().small:
-        bench(LARGE, repeats=2)
+        bench(LARGE, repeats=4)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 2, 4 and 8 encoded blocks of width 128, batch of 64, a linear head behind; CPU time of this process
 on one thread, the least of several rounds that take turns. Fusions of tokens get 8 tokens a block.
 
-Run: python benchmarks/fusion_cost.py
+Run ``python -m benchmarks.fusion_cost``.
 """
 
 import time
@@ -18,10 +18,24 @@ WIDTH, BATCH, N_TOKENS, N_CLASSES = 128, 64, 8, 10
 N_ROUNDS, N_STEPS = 7, 10
 FUSIONS = {
     name: resolve_fusion(name)
-    for name in (
-        "concat sum mean max product gated low_rank tensor bilinear film experts "
-        "token_transformer cross_attention bottleneck early late"
-    ).split()
+    for name in [
+        "concat",
+        "sum",
+        "mean",
+        "max",
+        "product",
+        "gated",
+        "low_rank",
+        "tensor",
+        "bilinear",
+        "film",
+        "experts",
+        "token_transformer",
+        "cross_attention",
+        "bottleneck",
+        "early",
+        "late",
+    ]
 }
 FUSIONS["token_transformer, all tokens"] = TokenTransformer(tokens="all")
 FUSIONS |= {f"late, {rule}": Late(rule) for rule in ("confidence", "vote", "stacked")}

@@ -35,7 +35,7 @@ METRICS = {
     "r2": "R2",
     "roc_auc": "area under the ROC curve",
 }
-_COLOURS = {ALONE: "tab:gray", FUSED: "tab:blue", REFERENCE: "tab:olive"}
+COLOURS = {ALONE: "tab:gray", FUSED: "tab:blue", REFERENCE: "tab:olive"}
 
 # Arguments
 
@@ -228,7 +228,7 @@ def verdict(table: pd.DataFrame, one: str, other: str) -> str:
 def draw_bars(axis: plt.Axes, table: pd.DataFrame, title: str = "") -> None:
     """Draw the mean of each variant as a bar, its spread as an error bar, its folds as dots."""
     places = np.arange(len(table))[::-1]
-    colours = table["kind"].map(_COLOURS)
+    colours = table["kind"].map(COLOURS)
     axis.barh(
         places,
         table["mean"],

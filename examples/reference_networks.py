@@ -60,14 +60,14 @@ REFERENCES = [
 
 
 def main() -> None:
-    print(f"{'clip':<20} {'network':<44} {'by hand':>12} {'built':>12} {'2nd bias':>9}")
+    print(f"{'clip':<20} {'network':<54} {'by hand':>12} {'built':>12} {'2nd bias':>9}")
     for reference in REFERENCES:
         dense = "" if reference.hidden is None else f" -> Dense({reference.hidden})"
         network = f"Conv2D({reference.channels}) -> LSTM({reference.states}){dense}"
         network += f" -> {reference.n_classes} classes"
         by_hand, built = reference.n_parameters_by_hand(), reference.n_parameters_built()
         extra = built - by_hand
-        print(f"{reference.shape!s:<20} {network:<44} {by_hand:>12,} {built:>12,} {extra:>9,}")
+        print(f"{reference.shape!s:<20} {network:<54} {by_hand:>12,} {built:>12,} {extra:>9,}")
     print("torch gives each gate of an LSTM a second bias: 4 x states more than Keras.")
 
 

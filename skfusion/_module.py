@@ -13,7 +13,7 @@ from torch import nn
 from skfusion._balance import BlockHeads
 from skfusion._batch import Batch, dummy_input
 from skfusion.blocks import BlockSpec
-from skfusion.encoders import Encoder
+from skfusion.encoders import Encoder, Policy
 from skfusion.exceptions import BlockError, add_note
 from skfusion.fusion import Concat, Fusion
 from skfusion.heads import Head, LinearHead
@@ -67,9 +67,9 @@ class ModulePlan:
     def only(self, name: str) -> ModulePlan:
         """Return the plan of block ``name`` alone: its encoder, without its policy, and a head."""
         recipe = self.encoders[name]
-        encoder = {name: getattr(recipe, "encoder", recipe)}
+        encoders = {name: recipe.encoder if isinstance(recipe, Policy) else recipe}
         specs = {name: self.specs[name]}
-        return ModulePlan(specs, encoder, Concat(), LinearHead(), self.n_outputs, self.dtype)
+        return ModulePlan(specs, encoders, Concat(), LinearHead(), self.n_outputs, self.dtype)
 
     def _encoder(self, name: str, pooled: bool) -> nn.Module:
         try:

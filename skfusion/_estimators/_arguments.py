@@ -9,7 +9,7 @@ import torch
 from sklearn.utils import check_random_state
 
 from skfusion._checks import check_choice, check_int, check_real
-from skfusion._training import Balance, pick_device
+from skfusion._training import Balance, Settings, pick_device
 from skfusion.blocks import Blocks
 from skfusion.exceptions import ParameterError
 
@@ -35,20 +35,20 @@ def check_arguments(estimator: Any) -> None:
         )
 
 
-def net_settings(estimator: Any, n_rows: int, patience: int | None) -> dict[str, Any]:
-    """Return what ``make_net`` takes besides plan, target and device."""
-    return {
-        "lr": estimator.lr,
-        "optimizer": estimator.optimizer,
-        "weight_decay": estimator.weight_decay,
-        "batch_size": _batch_size(estimator.batch_size, n_rows),
-        "max_epochs": estimator.max_epochs,
-        "patience": patience,
-        "balance": balance_of(estimator),
-        "verbose": estimator.verbose,
-        "callbacks": estimator.callbacks,
-        "net_params": estimator.net_params,
-    }
+def net_settings(estimator: Any, n_rows: int, patience: int | None) -> Settings:
+    """Return what the training takes from the arguments."""
+    return Settings(
+        lr=estimator.lr,
+        optimizer=estimator.optimizer,
+        weight_decay=estimator.weight_decay,
+        batch_size=_batch_size(estimator.batch_size, n_rows),
+        max_epochs=estimator.max_epochs,
+        patience=patience,
+        balance=balance_of(estimator),
+        verbose=estimator.verbose,
+        callbacks=estimator.callbacks,
+        net_params=estimator.net_params,
+    )
 
 
 def balance_of(estimator: Any) -> Balance:

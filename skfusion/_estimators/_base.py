@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.validation import check_consistent_length
 
 from skfusion._estimators._arguments import (
@@ -38,9 +38,7 @@ from skfusion.targets import Target
 __all__ = ["FusionEstimator"]
 
 
-class FusionEstimator(
-    FittedNetwork, ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEncoders
-):
+class FusionEstimator(FittedNetwork, ClassNamePrefixFeaturesOutMixin, NamedEncoders):
     """Base of ``FusionClassifier`` and ``FusionRegressor``; they add the target."""
 
     def __init__(
@@ -199,7 +197,7 @@ class FusionEstimator(
 
     def _new_net(self, plan: ModulePlan, device: str) -> Net:
         with seeded(self._seed):
-            return make_net(plan, self.target_, device=pick_device(device), **self._settings)
+            return make_net(plan, self.target_, self._settings, pick_device(device))
 
     def _train(
         self,

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skfusion._estimators._reading import (
@@ -22,7 +23,7 @@ from skfusion.targets import Target
 __all__ = ["FittedNetwork"]
 
 
-class FittedNetwork:
+class FittedNetwork(TransformerMixin):
     """Reads X like the X of the fit, and asks the network."""
 
     fusion: Any

@@ -1,7 +1,7 @@
 """Training and prediction: the only package that imports skorch."""
 
 from skfusion._training._keep import load_weights, pack_net
-from skfusion._training._make import make_net, pick_device, seeded
+from skfusion._training._make import Settings, make_net, pick_device, seeded
 from skfusion._training._net import Balance, Net
 from skfusion._training._rows import Rows
 
@@ -9,6 +9,7 @@ __all__ = [
     "Balance",
     "Net",
     "Rows",
+    "Settings",
     "load_weights",
     "make_net",
     "pack_net",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import torch
-from skorch.callbacks import Callback
 from torch import nn
 
 from skfusion._checks import check_choice
@@ -19,7 +19,7 @@ from skfusion._training._net import Balance, Net
 from skfusion._training._policies import Thaw
 from skfusion.targets import Target
 
-__all__ = ["make_net", "pick_device", "seeded"]
+__all__ = ["Settings", "make_net", "pick_device", "seeded"]
 
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 
@@ -37,80 +37,70 @@ class _TargetLoss(nn.Module):
         return self.target.loss(outputs, codes, weight)
 
 
-def make_net(
-    plan: ModulePlan,
-    target: Target,
-    *,
-    lr: float,
-    optimizer: Any,
-    weight_decay: float,
-    batch_size: int,
-    max_epochs: int,
-    patience: int | None,
-    balance: Balance,
-    device: str,
-    verbose: int,
-    callbacks: Any,
-    net_params: Mapping[str, Any] | None,
-) -> Net:
-    """Return an initialised net; ``patience`` epochs without gain stop it, None trains on."""
-    own: list[tuple[str, Callback]] = [("thaw", Thaw())]
-    if patience is not None:
-        own.append(("early_stopping", early_stopping(patience)))
-    if verbose:
-        own.append(("progress", ProgressBar()))
-    settings = {
-        "lr": lr,
-        "batch_size": batch_size,
-        "max_epochs": max_epochs,
-        "device": device,
-        "verbose": 0,
-        "train_split": None,
-        "callbacks__print_log": None,
-        **_optimizer_settings(optimizer, lr, weight_decay, device),
-        **(net_params or {}),
-    }
-    like_me = partial(
-        make_net,
-        target=target,
-        lr=lr,
-        optimizer=optimizer,
-        weight_decay=weight_decay,
-        batch_size=batch_size,
-        max_epochs=max_epochs,
-        patience=None,
-        balance=Balance(),
-        device=device,
-        verbose=0,
-        callbacks=None,
-        net_params=net_params,
-    )
+@dataclass(frozen=True)
+class Settings:
+    """What the user chose about training; see the arguments of the estimators."""
+
+    lr: float
+    optimizer: Any
+    weight_decay: float
+    batch_size: int
+    max_epochs: int
+    patience: int | None  # epochs without gain that stop the training; None trains on
+    balance: Balance
+    verbose: int
+    callbacks: Any
+    net_params: Mapping[str, Any] | None
+
+    def alone(self) -> Settings:
+        """Return the settings for training one encoder alone, in front of the fit proper."""
+        return replace(self, patience=None, balance=Balance(), verbose=0, callbacks=None)
+
+
+def make_net(plan: ModulePlan, target: Target, settings: Settings, device: str) -> Net:
+    """Return an initialised net."""
     net = Net(
         plan,
         _TargetLoss,
         criterion__target=target,
-        balance=balance,
-        like_me=like_me,
-        callbacks=[*own, *copy.deepcopy(list(callbacks or [])), ("forget", ForgetBatches())],
-        **settings,
+        balance=settings.balance,
+        like_me=partial(make_net, target=target, settings=settings.alone(), device=device),
+        callbacks=_callbacks(settings),
+        lr=settings.lr,
+        batch_size=settings.batch_size,
+        max_epochs=settings.max_epochs,
+        device=device,
+        verbose=0,
+        train_split=None,
+        callbacks__print_log=None,
+        **{**_optimizer_settings(settings, device), **(settings.net_params or {})},
     )
     return net.initialize()
 
 
-def _optimizer_settings(
-    optimizer: Any, lr: float, weight_decay: float, device: str
-) -> dict[str, Any]:
+def _callbacks(settings: Settings) -> list[Any]:
+    callbacks: list[Any] = [("thaw", Thaw())]
+    if settings.patience is not None:
+        callbacks.append(("early_stopping", early_stopping(settings.patience)))
+    if settings.verbose:
+        callbacks.append(("progress", ProgressBar()))
+    # Copies, since a callback keeps what it has seen; last the one that makes the others forget.
+    return [*callbacks, *copy.deepcopy(list(settings.callbacks or [])), ("forget", ForgetBatches())]
+
+
+def _optimizer_settings(settings: Settings, device: str) -> dict[str, Any]:
+    optimizer, decay = settings.optimizer, {"optimizer__weight_decay": settings.weight_decay}
     if isinstance(optimizer, type) and issubclass(optimizer, torch.optim.Optimizer):
-        return {"optimizer": optimizer, "optimizer__weight_decay": weight_decay}
-    settings = {
+        return {"optimizer": optimizer, **decay}
+    # Fused: one kernel for all parameters instead of one per parameter and operation.
+    chosen = {
         "optimizer": OPTIMIZERS[check_choice("optimizer", optimizer, OPTIMIZERS)],
-        "optimizer__weight_decay": weight_decay,
-        # One kernel for all parameters instead of one per parameter and operation.
         "optimizer__fused": torch.device(device).type in ("cpu", "cuda"),
+        **decay,
     }
     if optimizer == "sgd":
-        settings |= {"optimizer__momentum": 0.9, "optimizer__nesterov": True}
-    return settings
+        chosen |= {"optimizer__momentum": 0.9, "optimizer__nesterov": True}
+    return chosen
 
 
 def pick_device(device: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from skorch.callbacks import Callback
 
 from skfusion._module import FusionModule, ModulePlan
+from skfusion.encoders import Policy
 
 __all__ = ["Thaw", "parameter_groups", "to_pretrain"]
 
@@ -27,7 +28,7 @@ def parameter_groups(
     groups, own = [], set()
     for name, encoder in zip(module.names, module.encoders, strict=True):
         recipe = plan.encoders[name]
-        if not hasattr(recipe, "lr_scale"):
+        if not isinstance(recipe, Policy):
             continue
         decay = weight_decay if recipe.weight_decay is None else recipe.weight_decay
         parameters = list(encoder.parameters())
@@ -41,5 +42,8 @@ def parameter_groups(
 
 def to_pretrain(plan: ModulePlan) -> dict[str, int]:
     """Return the epochs of training alone, by block, for blocks whose policy asks for it."""
-    epochs = {name: getattr(recipe, "pretrain_epochs", 0) for name, recipe in plan.encoders.items()}
-    return {name: n_epochs for name, n_epochs in epochs.items() if n_epochs}
+    return {
+        name: recipe.pretrain_epochs
+        for name, recipe in plan.encoders.items()
+        if isinstance(recipe, Policy) and recipe.pretrain_epochs
+    }

@@ -166,9 +166,7 @@ class Blocks:
         base = rows if self._rows is None else self._rows[rows]
         return self._like(self._blocks, self._missing, base, len(rows))
 
-    def assign(
-        self, blocks: Mapping[str, Any], missing: Mapping[str, Any] | None = None
-    ) -> Blocks:
+    def assign(self, blocks: Mapping[str, Any], missing: Mapping[str, Any] | None = None) -> Blocks:
         """Return these blocks with others added or exchanged, and masks for them.
 
         Without a mask an exchanged block keeps its own.
@@ -184,7 +182,8 @@ class Blocks:
         masks = {name: mask for name in self._missing if (mask := self.missing(name)) is not None}
         kept = {name: self._parcel(name) for name in self._blocks if name not in blocks}
         names = dict.fromkeys([*self._blocks, *blocks])
-        return Blocks({name: ({**kept, **blocks})[name] for name in names}, {**masks, **(missing or {})})
+        merged = {**kept, **blocks}
+        return Blocks({name: merged[name] for name in names}, {**masks, **(missing or {})})
 
     def specs(self) -> dict[str, BlockSpec]:
         """Return the ``BlockSpec`` of each block."""

@@ -8,10 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skfusion.exceptions import BlockTypeError
 from skfusion.inputs._cells import ArrayStacker
@@ -53,6 +50,8 @@ _REPAIRS = {
 _RESERVED = frozenset(
     {
         "batch_size",
+        "block_dropout",
+        "block_loss_weight",
         "callbacks",
         "class_weight",
         "device",
@@ -60,10 +59,12 @@ _RESERVED = frozenset(
         "early_stopping",
         "encoders",
         "fusion",
+        "gradient_modulation",
         "head",
         "loss",
         "lr",
         "max_epochs",
+        "missing",
         "n_iter_no_change",
         "n_jobs",
         "net_params",
@@ -133,22 +134,35 @@ def _transformer_of(kind: str, table: Table, columns: Any) -> Any:
     }[kind]()
 
 
+# scikit-learn's transformers are imported where they are used: they bring half of it along, which
+# `import skfusion` need not wait for.
+
+
 def _numbers(plain: bool = True) -> Any:
+    from sklearn.impute import SimpleImputer
+    from sklearn.preprocessing import StandardScaler
+
     steps = (SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
     return make_pipeline(*steps) if plain else make_pipeline(PlainNumbers(), *steps)
 
 
 def _booleans() -> Any:
+    from sklearn.impute import SimpleImputer
+
     return make_pipeline(
         PlainNumbers(), SimpleImputer(strategy="most_frequent", keep_empty_features=True)
     )
 
 
 def _categories() -> Any:
+    from sklearn.preprocessing import OneHotEncoder
+
     return make_pipeline(PlainLabels(), OneHotEncoder(handle_unknown="ignore", dtype=np.float32))
 
 
 def _text() -> Any:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
     # Single characters and signs count as words: a column of them must not leave no vocabulary.
     return TfidfVectorizer(token_pattern=r"(?u)\w+|[^\w\s]+", dtype=np.float32)
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.fft import rfft
-from scipy.signal import get_window
 
 from skfusion.blocks import Ragged
 
@@ -62,6 +60,9 @@ def mel_power(waves: Ragged, filters: np.ndarray, n_fft: int, hop_length: int) -
     centred on sample ``t * hop_length``. The window is the periodic Hann window. A wave of no
     samples has no frames.
     """
+    from scipy.fft import rfft
+    from scipy.signal import get_window  # slow to import, and needed by few
+
     signal, starts, offsets = _frame_starts(waves, n_fft, hop_length)
     window = get_window("hann", n_fft)
     frames = np.lib.stride_tricks.sliding_window_view(signal, n_fft)

@@ -9,8 +9,6 @@ import warnings
 from typing import Any
 
 import numpy as np
-from scipy.io import wavfile
-from scipy.signal import resample_poly
 
 from skfusion.blocks import Ragged
 from skfusion.exceptions import BlockError, BlockTypeError
@@ -60,6 +58,8 @@ def _wave(cell: Any, sample_rate: int, where: str) -> np.ndarray:
 
 
 def _read_wav(cell: Any, sample_rate: int, where: str) -> np.ndarray:
+    from scipy.io import wavfile
+
     where = f"{where}, {describe_cell(cell)}"
     try:
         with warnings.catch_warnings():
@@ -79,6 +79,8 @@ def _read_wav(cell: Any, sample_rate: int, where: str) -> np.ndarray:
 def _resample(wave: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
     if rate == sample_rate or not len(wave):
         return wave
+    from scipy.signal import resample_poly  # slow to import, and needed by few
+
     common = math.gcd(rate, sample_rate)
     return resample_poly(wave, sample_rate // common, rate // common)
 

@@ -7,8 +7,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from skfusion import Blocks, FusionClassifier
-from skfusion.encoders import MLP
-from skfusion.encoders.policy import Policy
+from skfusion.encoders import MLP, Policy
 from skfusion.exceptions import ParameterError
 
 

@@ -31,9 +31,7 @@ NAMES = list(WIDTHS)
 N_ROWS = 6
 WIDTH = 8
 EVERYTHING = np.ones((N_ROWS, 3), bool)
-PRESENT = np.array(
-    [[1, 1, 1], [0, 1, 1], [1, 0, 1], [1, 1, 0], [0, 0, 1], [0, 0, 0]], dtype=bool
-)
+PRESENT = np.array([[1, 1, 1], [0, 1, 1], [1, 0, 1], [1, 1, 0], [0, 0, 1], [0, 0, 0]], dtype=bool)
 # In a row without any block, the stand-ins count.
 COUNTING = PRESENT | ~PRESENT.any(1, keepdims=True)
 
@@ -96,7 +94,10 @@ def projected(projections, encoded):
 
 def over_blocks(blocks, count, rule):
     """Apply ``rule`` to the blocks that count, row by row."""
-    rows = [np.stack([b[row] for b, c in zip(blocks, count[row], strict=True) if c]) for row in range(N_ROWS)]
+    rows = [
+        np.stack([b[row] for b, c in zip(blocks, count[row], strict=True) if c])
+        for row in range(N_ROWS)
+    ]
     return np.stack([rule(row) for row in rows])
 
 
@@ -149,7 +150,9 @@ def test_gated_of_two_blocks_has_the_tied_gates_of_the_paper():
     widths = {"words": 3, "photo": 4}
     module, encoded = module_of(Gated(WIDTH), widths), vectors(widths)
     x_v, x_t = encoded["words"], encoded["photo"]
-    h_v, h_t = (np.tanh(linear(one, x)) for one, x in zip(module.projections.maps, (x_v, x_t), strict=True))
+    h_v, h_t = (
+        np.tanh(linear(one, x)) for one, x in zip(module.projections.maps, (x_v, x_t), strict=True)
+    )
     weight, bias = module.gates.weight.detach().numpy(), module.gates.bias.detach().numpy()
     difference = weight[:WIDTH] - weight[WIDTH:], bias[:WIDTH] - bias[WIDTH:]
     z = expit(np.concatenate([x_v, x_t], axis=1) @ difference[0].T + difference[1])
@@ -415,7 +418,9 @@ def test_cross_attention(present, count):
         blocks, fused = token_row(module, values, masks, row), []
         for i, (x, own) in enumerate(blocks):
             others = [j for j in range(3) if j != i]
-            context = np.concatenate([module.nothing.detach().numpy()[0], *[blocks[j][0] for j in others]])
+            context = np.concatenate(
+                [module.nothing.detach().numpy()[0], *[blocks[j][0] for j in others]]
+            )
             mask = np.concatenate([[True], *[blocks[j][1] & count[row, j] for j in others]])
             for layer in module.stacks[i]:
                 x = transformer_layer(layer, x, context, mask)
@@ -481,7 +486,7 @@ def test_weights_of_the_token_transformer(present, count):
 
 
 def test_weights_of_cross_attention_follow_what_is_looked_at():
-    """With equal scores a block receives by its number of tokens; `nothing` is one in each context."""
+    """With equal scores a block receives by its number of tokens; `nothing` counts as one."""
     module = module_of(CrossAttention(WIDTH, n_heads=1))
     values, masks = tokens()
     with torch.no_grad():

@@ -227,7 +227,6 @@ def test_recipes_clone(recipe):
     assert repr(clone(recipe)) == repr(recipe)
 
 
-
 # Rows that lack blocks
 
 

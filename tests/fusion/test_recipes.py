@@ -27,10 +27,24 @@ from skfusion.fusion import (
     resolve_fusion,
 )
 
-ALIASES = (
-    "concat sum mean max product gated low_rank tensor bilinear film cross_attention "
-    "token_transformer bottleneck experts early late"
-).split()
+ALIASES = [
+    "concat",
+    "sum",
+    "mean",
+    "max",
+    "product",
+    "gated",
+    "low_rank",
+    "tensor",
+    "bilinear",
+    "film",
+    "cross_attention",
+    "token_transformer",
+    "bottleneck",
+    "experts",
+    "early",
+    "late",
+]
 TWO = {"text": 5, "photo": 4}
 
 
@@ -97,7 +111,10 @@ def test_late_decides_for_several_classes_and_for_values(combine):
         (Gated(per_number="yes"), "per_number must be one of True, False"),
         (Tensor(block_width="large"), 'Or leave it to block_width="auto"'),
         (TokenTransformer(tokens="some"), "tokens must be one of 'one', 'all'"),
-        (TokenTransformer(width=30), "multiple of n_heads. Got width=30 and n_heads=4. Use width=32"),
+        (
+            TokenTransformer(width=30),
+            "multiple of n_heads. Got width=30 and n_heads=4. Use width=32",
+        ),
         (CrossAttention(dropout=2), "dropout must be a number between 0 and 1"),
         (Bottleneck(n_layers=1), "n_layers must be an int >= 2"),
         (MixtureOfExperts(top_k=0), "Use top_k=None for all experts"),
@@ -112,7 +129,9 @@ def test_a_wrong_argument_is_named(recipe, message):
 
 
 def test_film_names_a_block_that_exists():
-    with pytest.raises(BlockError, match="names a block 'fotos'.*'text', 'photo'. Did you mean 'ph"):
+    with pytest.raises(
+        BlockError, match="names a block 'fotos'.*'text', 'photo'. Did you mean 'ph"
+    ):
         FiLM(by="fotos").build(TWO)
 
 
@@ -181,7 +200,7 @@ def test_load_balance_is_left_only_by_training():
 
 
 def test_early_joins_the_inputs():
-    """Classes that only the product of two blocks tells: one network on the joined inputs learns it."""
+    """One network on the joined inputs learns what only the product of two blocks tells."""
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(300, 1)), rng.normal(size=(300, 1))
     y = (a * b > 0).ravel()
