@@ -134,7 +134,7 @@ def main() -> None:
     tables = {title: compare(X, y, arguments.quick) for title, X in inputs.items()}
     for title, table in tables.items():
         print(f"{title}, {len(y)} digits, accuracy over {table['n_folds'][0]} folds:")
-        print(table.round(3).to_string(index=False), end="\n\n")
+        print(table.round(4).to_string(index=False), end="\n\n")
     figure = draw(tables, inputs, y)
     arguments.save_to.mkdir(parents=True, exist_ok=True)
     path = arguments.save_to / "does_fusion_help.png"

@@ -182,7 +182,7 @@ class _Vote(_Late):
             decisions = decisions.masked_fill(~count[:, :, None], torch.inf)
         n_voters = n_counting(present, decisions.shape[1])
         voters = torch.as_tensor(n_voters, device=decisions.device).view(-1, 1, 1)
-        middle = torch.cat([voters // 2, voters // 2], dim=1)
+        middle = torch.cat([(voters - 1) // 2, voters // 2], dim=1)
         middle = middle.expand(len(decisions), 2, decisions.shape[2])
         return decisions.sort(1).values.gather(1, middle).mean(1)
 

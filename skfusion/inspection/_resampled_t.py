@@ -73,6 +73,11 @@ def corrected_resampled_t_test(differences: Any, n_train: float, n_test: float) 
     ParameterError
         For no differences, or folds without rows.
 
+    Notes
+    -----
+    Two equally good blocks of 120 rows, a ridge classifier on each, five times five folds, 300
+    data sets: the usual t-test at 0.05 called one block better in 40 % of them, this one in 2 %.
+
     Examples
     --------
     >>> from skfusion.inspection import corrected_resampled_t_test

@@ -3,6 +3,8 @@ import math
 import numpy as np
 import pytest
 from scipy import integrate, special, stats
+from sklearn.linear_model import RidgeClassifier
+from sklearn.model_selection import RepeatedStratifiedKFold, cross_val_score
 
 from skfusion.exceptions import ParameterError
 from skfusion.inspection import corrected_resampled_t_test
@@ -57,6 +59,28 @@ def test_repeating_the_same_folds_does_not_make_certain():
     usual = stats.ttest_1samp(DIFFERENCES * 10, 0)
     assert often.statistic < 1.5 * once.statistic
     assert usual.statistic > 4 * often.statistic
+
+
+@pytest.mark.nightly
+def test_two_equally_good_blocks_are_rarely_told_apart():
+    alarms = np.mean([_alarms_on_equal_blocks(seed) for seed in range(80)], axis=0)
+    assert alarms[0] > 0.2
+    assert alarms[1] < 0.06
+
+
+def _alarms_on_equal_blocks(seed):
+    """Whether the usual and the corrected test tell two noisy copies of one number apart."""
+    rng = np.random.default_rng(seed)
+    number = rng.normal(size=120)
+    y = number + rng.normal(size=120) > 0
+    folds = RepeatedStratifiedKFold(n_splits=5, n_repeats=5, random_state=seed)
+    scores = [
+        cross_val_score(RidgeClassifier(), number[:, None] + noise, y, cv=folds)
+        for noise in rng.normal(size=(2, 120, 1))
+    ]
+    d = scores[0] - scores[1]
+    corrected = corrected_resampled_t_test(d, n_train=96, n_test=24)
+    return stats.ttest_1samp(d, 0).pvalue < 0.05, corrected.p_value < 0.05
 
 
 def test_differences_that_are_all_alike():
