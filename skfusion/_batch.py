@@ -134,7 +134,7 @@ def _input(block: Any, dtype: torch.dtype, device: torch.device) -> Any:
         form = "tokens" if values.ndim == 2 and values.dtype.kind in "iu" else "ragged"
         kind = _input_dtype(form, values.dtype, dtype)
         return Padded(_tensor(values, kind, device), torch.from_numpy(mask).to(device))
-    block = np.asarray(block)
+    block = np.asarray(block[:])  # a lazy block is read here
     return _tensor(block, _input_dtype("dense", block.dtype, dtype), device)
 
 
