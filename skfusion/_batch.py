@@ -125,9 +125,9 @@ def _either(missing: np.ndarray | None, dropped: np.ndarray | None) -> np.ndarra
 def _input(block: Any, dtype: torch.dtype, device: torch.device) -> Any:
     if issparse(block):
         return SparseRows(
-            torch.from_numpy(block.indptr).to(device),
-            torch.from_numpy(block.indices).to(device),
-            torch.from_numpy(block.data).to(device, dtype),
+            _tensor(block.indptr, None, device),
+            _tensor(block.indices, None, device),
+            _tensor(block.data, dtype, device),
         )
     if isinstance(block, Ragged):
         values, mask = block.pad()
@@ -145,7 +145,8 @@ def _input_dtype(form: str, given: np.dtype, dtype: torch.dtype) -> torch.dtype:
     return torch.uint8 if given == np.uint8 and form != "vector" else dtype
 
 
-def _tensor(array: np.ndarray, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+def _tensor(array: np.ndarray, dtype: torch.dtype | None, device: torch.device) -> torch.Tensor:
+    """Return the array as a tensor; a copy only where torch cannot share its memory."""
     if not array.flags.writeable or any(stride < 0 for stride in array.strides):
         array = array.copy()
     return torch.from_numpy(array).to(device, dtype)
