@@ -35,7 +35,7 @@ def check_arguments(estimator: Any) -> None:
         )
 
 
-def net_settings(estimator: Any, n_rows: int, patience: int | None) -> Settings:
+def net_settings(estimator: Any, n_rows: int) -> Settings:
     """Return what the training takes from the arguments."""
     return Settings(
         lr=estimator.lr,
@@ -43,7 +43,7 @@ def net_settings(estimator: Any, n_rows: int, patience: int | None) -> Settings:
         weight_decay=estimator.weight_decay,
         batch_size=_batch_size(estimator.batch_size, n_rows),
         max_epochs=estimator.max_epochs,
-        patience=patience,
+        patience=estimator.n_iter_no_change,
         balance=balance_of(estimator),
         verbose=estimator.verbose,
         callbacks=estimator.callbacks,

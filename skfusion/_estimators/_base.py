@@ -141,7 +141,7 @@ class FusionEstimator(FittedNetwork, ClassNamePrefixFeaturesOutMixin, NamedEncod
         blocks, y, weight = self._weigh(blocks, y, sample_weight)
         stops = holds_out(self.early_stopping, len(blocks))
         if not going_on:
-            self._prepare(blocks, y, weight, patience=self.n_iter_no_change if stops else None)
+            self._prepare(blocks, y, weight)
         self._train(blocks, y, weight, self.max_epochs, stops, undo=going_on)
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> None:
@@ -151,7 +151,7 @@ class FusionEstimator(FittedNetwork, ClassNamePrefixFeaturesOutMixin, NamedEncod
         blocks = self._read(X, y, going_on)
         blocks, y, weight = self._weigh(blocks, y, sample_weight)
         if not going_on:
-            self._prepare(blocks, y, weight, patience=None, classes=classes)
+            self._prepare(blocks, y, weight, classes)
         self._train(blocks, y, weight, n_epochs=1, stops=False, undo=going_on)
 
     def _read(self, X: Any, y: Any, going_on: bool) -> Blocks:
@@ -173,7 +173,6 @@ class FusionEstimator(FittedNetwork, ClassNamePrefixFeaturesOutMixin, NamedEncod
         blocks: Blocks,
         y: Any,
         weight: np.ndarray | None,
-        patience: int | None,
         classes: Any = None,
     ) -> None:
         """Learn target and specs, choose the parts, build the net."""
@@ -191,7 +190,7 @@ class FusionEstimator(FittedNetwork, ClassNamePrefixFeaturesOutMixin, NamedEncod
             block_heads=balance_of(self).needs_heads,
         )
         self._seed = draw_seed(self.random_state)
-        self._settings = net_settings(self, len(blocks), patience)
+        self._settings = net_settings(self, len(blocks))
         self.net_ = self._new_net(plan, self.device)
         self._n_features_out = self.net_.module_.width
 
@@ -216,6 +215,9 @@ class FusionEstimator(FittedNetwork, ClassNamePrefixFeaturesOutMixin, NamedEncod
             share, strata = self.validation_fraction, self._strata(y)
             chosen, held_out = split_rows(strata, len(rows), share, self._seed)
             train, valid = rows[chosen], rows[held_out]
+        if undo:
+            self._settings = net_settings(self, len(blocks))
+            self.net_.follow(self.lr, self._settings.batch_size)
         with seeded(self._seed + 1 + len(self.net_.history)):
             self.net_.train(train, valid, n_epochs, undo=undo)
         self.history_ = self.net_.epochs()

@@ -7,7 +7,7 @@ from typing import Any
 from skorch.callbacks import Callback, EarlyStopping, PassthroughScoring
 from tqdm.auto import tqdm
 
-__all__ = ["ForgetBatches", "ProgressBar", "early_stopping", "listens"]
+__all__ = ["ForgetBatches", "ProgressBar", "StopEarly", "early_stopping", "listens"]
 
 
 class ForgetBatches(Callback):
@@ -34,8 +34,21 @@ class ProgressBar(Callback):
         self.bar_.close()
 
 
+class StopEarly(EarlyStopping):
+    """Early stopping that rests while no row is held out, as in ``partial_fit``."""
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        if "valid_loss" in net.history[-1]:
+            super().on_epoch_end(net, **kwargs)
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        if self.best_model_weights_ is not None:
+            super().on_train_end(net, **kwargs)
+
+
 def early_stopping(patience: int) -> EarlyStopping:
-    return EarlyStopping(monitor="valid_loss", patience=patience, load_best=True, sink=_silent)
+    """Return what stops after ``patience`` epochs without gain, and restores the best weights."""
+    return StopEarly(monitor="valid_loss", patience=patience, load_best=True, sink=_silent)
 
 
 def _silent(*message: Any) -> None:

@@ -120,6 +120,16 @@ class Net(NeuralNet):
         self._check_loss(loss, "validation")
         return {"loss": loss, "y_pred": outputs}
 
+    def _check_weights(self) -> None:
+        """The last step is followed by no loss that would tell."""
+        for name, weight in self.module_.named_parameters():
+            if not torch.isfinite(weight.sum()) and not torch.isfinite(weight).all():
+                raise NonFiniteLossError(
+                    f"the weights {name!r} became NaN or infinite in epoch {len(self.history)}. "
+                    f"Lower lr (it is {self.lr:g}) or scale the inputs and targets. "
+                    "The estimator is as it was before."
+                )
+
     def _check_loss(self, loss: torch.Tensor, which: str) -> None:
         if not math.isfinite(value := loss.item()):
             raise NonFiniteLossError(
@@ -136,6 +146,15 @@ class Net(NeuralNet):
                 self._pretrain(rows)
             parts = [part and self._encode_frozen(part) for part in (rows, held_out)]
             self.partial_fit(tuple(parts))
+            self._check_weights()
+
+    def follow(self, lr: float, batch_size: int) -> None:
+        """Go on with another learning rate, in the proportions of the encoders' policies."""
+        groups, factor = self.optimizer_.param_groups, lr / self.lr if self.lr else 1.0
+        rates = [group["lr"] * factor for group in groups]
+        self.set_params(lr=lr, batch_size=batch_size)
+        for group, rate in zip(groups, rates, strict=True):
+            group["lr"] = rate
 
     def _pretrain(self, rows: Rows) -> None:
         """Train the encoders alone whose policy asks for it, each with a linear head of its own."""

@@ -10,7 +10,8 @@ from skorch.callbacks import Callback, GradientNormClipping, LRScheduler
 from torch.optim.lr_scheduler import StepLR
 
 from skfusion import Blocks, FusionClassifier, FusionRegressor
-from skfusion.encoders import MLP
+from skfusion.encoders import MLP, Policy
+from skfusion.exceptions import NonFiniteLossError
 
 
 class Recorder(Callback):
@@ -371,3 +372,19 @@ def test_a_bar_is_shown_only_if_asked_for(noise, capsys):
     assert "2/2" in shown
     assert "train_loss=" in shown
     assert "valid_loss=" in shown
+
+
+def test_weights_that_the_last_step_spoils_are_an_error():
+    X, y = np.eye(8), np.arange(8) % 2
+    model = FusionClassifier(max_epochs=1, optimizer="sgd", lr=1e308)
+    with pytest.raises(NonFiniteLossError, match="the weights .* became NaN or infinite"):
+        model.fit(X, y)
+    assert not hasattr(model, "net_")
+
+
+def test_a_new_rate_keeps_the_proportions_of_policies():
+    X, y = Blocks({"a": np.eye(8), "b": np.eye(8)}), np.arange(8) % 2
+    model = FusionClassifier({"a": Policy(MLP(4), lr_scale=0.1)}, max_epochs=1, warm_start=True)
+    model.fit(X, y).set_params(lr=0.5).fit(X, y)
+    rates = [group["lr"] for group in model.net_.optimizer_.param_groups]
+    np.testing.assert_allclose(rates, [0.5, 0.05])
