@@ -130,7 +130,9 @@ def omniglot(folder: Path) -> Job:
 
 
 def vader(folder: Path) -> Job:
-    parts = [pd.read_csv(folder / f"vader_gt/{n}.csv.gz") for n in ("amazonReviewSnippets", "tweets")]
+    parts = [
+        pd.read_csv(folder / f"vader_gt/{n}.csv.gz") for n in ("amazonReviewSnippets", "tweets")
+    ]
     table = pd.concat(parts, ignore_index=True)
     words = TfidfVectorizer(sublinear_tf=True, min_df=2, ngram_range=(1, 2))
     letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), min_df=3, sublinear_tf=True)

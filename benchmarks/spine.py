@@ -6,8 +6,6 @@ Run ``python -m benchmarks.spine``. One thread; CPU seconds, the least of severa
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -22,14 +20,11 @@ from torch.nn import functional as F
 from benchmarks._measure import header, ratio, report
 from skfusion import Blocks, FusionClassifier
 from skfusion._training import Rows
-from skfusion.encoders import MLP, SparseLinear
 
 
 def dense_rows(n: int, n_columns: int, n_blocks: int = 1) -> tuple[Blocks, np.ndarray]:
     rng = np.random.default_rng(0)
-    blocks = {
-        f"b{i}": rng.normal(size=(n, n_columns)).astype(np.float32) for i in range(n_blocks)
-    }
+    blocks = {f"b{i}": rng.normal(size=(n, n_columns)).astype(np.float32) for i in range(n_blocks)}
     y = (blocks["b0"][:, 0] > 0).astype(int)
     return Blocks(blocks), y
 
@@ -55,18 +50,25 @@ class HandWritten(nn.Module):
     def __init__(self, widths_in: list[int], sparse: bool = False) -> None:
         super().__init__()
         self.branches = nn.ModuleList(
-            nn.EmbeddingBag(w, 64, mode="sum", include_last_offset=True) if sparse else nn.Linear(w, 64)
+            nn.EmbeddingBag(w, 64, mode="sum", include_last_offset=True)
+            if sparse
+            else nn.Linear(w, 64)
             for w in widths_in
         )
         self.head = nn.Linear(64 * len(widths_in), 1)
 
     def forward(self, *inputs: Any) -> torch.Tensor:
-        encoded = [torch.relu(b(*x) if isinstance(x, tuple) else b(x)) for b, x in zip(self.branches, inputs)]
+        encoded = []
+        for branch, x in zip(self.branches, inputs, strict=True):
+            encoded.append(torch.relu(branch(*x) if isinstance(x, tuple) else branch(x)))
         return self.head(encoded[0] if len(encoded) == 1 else torch.cat(encoded, 1))[:, 0]
 
 
 def hand_epoch(
-    module: nn.Module, cut: Callable[[torch.Tensor], tuple[Any, ...]], y: np.ndarray, batch_size: int
+    module: nn.Module,
+    cut: Callable[[torch.Tensor], tuple[Any, ...]],
+    y: np.ndarray,
+    batch_size: int,
 ) -> Callable[[], float]:
     """Return one epoch as one would write it: shuffle, slice, step, keep the mean loss."""
     targets = torch.from_numpy(y.astype(np.float32))
@@ -95,7 +97,7 @@ def bench_dense() -> None:
     tensor = torch.from_numpy(X["b0"])
     for batch_size in (64, 256, 1024):
         epoch = hand_epoch(HandWritten([200]), lambda rows: (tensor[rows],), y, batch_size)
-        measured = ratio(our_epoch(fitted(X, y, batch_size), X, y), epoch, repeats=5)
+        measured = ratio(our_epoch(fitted(X, y, batch_size), X, y), epoch, repeats=15)
         report(f"epoch, 50,000 x 200, batch {batch_size}", measured, "<= 1.05")
 
 
@@ -103,9 +105,9 @@ def bench_four_blocks() -> None:
     X, y = dense_rows(20_000, 100, n_blocks=4)
     tensors = [torch.from_numpy(X[name]) for name in X.names]
     for batch_size in (64, 256):
-        cut = lambda rows: tuple(tensor[rows] for tensor in tensors)  # noqa: E731
+        cut = lambda rows: tuple(tensor[rows] for tensor in tensors)
         epoch = hand_epoch(HandWritten([100] * 4), cut, y, batch_size)
-        measured = ratio(our_epoch(fitted(X, y, batch_size), X, y), epoch, repeats=5)
+        measured = ratio(our_epoch(fitted(X, y, batch_size), X, y), epoch, repeats=15)
         report(f"epoch, four blocks of 20,000 x 100, batch {batch_size}", measured, "<= 1.08")
 
 
@@ -157,7 +159,9 @@ def bench_predict() -> None:
     report("predict 10,000 x 200, Blocks", ratio(lambda: model.predict(X), by_hand, 20), "<= 1.05")
     array = X["b0"]
     plain = FusionClassifier(max_epochs=1).fit(array[:600], y[:600])
-    report("predict 10,000 x 200, array", ratio(lambda: plain.predict(array), by_hand, 20), "<= 1.05")
+    report(
+        "predict 10,000 x 200, array", ratio(lambda: plain.predict(array), by_hand, 20), "<= 1.05"
+    )
     one_row, one = tensor[:1], array[:1]
     peer = MLPClassifier((64,), max_iter=1).fit(array[:600], y[:600])
 
@@ -167,7 +171,7 @@ def bench_predict() -> None:
                 module(one_row)
 
     def repeated(predict: Callable[[Any], Any], row: Any) -> Callable[[], None]:
-        return lambda: [predict(row) for _ in range(200)]  # type: ignore[func-returns-value]
+        return lambda: [predict(row) for _ in range(200)]
 
     report("predict one row 200 times, Blocks", ratio(repeated(model.predict, X[:1]), bare), "<= 4")
     report("predict one row 200 times, array", ratio(repeated(plain.predict, one), bare), "<= 4")

@@ -135,8 +135,12 @@ def draw_digits(axis: plt.Axes, X: Blocks, y: np.ndarray, predicted: pd.DataFram
 
 
 def main() -> None:
-    source = "Optical recognition of handwritten digits (Alpaydin and Kaynak, 1998), in scikit-learn"
-    job = start("image_table", "Digit from an image (left half) and a table (right half)", source=source)
+    source = (
+        "Optical recognition of handwritten digits (Alpaydin and Kaynak, 1998), in scikit-learn"
+    )
+    job = start(
+        "image_table", "Digit from an image (left half) and a table (right half)", source=source
+    )
     X, y = load(job.quick)
     print(X, end="\n\n")
     models, folds = make_models(job.quick), make_folds(job.quick)

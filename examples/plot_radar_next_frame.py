@@ -19,21 +19,12 @@ earlier frames of both storms and forecast later ones. Score is the R2 of the ch
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 from _jobs import (
-    REFERENCE,
-    best,
-    compare,
-    conclude,
-    draw_bars,
-    finish,
-    new_figure,
-    print_table,
     select,
-    start,
-    verdict,
 )
 from scipy.ndimage import uniform_filter
 from sklearn.base import BaseEstimator, RegressorMixin
@@ -160,6 +151,9 @@ def make_folds(places: pd.DataFrame, quick: bool) -> list[tuple[np.ndarray, np.n
     moment = places["moment"].to_numpy()
     cuts = [22, 29, 37] if quick else [17, 22, 27, 32, 37]
     return [
-        (np.flatnonzero(moment + AHEAD <= begin), np.flatnonzero((moment >= begin) & (moment < end)))
-        for begin, end in zip(cuts[:-1], cuts[1:], strict=True)
+        (
+            np.flatnonzero(moment + AHEAD <= begin),
+            np.flatnonzero((moment >= begin) & (moment < end)),
+        )
+        for begin, end in pairwise(cuts)
     ]

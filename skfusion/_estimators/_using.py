@@ -17,7 +17,7 @@ from skfusion._estimators._reading import (
 )
 from skfusion._training import Net
 from skfusion.blocks import Blocks
-from skfusion.exceptions import ParameterError
+from skfusion.exceptions import NonFiniteLossError, ParameterError
 from skfusion.targets import Target
 
 __all__ = ["FittedNetwork"]
@@ -45,6 +45,13 @@ class FittedNetwork(TransformerMixin):
         """Return the outputs of the network; those of the prior for rows without any block."""
         blocks = self._read_to_predict(X)
         outputs = self.net_.outputs(blocks, check_finite)
+        if not np.isfinite(outputs).all():
+            row = int(np.isfinite(outputs).all(axis=1).argmin())
+            raise NonFiniteLossError(
+                f"the network's output is not finite in row {row}: "
+                "its weights have grown out of bounds. Fit again with a lower lr, or scale inputs "
+                "and targets."
+            )
         without = rows_without_blocks(blocks) if self.missing == "allow" else None
         if without is not None:
             outputs[without] = self._prior

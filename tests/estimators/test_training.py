@@ -375,11 +375,18 @@ def test_a_bar_is_shown_only_if_asked_for(noise, capsys):
 
 
 def test_weights_that_the_last_step_spoils_are_an_error():
-    X, y = np.eye(8), np.arange(8) % 2
+    X, y = np.eye(8) * 1e6, np.arange(8) % 2
     model = FusionClassifier(max_epochs=1, optimizer="sgd", lr=1e308)
     with pytest.raises(NonFiniteLossError, match="the weights .* became NaN or infinite"):
         model.fit(X, y)
     assert not hasattr(model, "net_")
+
+
+def test_weights_that_grew_out_of_bounds_are_an_error_when_predicting():
+    X, y = np.eye(8), np.arange(8) % 2
+    model = FusionClassifier(max_epochs=1, optimizer="sgd", lr=1e308).fit(X, y)
+    with pytest.raises(NonFiniteLossError, match="output is not finite in row 0.*lower lr"):
+        model.predict_proba(X)
 
 
 def test_a_new_rate_keeps_the_proportions_of_policies():
