@@ -104,8 +104,11 @@ def bench_dense() -> None:
 def bench_four_blocks() -> None:
     X, y = dense_rows(20_000, 100, n_blocks=4)
     tensors = [torch.from_numpy(X[name]) for name in X.names]
+
+    def cut(rows: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return tuple(tensor[rows] for tensor in tensors)
+
     for batch_size in (64, 256):
-        cut = lambda rows: tuple(tensor[rows] for tensor in tensors)
         epoch = hand_epoch(HandWritten([100] * 4), cut, y, batch_size)
         measured = ratio(our_epoch(fitted(X, y, batch_size), X, y), epoch, repeats=15)
         report(f"epoch, four blocks of 20,000 x 100, batch {batch_size}", measured, "<= 1.08")
