@@ -53,10 +53,11 @@ class SparseLinear(Encoder):
 
     def build(self, spec: BlockSpec, pooled: bool = True) -> nn.Module:
         self.check(spec)
+        dropout = check_real("dropout", self.dropout, 0, 1)
         return nn.Sequential(
             _SparseLinear(spec.shape[0] or 0, check_int("width", self.width)),
             activation(self.activation),
-            nn.Dropout(check_real("dropout", self.dropout, 0, 1)),
+            *([nn.Dropout(dropout)] if dropout else []),
         )
 
 
