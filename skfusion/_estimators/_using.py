@@ -49,8 +49,8 @@ class FittedNetwork(TransformerMixin):
             row = int(np.isfinite(outputs).all(axis=1).argmin())
             raise NonFiniteLossError(
                 f"the network's output is not finite in row {row}: "
-                "its weights have grown out of bounds. Fit again with a lower lr, or scale inputs "
-                "and targets."
+                "inputs or weights are too large for its precision. Scale the inputs, or fit again "
+                "with a lower lr."
             )
         without = rows_without_blocks(blocks) if self.missing == "allow" else None
         if without is not None:
