@@ -74,7 +74,8 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
     verbose : int, default=0
         1 shows a bar with the losses and the time left.
     callbacks : list of skorch callbacks, default=None
-        Called while training; each fit works on copies.
+        Called while training; each fit works on copies. Those that predict on skorch's own data
+        sets (``EpochScoring``, ``BatchScoring``) do not apply: ``history_`` has the losses.
     net_params : dict, default=None
         Further arguments of ``skorch.NeuralNet``, such as ``{"optimizer__betas": (0.8, 0.99)}`` or
         ``{"compile": True}``.

@@ -1,6 +1,7 @@
 """Parameters by name, down to those of the encoders."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
@@ -144,3 +145,13 @@ def test_an_encoder_serves_two_estimators(table, y):
     before = one.predict_proba(table)
     FusionClassifier({"X": shared}, max_epochs=5, random_state=1).fit(table[:, :2], y)
     np.testing.assert_array_equal(one.predict_proba(table), before)
+
+
+@pytest.mark.parametrize("estimator", [FusionClassifier(), FusionRegressor()])
+def test_columns_called_like_an_argument_become_blocks_of_another_name(estimator):
+    arguments = [*estimator.get_params(), "text"]
+    words = [f"note number {i} of quite some words" for i in range(12)]
+    frame = pd.DataFrame({name: words for name in arguments})
+    blocks = BlockUnion().fit_transform(frame)
+    assert "text" in blocks
+    assert not set(blocks.names) & set(estimator.get_params())
