@@ -151,7 +151,7 @@ def test_an_encoder_serves_two_estimators(table, y):
 def test_columns_called_like_an_argument_become_blocks_of_another_name(estimator):
     arguments = [*estimator.get_params(), "text"]
     words = [f"note number {i} of quite some words" for i in range(12)]
-    frame = pd.DataFrame({name: words for name in arguments})
+    frame = pd.DataFrame(dict.fromkeys(arguments, words))
     blocks = BlockUnion().fit_transform(frame)
     assert "text" in blocks
     assert not set(blocks.names) & set(estimator.get_params())
