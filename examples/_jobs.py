@@ -165,7 +165,9 @@ def compare(
     fused = [list(variants)[-1]] if fused is None else fused
     rows = {}
     for label, model in variants.items():
-        found = cross_validate(model, X, y, cv=folds, scoring=scoring, n_jobs=n_jobs)
+        found = cross_validate(
+            model, X, y, cv=folds, scoring=scoring, n_jobs=n_jobs, error_score="raise"
+        )
         kind = REFERENCE if label in reference else FUSED if label in fused else ALONE
         rows[label] = _row(kind, found["test_score"], found["fit_time"])
     table = pd.DataFrame(rows.values(), index=pd.Index(rows, name="variant"))
@@ -208,7 +210,7 @@ def conclude(table: pd.DataFrame) -> str:
     means = table["mean"]
     return (
         f"In {table.attrs['metric']} {fused!r} reaches {means[fused]:.3f} and the best block "
-        f"alone, {alone!r}, {means[alone]:.3f}: fused is {verdict(table, fused, alone)}."
+        f"alone, {alone!r}, {means[alone]:.3f}: the fused is {verdict(table, fused, alone)}."
     )
 
 
@@ -216,13 +218,16 @@ def verdict(table: pd.DataFrame, one: str, other: str) -> str:
     """Return how variant ``one`` does against ``other``, in pairs of the same fold."""
     gains = scores_of(table, one) - scores_of(table, other)
     mean, spread = gains.mean(), gains.std()
-    count = f"ahead in {(gains > 0).sum()} of {len(gains)} folds"
-    size = f"{mean:+.3f} with a spread of {spread:.3f} over the folds, {count}"
     if len(gains) == 1:
-        return f"{'better' if mean > 0 else 'no better'}, by {mean:+.3f} on a single split"
-    if abs(mean) <= spread or len(set(np.sign(gains))) > 1:
-        return f"not clearly different ({size})"
-    return f"clearly {'better' if mean > 0 else 'worse'} ({size})"
+        return f"{_direction(mean)} by {abs(mean):.3f}, on a single split"
+    size = f"{mean:+.3f}, spread {spread:.3f}, ahead in {(gains > 0).sum()} of {len(gains)} folds"
+    if abs(mean) <= spread:
+        return f"not apart by more than the spread over the folds ({size})"
+    return f"{_direction(mean)} by more than the spread over the folds ({size})"
+
+
+def _direction(difference: float) -> str:
+    return "better" if difference > 0 else "worse"
 
 
 def draw_bars(axis: plt.Axes, table: pd.DataFrame, title: str = "") -> None:

@@ -96,7 +96,7 @@ def main() -> None:
     X, y = load(job)
     print(X, end="\n\n")
     folds = make_folds(job.quick)
-    scores = compare(make_models(job.quick), X, y, folds, "accuracy")
+    scores = compare(make_models(job.quick), X, y, folds, "accuracy", n_jobs=job.n_jobs)
     print_table(scores)
     described = (
         f"{folds.n_splits} random splits, stratified by letter: 20 % to learn from, 80 % to test"

@@ -99,25 +99,30 @@ def make_folds(quick: bool) -> StratifiedKFold:
 # %%
 # The picture
 # -----------
-# To its right, emoji of the first fold that the words alone miss and that all blocks get right.
+# To its right, emoji of the first fold that are right with the picture and wrong without it, and
+# the other way round.
 
 
-def find_rescued(
+def find_changed(
     models: dict[str, Pipeline], X: pd.DataFrame, y: np.ndarray, folds: StratifiedKFold
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows that the picture brings right, and those that it brings wrong."""
     train, test = next(folds.split(X, y))
     words, fused = (
-        models[label].fit(X.iloc[train], y[train]).predict(X.iloc[test]) for label in (WORDS, ALL)
+        models[label].fit(X.iloc[train], y[train]).predict(X.iloc[test]) == y[test]
+        for label in (WORDS, ALL)
     )
-    return test[(words != y[test]) & (fused == y[test])]
+    return test[fused & ~words], test[words & ~fused]
 
 
-def draw(scores: pd.DataFrame, X: pd.DataFrame, rescued: np.ndarray) -> plt.Figure:
-    figure, axes = new_figure(width_ratios=[1.5, 1])
+def draw(scores: pd.DataFrame, X: pd.DataFrame, gained: np.ndarray, lost: np.ndarray) -> plt.Figure:
+    figure, axes = new_figure(width=12, n_axes=3, width_ratios=[2.2, 1, 1])
     draw_bars(axes[0], scores, "group of an emoji, by what the network sees")
-    if len(rescued):
-        draw_emoji(axes[1], np.stack(X["picture"].iloc[rescued[:40]]), per_row=8)
-    axes[1].set_title(f"fold 1: {len(rescued)} emoji right with the picture only", fontsize=10)
+    for axis, rows, label in ((axes[1], gained, "gained"), (axes[2], lost, "lost")):
+        if len(rows):
+            draw_emoji(axis, np.stack(X["picture"].iloc[rows[:25]]), per_row=5)
+        axis.set_axis_off()
+        axis.set_title(f"{label} by the picture in fold 1: {len(rows)}", fontsize=10)
     return figure
 
 
@@ -133,7 +138,7 @@ def main() -> None:
     models, folds = make_models(job.quick), make_folds(job.quick)
     scores = compare(models, X, y, folds, "f1_macro", fused=[WORDS, ALL], n_jobs=job.n_jobs)
     print_table(scores)
-    figure = draw(scores, X, find_rescued(models, X, y, folds))
+    figure = draw(scores, X, *find_changed(models, X, y, folds))
     sentence = (
         f"{conclude(scores)} Against the words of both languages without the picture, "
         f"{ALL!r} is {verdict(scores, ALL, WORDS)}."

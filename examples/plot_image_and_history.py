@@ -21,10 +21,12 @@ items, ``Pipeline(memory=...)`` keeps its vectors for all models of a fold.
 from __future__ import annotations
 
 import tempfile
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from _emoji import load_emoji
+import pandas as pd
+from _emoji import ShelfNetwork, load_emoji
 from _jobs import (
     compare,
     conclude,
@@ -35,14 +37,13 @@ from _jobs import (
     scores_of,
     start,
 )
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from skfusion import Blocks, FusionClassifier, Ragged
-from skfusion.encoders import CNN, MLP, TokenEmbedding
+from skfusion.encoders import MLP, TokenEmbedding
 from skfusion.heads import MLPHead
 
 N_LIKED, FROM_LIKED, CLICK_IF_LIKED, CLICK_IF_NOT = 2, 0.8, 0.9, 0.1
@@ -75,73 +76,29 @@ def simulate_history(likes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 # %%
-# The picture's network
-# ---------------------
-
-
-class ShelfNetwork(TransformerMixin, BaseEstimator):
-    """From the numbers of items to the vectors of a network that learned their shelves.
-
-    Parameters
-    ----------
-    pictures : ndarray of shape (n_items, height, width, channels)
-        Pictures of all items.
-    shelves : ndarray of shape (n_items,)
-        Shelf of each; those of items that ``fit`` is not shown are not read.
-    quick : bool, default=False
-        Whether to train for a few epochs only.
-    """
-
-    def __init__(self, pictures: np.ndarray, shelves: np.ndarray, quick: bool = False) -> None:
-        self.pictures = pictures
-        self.shelves = shelves
-        self.quick = quick
-
-    def fit(self, X: Blocks, y: np.ndarray | None = None) -> ShelfNetwork:
-        """Learn the shelves of the items in ``X``."""
-        items = np.unique(X["item"])
-        network = FusionClassifier(
-            {"picture": CNN(channels=(16, 32), width=32)},
-            lr=0.003,
-            max_epochs=2 if self.quick else 20,
-            random_state=0,
-        )
-        self.network_ = network.fit({"picture": self.pictures[items]}, self.shelves[items])
-        return self
-
-    def transform(self, X: Blocks) -> Blocks:
-        """Return the rows with the vector of the picture in place of the item's number."""
-        vectors = self.network_.transform({"picture": self.pictures[X["item"].ravel()]})
-        return Blocks({"picture": vectors.astype(np.float32), "history": X["history"]})
-
-
-# %%
 # Models
 # ------
+# No union this time: ``ShelfNetwork`` puts the vector of the picture in place of the item.
 
 
-def make_models(first: ShelfNetwork, memory: str) -> dict[str, Pipeline]:
-    both = ["picture", "history"]
-    hidden = MLPHead(widths=64)
+def make_models(first: ShelfNetwork, quick: bool, memory: str) -> dict[str, Pipeline]:
+    def behind_first(blocks: list[str], **arguments: Any) -> Pipeline:
+        choose = FunctionTransformer(Blocks.select, kw_args={"names": blocks})
+        return make_pipeline(first, choose, make_network(blocks, quick, **arguments), memory=memory)
+
+    both, hidden = ["picture", "history"], MLPHead(widths=64)
     return {
-        "picture": behind(first, memory, both[:1], make_network(both[:1], head=hidden)),
-        "history": behind(first, memory, both[1:], make_network(both[1:], head=hidden)),
-        ADDED: behind(first, memory, both, make_network(both)),
-        INTERACTING[0]: behind(first, memory, both, make_network(both, head=hidden)),
-        INTERACTING[1]: behind(first, memory, both, make_network(both, fusion="product")),
-        INTERACTING[2]: behind(first, memory, both, make_network(both, fusion="bilinear")),
+        "picture": behind_first(["picture"], head=hidden),
+        "history": behind_first(["history"], head=hidden),
+        ADDED: behind_first(both),
+        INTERACTING[0]: behind_first(both, head=hidden),
+        INTERACTING[1]: behind_first(both, fusion="product"),
+        INTERACTING[2]: behind_first(both, fusion="bilinear"),
     }
 
 
-def behind(
-    first: ShelfNetwork, memory: str, blocks: list[str], network: FusionClassifier
-) -> Pipeline:
-    choose = FunctionTransformer(Blocks.select, kw_args={"names": blocks})
-    return make_pipeline(first, choose, network, memory=memory)
-
-
 def make_network(
-    blocks: list[str], fusion: str = "concat", head: str | MLPHead = "linear"
+    blocks: list[str], quick: bool, fusion: str = "concat", head: str | MLPHead = "linear"
 ) -> FusionClassifier:
     encoders = {"picture": MLP(32), "history": TokenEmbedding(width=32, pooling="mean")}
     return FusionClassifier(
@@ -149,7 +106,7 @@ def make_network(
         fusion,
         head,
         lr=0.005,
-        max_epochs=60,
+        max_epochs=3 if quick else 60,
         n_iter_no_change=10,
         random_state=0,
     )
@@ -163,7 +120,12 @@ def make_network(
 
 
 def draw(
-    table, ceiling: float, X: Blocks, y: np.ndarray, pictures: np.ndarray, shelves: np.ndarray
+    table: pd.DataFrame,
+    ceiling: float,
+    X: Blocks,
+    y: np.ndarray,
+    pictures: np.ndarray,
+    shelves: np.ndarray,
 ) -> plt.Figure:
     figure, axes = new_figure(width=12, width_ratios=[1.25, 1])
     draw_bars(axes[0], table, "does the user click? (simulated users)")
@@ -204,7 +166,7 @@ def draw_rows(
 # -------
 
 
-def conclude_here(table, ceiling: float) -> str:
+def conclude_here(table: pd.DataFrame, ceiling: float) -> str:
     """Return the sentence of all examples, and one on what merely adding up is worth."""
     margin = abs(table["mean"][ADDED] - 0.5)
     within = "within" if margin <= 2 * scores_of(table, ADDED).std() else "outside"
@@ -223,7 +185,7 @@ def main() -> None:
     print(X, end="\n\n")
     folds = GroupKFold(2 if job.quick else 3, shuffle=True, random_state=0)
     with tempfile.TemporaryDirectory() as memory:
-        models = make_models(ShelfNetwork(pictures, shelves, job.quick), memory)
+        models = make_models(ShelfNetwork(pictures, shelves, job.quick), job.quick, memory)
         table = compare(
             models,
             X,

@@ -100,7 +100,7 @@ def main() -> None:
     print(X, end="\n\n")
     models, folds = make_models(job.quick), make_folds(job.quick)
     fused = [label for label in models if label not in BLOCKS]
-    scores = compare(models, X, y, folds, "accuracy", fused=fused)
+    scores = compare(models, X, y, folds, "accuracy", fused=fused, n_jobs=job.n_jobs)
     print_table(scores)
     figure = draw(scores, find_errors(models, X, y, folds))
     described = f"{folds.n_splits} random splits, half and half, stratified by species"

@@ -1,0 +1,117 @@
+"""The examples of one half: the one that needs no data runs, the others prepare it rightly."""
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+ON_DATA = [
+    "plot_chickenpox",
+    "plot_emg_imu",
+    "plot_leaf_descriptors",
+    "plot_radar_next_frame",
+    "plot_spiral_sequence",
+    "plot_strokes_video",
+    "plot_voice_gesture",
+]
+
+
+@pytest.fixture
+def example(monkeypatch):
+    """Return a function that imports an example by its name."""
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    return importlib.import_module
+
+
+def test_image_and_table_run_from_start_to_picture(tmp_path):
+    command = [sys.executable, EXAMPLES / "plot_image_table.py", "--quick", "--save-to", tmp_path]
+    done = subprocess.run(command, cwd=EXAMPLES.parent, capture_output=True, text=True, check=True)
+    record = json.loads((tmp_path / "image_table.json").read_text())
+    assert [variant["kind"] for variant in record["variants"]] == [
+        "alone",
+        "alone",
+        "fused",
+        "reference",
+    ]
+    assert all(len(variant["scores"]) == 2 for variant in record["variants"])
+    assert (tmp_path / "image_table.png").stat().st_size > 10_000
+    assert done.stdout.rstrip().endswith(record["sentence"])
+
+
+@pytest.mark.parametrize("name", ON_DATA)
+def test_a_quick_run_without_data_says_so_in_one_line(name, example, monkeypatch, capsys):
+    monkeypatch.delenv("SKFUSION_DATA", raising=False)
+    monkeypatch.setattr(sys, "argv", [f"{name}.py", "--quick"])
+    with pytest.raises(SystemExit, match="^0$"):
+        example(name).main()
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1
+    assert "SKFUSION_DATA" in lines[0]
+
+
+# What must hold for the figures to mean something
+
+
+def test_no_gesture_is_in_two_parts(example):
+    digits, parts = np.tile(np.arange(10), 30), np.repeat([0, 1, 2], 100)
+    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(10), 18))
+    paired = example("plot_voice_gesture").pair(digits, parts, labels)
+    assert (labels[paired] == digits).all()
+    used = [set(paired[parts == part]) for part in range(3)]
+    assert not used[0] & used[1] | used[0] & used[2] | used[1] & used[2]
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_rain_is_forecast_from_earlier_frames_only(quick, example):
+    radar = example("plot_radar_next_frame")
+    places = pd.DataFrame({"moment": np.repeat(np.arange(3, 37), 4)})
+    for train, test in radar.make_folds(places, quick):
+        last_seen = places["moment"][train].max() + radar.AHEAD
+        assert last_seen <= places["moment"][test].min()
+
+
+def test_rain_that_moves_steadily_is_extrapolated_exactly(example):
+    radar = example("plot_radar_next_frame")
+    rain = np.random.default_rng(0).random((64, 64), dtype=np.float32)
+    storm = np.stack([np.roll(rain, (moment, -moment), (0, 1)) for moment in range(12)])
+    X, changes, places = radar.make_rows(storm[np.newaxis], first=6)
+    assert set(places["down"]) == {3}
+    assert set(places["right"]) == {-3}
+    np.testing.assert_allclose(X["motion"], changes, atol=1e-6)
+
+
+def test_histories_end_in_the_week_before(example):
+    chickenpox = example("plot_chickenpox")
+    cases = np.arange(60.0).reshape(20, 3)  # 20 weeks, 3 counties
+    rows = chickenpox.by_row(cases, np.array([8, 9]))
+    assert rows.shape == (6, 8)
+    np.testing.assert_array_equal(rows[:3, -1], cases[7])
+    np.testing.assert_array_equal(rows[4], cases[1:9, 1])
+
+
+def test_a_county_is_not_its_own_neighbour(example):
+    edges = np.array([[0, 0], [1, 1], [0, 1], [1, 0], [2, 2], [0, 2], [2, 0]])
+    weights = example("plot_chickenpox").neighbour_weights(edges, 3)
+    np.testing.assert_array_equal(weights, [[0, 0.5, 0.5], [1, 0, 0], [1, 0, 0]])
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_chickenpox_is_forecast_from_earlier_weeks_only(quick, example):
+    places = pd.DataFrame({"week": np.repeat(np.arange(8, 521), 2)})
+    folds = example("plot_chickenpox").make_folds(places, quick)
+    assert all(places["week"][train].max() < places["week"][test].min() for train, test in folds)
+    assert len(folds[-1][1]) == pytest.approx(0.2 * len(places), abs=2)
+
+
+def test_drawers_are_never_on_both_sides(example):
+    drawer = np.tile(np.arange(1, 21), 3)
+    folds = example("plot_strokes_video").make_folds(drawer, quick=False)
+    assert all(not set(drawer[train]) & set(drawer[test]) for train, test in folds)
+    assert set(drawer[folds[0][1]]) == set(range(15, 21))
+    assert sorted(np.concatenate([test for _, test in folds])) == list(range(60))
