@@ -18,11 +18,11 @@ import torch
 from sklearn.pipeline import make_pipeline
 
 from benchmarks._data import Job, jobs
+from benchmarks._page import write_part
 from skfusion import FusionClassifier, FusionRegressor
 from skfusion.inspection import ablation
 
 OPERATORS = ("early", "concat", "sum", "gated", "low_rank", "token_transformer", "late")
-BEGIN, END = "<!-- fusion: begin -->", "<!-- fusion: end -->"
 
 
 def run(job: Job, operators: tuple[str, ...], **params: object) -> pd.DataFrame:
@@ -65,14 +65,6 @@ def page(folder: Path) -> str:
     return "\n".join(parts)
 
 
-def write(path: Path, text: str) -> None:
-    """Put ``text`` between the marks of the page, which is made where it does not exist."""
-    old = path.read_text() if path.exists() else f"# Results\n\n{BEGIN}\n{END}\n"
-    head, _, rest = old.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    path.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=os.environ.get("SKFUSION_DATA"))
@@ -92,7 +84,7 @@ def main() -> None:
         print(f"\n{job.name} ({job.scoring}, {time.perf_counter() - start:.0f} s)")
         print(table.round(3).to_string(index=False), flush=True)
     if arguments.write is not None:
-        write(arguments.write, page(arguments.keep))
+        write_part(arguments.write, "fusion", page(arguments.keep))
 
 
 if __name__ == "__main__":

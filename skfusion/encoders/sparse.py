@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
+from scipy.sparse import csr_array
 from torch import nn
 from torch.nn import functional as F
 
@@ -74,11 +75,41 @@ class _SparseLinear(nn.Module):
         nn.init.normal_(self.weight, std=0.05)
 
     def forward(self, rows: SparseRows) -> torch.Tensor:
-        return self.bias + F.embedding_bag(
-            rows.columns,
-            self.weight,
-            rows.offsets,
-            mode="sum",
-            per_sample_weights=rows.values,
-            include_last_offset=True,
-        )
+        if self.weight.device.type == "cpu":
+            product: torch.Tensor = _SparseProduct.apply(self.weight, rows)
+        else:
+            product = _weighted_sums(self.weight, *rows)
+        return self.bias + product
+
+
+class _SparseProduct(torch.autograd.Function):
+    """rows @ weight, and its gradient as the same kind of sum over the transposed rows.
+
+    torch's own gradient sorts all stored entries and adds them one by one: 2 to 6 times slower.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, weight: torch.Tensor, rows: SparseRows) -> torch.Tensor:
+        ctx.rows, ctx.n_columns = rows, len(weight)
+        return _weighted_sums(weight, *rows)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+        offsets, columns, values = (part.numpy() for part in ctx.rows)
+        rows = csr_array((values, columns, offsets), shape=(len(offsets) - 1, ctx.n_columns))
+        columns_first = rows.tocsc()
+        parts = (columns_first.indptr, columns_first.indices, columns_first.data)
+        return _weighted_sums(gradient.contiguous(), *map(torch.from_numpy, parts)), None
+
+
+def _weighted_sums(
+    weight: torch.Tensor, offsets: torch.Tensor, columns: torch.Tensor, values: torch.Tensor
+) -> torch.Tensor:
+    return F.embedding_bag(
+        columns,
+        weight,
+        offsets,
+        mode="sum",
+        per_sample_weights=values,
+        include_last_offset=True,
+    )

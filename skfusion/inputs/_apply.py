@@ -20,7 +20,7 @@ from skfusion.inputs._plain import plain_floats
 from skfusion.inputs._spread import spread_rows
 from skfusion.inputs._steps import is_word
 
-__all__ = ["Job", "Made", "fit_block", "transform_block"]
+__all__ = ["Job", "Made", "fit_block", "learn_block", "transform_block"]
 
 
 @dataclass
@@ -66,14 +66,23 @@ class Made:
 def fit_block(job: Job, y: Any, params: Any) -> Made:
     """Fit the transformer on the rows that are present and return all rows of its block."""
     with _named(job), _timed(job):
-        if job.missing is not None and job.missing.all():
-            raise BlockError(
-                f"block {job.name!r} has no row to learn from: all {len(job.missing)} are missing. "
-                "Leave the block out, or fit on rows that have it."
-            )
+        _check_some_row(job)
         if is_word(job.transformer, "passthrough"):
             return _pass(job)
         return _made(job, _fit_transform(job, y, params))
+
+
+def learn_block(job: Job, y: Any, first: bool) -> Any:
+    """Show the rows that are present to the transformer, and return it."""
+    with _named(job), _timed(job):
+        if first:
+            _check_some_row(job)
+        elif job.missing is not None and job.missing.all():
+            return job.transformer
+        if not is_word(job.transformer, "passthrough"):
+            learn = getattr(job.transformer, "partial_fit", job.transformer.fit)
+            learn(_present(job, job.X), _present(job, y))
+        return job.transformer
 
 
 def transform_block(job: Job, spec: BlockSpec, params: Any) -> Made:
@@ -85,6 +94,14 @@ def transform_block(job: Job, spec: BlockSpec, params: Any) -> Made:
             return _pass(job)
         params = _present_params(job, params["transform"])
         return _made(job, job.transformer.transform(_present(job, job.X), **params))
+
+
+def _check_some_row(job: Job) -> None:
+    if job.missing is not None and job.missing.all():
+        raise BlockError(
+            f"block {job.name!r} has no row to learn from: all {len(job.missing)} are missing. "
+            "Leave the block out, or fit on rows that have it."
+        )
 
 
 def _fit_transform(job: Job, y: Any, params: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils import Bunch
+from sklearn.utils import Bunch, get_tags
 
 from skfusion._checks import did_you_mean
 from skfusion.blocks import check_block_name
@@ -21,6 +21,7 @@ __all__ = [
     "check_steps",
     "fresh",
     "is_word",
+    "learns_in_chunks",
     "params_of",
     "well_formed",
 ]
@@ -118,6 +119,38 @@ def _what_is_wrong(transformer: Any) -> str:
     rule = "a transformer has fit and transform, or is 'passthrough' or 'drop'."
     hint = did_you_mean(transformer, ("passthrough", "drop"))
     return f"{rule} Got {transformer!r}. {hint}".rstrip()
+
+
+def learns_in_chunks(union: Any) -> bool:
+    """Return True if every transformer of ``union`` can learn from one chunk of rows after another.
+
+    Raises
+    ------
+    AttributeError
+        If not; names the block.
+    """
+    if union.transformers is None:
+        raise AttributeError(
+            "BlockUnion() chooses by looking at all rows, and has no partial_fit. Name the blocks "
+            "and their transformers, or fit it on a sample of the rows."
+        )
+    for name, transformer, _ in [
+        *well_formed(union.transformers),
+        ("remainder", union.remainder, 0),
+    ]:
+        if not (isinstance(transformer, str) or _learns_in_chunks(transformer)):
+            raise AttributeError(
+                f"block {name!r}: {type(transformer).__name__} learns from all rows at once. Take "
+                "one that has partial_fit or needs no fit, such as HashingVectorizer for text, or "
+                "fit the union on a sample of the rows."
+            )
+    return True
+
+
+def _learns_in_chunks(transformer: Any) -> bool:
+    if isinstance(transformer, type) or hasattr(transformer, "partial_fit"):
+        return True  # what a class is doing there is told by ``fresh``
+    return hasattr(transformer, "__sklearn_tags__") and not get_tags(transformer).requires_fit
 
 
 def params_of(routed: Any, name: str) -> Any:

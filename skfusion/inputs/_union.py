@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -10,12 +11,13 @@ from sklearn import config_context, get_config
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Bunch, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
 from skfusion.blocks import Blocks, check_block_name
 from skfusion.exceptions import BlockError
-from skfusion.inputs._apply import Job, Made, fit_block, transform_block
+from skfusion.inputs._apply import Job, Made, fit_block, learn_block, transform_block
 from skfusion.inputs._choose import choose_transformers
 from skfusion.inputs._columns import as_list, check_present, resolve_columns
 from skfusion.inputs._diagram import parallel_block, single_block
@@ -31,6 +33,7 @@ from skfusion.inputs._steps import (
     check_steps,
     fresh,
     is_word,
+    learns_in_chunks,
     params_of,
     well_formed,
 )
@@ -160,6 +163,45 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         self._fit(X, y, self._route("fit", params))
         return self
 
+    @available_if(learns_in_chunks)
+    def partial_fit(self, X: Any, y: Any = None) -> BlockUnion:
+        """Learn from a further chunk of rows; the first call starts.
+
+        Only there if each transformer has ``partial_fit`` or needs no fit. The first chunk decides
+        which columns there are; a block needs a row of it that is not missing.
+
+        Parameters
+        ----------
+        X : frame, dict of arrays, array, sparse matrix or Blocks of n_rows rows
+            Rows of the chunk.
+        y : array of shape (n_rows,) or (n_rows, n_outputs), default=None
+            Target, passed to the transformers.
+
+        Returns
+        -------
+        BlockUnion
+            The union itself. If an error is raised no transformer has learned from the chunk.
+        """
+        check_dtype(self.dtype)
+        first = not hasattr(self, "transformers_")
+        table = read_table(self, X, reset=first)
+        _check_target(table, y)
+        steps = self._steps(table) if first else self.transformers_
+        active = [
+            (name, fresh(name, one) if first else copy.deepcopy(one), columns)
+            for name, one, columns in active_steps(steps)
+        ]
+        for name, _, columns in active:
+            check_present(name, columns, table)
+        learned = self._run(learn_block, active, table, [(y, first)] * len(active))
+        self._keep(steps, active, learned)
+        if first:  # no block is missing in all rows, so that no spec is needed to transform
+            arguments = [(None, params_of({}, name)) for name, _, _ in active]
+            self.specs_ = _collect(
+                active, self._run(transform_block, active, table, arguments)
+            ).specs()
+        return self
+
     def fit_transform(self, X: Any, y: Any = None, **params: Any) -> Blocks:
         """Fit all transformers and return their blocks; parameters as for ``fit``."""
         return self._fit(X, y, self._route("fit_transform", params))
@@ -272,10 +314,13 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         arguments = [(y, params_of(routed, name)) for name, _, _ in active]
         made = self._run(fit_block, active, table, arguments)
         blocks = _collect(active, made)
-        fitted = {name: one.transformer for (name, _, _), one in zip(active, made, strict=True)}
-        self.transformers_ = [(name, fitted.get(name, one), chosen) for name, one, chosen in steps]
+        self._keep(steps, active, [one.transformer for one in made])
         self.specs_ = blocks.specs()
         return blocks
+
+    def _keep(self, steps: Steps, active: Steps, fitted: list[Any]) -> None:
+        by_name = {name: one for (name, _, _), one in zip(active, fitted, strict=True)}
+        self.transformers_ = [(name, by_name.get(name, one), chosen) for name, one, chosen in steps]
 
     def _steps(self, table: Table) -> Steps:
         """Return the steps with resolved columns, the remainder included."""
@@ -304,11 +349,11 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         return [("remainder", self.remainder, rest)]
 
     def _run(
-        self, work: Callable[..., Made], steps: Steps, table: Table, arguments: list[Any]
-    ) -> list[Made]:
+        self, work: Callable[..., Any], steps: Steps, table: Table, arguments: list[Any]
+    ) -> list[Any]:
         # Blocks keep each output in its own form, whatever form was set for all transformers.
         with config_context(transform_output="default"):
-            made: list[Made] = Parallel(n_jobs=self.n_jobs)(
+            made: list[Any] = Parallel(n_jobs=self.n_jobs)(
                 delayed(work)(self._job(table, step, number, len(steps)), *arguments[number])
                 for number, step in enumerate(steps)
             )
