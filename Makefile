@@ -3,9 +3,12 @@ PYTHON ?= python3
 PIP_INSTALL = -m pip install --quiet --quiet --disable-pip-version-check
 VENV = .venv
 OLDEST = .venv-oldest
+PEERS = .venv-peers
 READY = $(VENV)/ready
 OLDEST_READY = $(OLDEST)/ready
+PEERS_READY = $(PEERS)/ready
 DOCS_READY = $(VENV)/ready-docs
+EXAMPLES_READY = $(VENV)/ready-examples
 WORKERS ?= 2
 PYTEST = -m pytest --quiet --numprocesses $(WORKERS)
 
@@ -13,7 +16,7 @@ PYTEST = -m pytest --quiet --numprocesses $(WORKERS)
 test test-oldest test-nightly coverage: export OMP_NUM_THREADS = 1
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test test-oldest test-nightly coverage lint format examples bench docs clean
+.PHONY: help demo test test-oldest test-nightly coverage lint format examples bench bench-peers docs clean
 
 help:  ## Show the commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -43,21 +46,26 @@ format: $(READY)  ## Repair what can be repaired by machine
 	$(VENV)/bin/ruff check --fix
 	$(VENV)/bin/ruff format
 
-examples: $(READY)  ## Run every example
+examples: $(EXAMPLES_READY)  ## Run every example, write docs/results.md; SKFUSION_DATA names the data
+	@test -d "$$SKFUSION_DATA" || { echo "Set SKFUSION_DATA to the folder of the data"; exit 1; }
 	for example in examples/plot_*.py; do \
 		echo "== $$example"; MPLBACKEND=agg $(VENV)/bin/python $$example || exit 1; \
 	done
+	$(VENV)/bin/python -m examples.results --keep outputs --write docs/results.md
 
 bench: $(READY)  ## Measure against hand-written loops and peers
 	for benchmark in $(notdir $(basename $(wildcard benchmarks/[a-z]*.py))); do \
 		echo "== $$benchmark"; $(VENV)/bin/python -m benchmarks.$$benchmark || exit 1; \
 	done
 
+bench-peers: $(READY) $(PEERS_READY)  ## Measure against Keras, which gets an environment of its own
+	$(VENV)/bin/python -m benchmarks.peers.video --peer $(PEERS)/bin/python
+
 docs: $(DOCS_READY)  ## Build the documentation into docs/_build/html
 	$(VENV)/bin/python -m sphinx --quiet --builder html docs docs/_build/html
 
 clean:  ## Remove the environments and everything that was built
-	rm -rf $(VENV) $(OLDEST) build dist *.egg-info docs/_build docs/generated docs/auto_examples
+	rm -rf $(VENV) $(OLDEST) $(PEERS) build dist *.egg-info docs/_build docs/generated docs/auto_examples
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -75,6 +83,16 @@ $(OLDEST_READY): pyproject.toml constraints/oldest.txt
 	$(PYTHON) -m venv --clear $(OLDEST)
 	$(OLDEST)/bin/python $(PIP_INSTALL) --constraint constraints/oldest.txt torch
 	$(OLDEST)/bin/python $(PIP_INSTALL) --constraint constraints/oldest.txt --editable '.[test]'
+	touch $@
+
+$(PEERS_READY): constraints/peers.txt
+	@echo "Making $(PEERS) (TensorFlow, a few hundred MB, once)"
+	$(PYTHON) -m venv --clear $(PEERS)
+	$(PEERS)/bin/python $(PIP_INSTALL) --constraint constraints/peers.txt tensorflow-cpu
+	touch $@
+
+$(EXAMPLES_READY): $(READY)
+	$(VENV)/bin/python $(PIP_INSTALL) --constraint constraints/newest.txt --editable '.[examples]'
 	touch $@
 
 $(DOCS_READY): $(READY)

@@ -1,14 +1,17 @@
 """Training step and prediction of the reference networks on clips.
 
-Run ``python -m benchmarks.encoders``. One thread; CPU seconds, the least of several turns. The
-reference is the same network written by hand in torch, once in the best layout found (channels
-last, pooled before the activation, frames in chunks of 16, the LSTM's input projected once for
-all steps, fused optimiser) and once as one writes it.
+Run ``python -m benchmarks.encoders``. One thread; CPU seconds, the least of several turns, and the
+peak memory of processes that do nothing else. The reference is the same network written by hand in
+torch, once in the best layout found (channels last, pooled before the activation, frames in chunks
+of 16, the LSTM's input projected once for all steps, fused optimiser) and once as one writes it.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -98,7 +101,12 @@ class Best(Plain):
         return h
 
 
-def ours(network: Network, X: Blocks, y: np.ndarray) -> FusionClassifier:
+HAND_WRITTEN: dict[str, Callable[[Network], nn.Module]] = {"best": Best, "plain": Plain}
+
+
+def ours(
+    network: Network, X: Blocks, y: np.ndarray, precision: str = "float32"
+) -> FusionClassifier:
     encoder = TimeDistributed(
         CNN(channels=network.channels, padding="valid", output="flatten", width=None),
         over=RNN(width=network.states, cell="lstm"),
@@ -112,6 +120,7 @@ def ours(network: Network, X: Blocks, y: np.ndarray) -> FusionClassifier:
         early_stopping=False,
         random_state=0,
         lr=LR,
+        precision=precision,
     )
     return model.fit(X, y)
 
@@ -147,14 +156,6 @@ def hand_predict(module: nn.Module, clips: np.ndarray) -> Callable[[], np.ndarra
     return predict
 
 
-def bfloat16(step: Callable[[], object]) -> Callable[[], object]:
-    def run() -> object:
-        with torch.autocast("cpu", torch.bfloat16):
-            return step()
-
-    return run
-
-
 def bench(network: Network, repeats: int) -> None:
     rng = np.random.default_rng(0)
     clips = rng.integers(0, 256, (network.batch_size, *network.shape), dtype=np.uint8)
@@ -162,23 +163,57 @@ def bench(network: Network, repeats: int) -> None:
     X = Blocks({"clip": clips})
     model = ours(network, X, y)
     step = our_step(model, X, y)
-    for name, kind, goal in (("best", Best, "<= 1.05"), ("plain", Plain, "far below 1")):
-        module = kind(network)
+    for name, goal in (("best", "<= 1.05"), ("plain", "far below 1")):
+        module = HAND_WRITTEN[name](network)
         measured = ratio(step, hand_step(module, clips, y), repeats)
         report(f"step {network}, against the {name} layout", measured, goal)
         measured = ratio(lambda: model.predict(X), hand_predict(module, clips), repeats)
         report(f"predict {network}, against the {name} layout", measured, goal)
         del module
-    report(f"step {network}, bf16 against float32", ratio(bfloat16(step), step, repeats), "< 1")
+    half = our_step(ours(network, X, y, "bf16"), X, y)
+    report(f"step {network}, bf16 against float32", ratio(half, step, repeats), "< 1")
+
+
+def two_steps(network: Network, what: str) -> None:
+    """Print the peak memory of a process that does nothing but two training steps."""
+    rng = np.random.default_rng(0)
+    clips = rng.integers(0, 256, (network.batch_size, *network.shape), dtype=np.uint8)
+    y = np.arange(network.batch_size) % network.n_classes
+    if what in HAND_WRITTEN:
+        step = hand_step(HAND_WRITTEN[what](network), clips, y)
+    else:
+        X = Blocks({"clip": clips})
+        step = our_step(ours(network, X, y, what), X, y)
+    step(), step()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"peak of steps {network}, {what:<12} {peak:6.2f} GB", flush=True)
+
+
+def bench_peaks(network: Network) -> None:
+    """Run each variant in a process of its own, since a peak never falls."""
+    size = "small" if network is SMALL else "large"
+    for what in ("float32", "bf16", *HAND_WRITTEN):
+        command = [sys.executable, "-m", "benchmarks.encoders", "--peak", size, what]
+        subprocess.run(command, check=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", action="store_true", help="only the small network")
+    parser.add_argument("--large", action="store_true", help="only the large network")
+    parser.add_argument("--peak", nargs=2, metavar=("SIZE", "WHAT"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.peak:
+        size, what = arguments.peak
+        two_steps(SMALL if size == "small" else LARGE, what)
+        return
     header()
-    bench(SMALL, repeats=5)
-    if not parser.parse_args().small:
+    if not arguments.large:
+        bench(SMALL, repeats=5)
+        bench_peaks(SMALL)
+    if not arguments.small:
         bench(LARGE, repeats=4)
+        bench_peaks(LARGE)
 
 
 if __name__ == "__main__":

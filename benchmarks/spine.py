@@ -5,7 +5,6 @@ Run ``python -m benchmarks.spine``. One thread; CPU seconds, the least of severa
 
 from __future__ import annotations
 
-import argparse
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +16,7 @@ from sklearn.neural_network import MLPClassifier
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks._measure import header, ratio, report
+from benchmarks._measure import Measured, main, ratio, tracked
 from skfusion import Blocks, FusionClassifier
 from skfusion._training import Rows
 
@@ -92,26 +91,24 @@ def our_epoch(model: FusionClassifier, X: Blocks, y: np.ndarray) -> Callable[[],
     return lambda: model.net_.train(rows, None, 1, undo=False)
 
 
-def bench_dense() -> None:
+@tracked("epoch, 50,000 x 200, batch {}", "<= 1.05", over=(64, 256, 1024))
+def track_dense_epoch(batch_size: int) -> Measured:
     X, y = dense_rows(50_000, 200)
     tensor = torch.from_numpy(X["b0"])
-    for batch_size in (64, 256, 1024):
-        epoch = hand_epoch(HandWritten([200]), lambda rows: (tensor[rows],), y, batch_size)
-        measured = ratio(our_epoch(fitted(X, y, batch_size), X, y), epoch, repeats=15)
-        report(f"epoch, 50,000 x 200, batch {batch_size}", measured, "<= 1.05")
+    epoch = hand_epoch(HandWritten([200]), lambda rows: (tensor[rows],), y, batch_size)
+    return ratio(our_epoch(fitted(X, y, batch_size), X, y), epoch, repeats=15)
 
 
-def bench_four_blocks() -> None:
+@tracked("epoch, four blocks of 20,000 x 100, batch {}", "<= 1.08", over=(64, 256))
+def track_four_blocks_epoch(batch_size: int) -> Measured:
     X, y = dense_rows(20_000, 100, n_blocks=4)
     tensors = [torch.from_numpy(X[name]) for name in X.names]
 
     def cut(rows: torch.Tensor) -> tuple[torch.Tensor, ...]:
         return tuple(tensor[rows] for tensor in tensors)
 
-    for batch_size in (64, 256):
-        epoch = hand_epoch(HandWritten([100] * 4), cut, y, batch_size)
-        measured = ratio(our_epoch(fitted(X, y, batch_size), X, y), epoch, repeats=15)
-        report(f"epoch, four blocks of 20,000 x 100, batch {batch_size}", measured, "<= 1.08")
+    epoch = hand_epoch(HandWritten([100] * 4), cut, y, batch_size)
+    return ratio(our_epoch(fitted(X, y, batch_size), X, y), epoch, repeats=15)
 
 
 def cut_bag(matrix: csr_array) -> Callable[[torch.Tensor], tuple[Any, ...]]:
@@ -126,32 +123,46 @@ def cut_bag(matrix: csr_array) -> Callable[[torch.Tensor], tuple[Any, ...]]:
     return cut
 
 
-def bench_sparse(n_columns: int = 100_000) -> None:
-    X, y = sparse_rows(20_000, n_columns)
+N_COLUMNS, FEW = 100_000, slice(0, 2_000)
+
+
+@tracked("epoch, csr 20,000 x 100,000, against EmbeddingBag", "<= 1.10")
+def track_sparse_epoch() -> Measured:
+    X, y = sparse_rows(20_000, N_COLUMNS)
+    epoch = hand_epoch(HandWritten([N_COLUMNS], sparse=True), cut_bag(X["text"]), y, 256)
+    return ratio(our_epoch(fitted(X, y, 256), X, y), epoch, repeats=2)
+
+
+# A tenth of the rows, and of ours as well: the dense references take minutes.
+
+
+@tracked("  a tenth of the rows against dense torch", "far below 1")
+def track_sparse_against_dense() -> Measured:
+    X, y = sparse_rows(20_000, N_COLUMNS)
     matrix = X["text"]
-    ours = our_epoch(fitted(X, y, 256), X, y)
-    epoch = hand_epoch(HandWritten([n_columns], sparse=True), cut_bag(matrix), y, 256)
-    report(f"epoch, csr 20,000 x {n_columns:,}, EmbeddingBag", ratio(ours, epoch, 2), "<= 1.10")
-    # A tenth of the rows, and of ours as well: the dense references take minutes.
-    few = slice(0, 2_000)
-    ours = our_epoch(fitted(X, y, 256), X[few], y[few])
-    dense = hand_epoch(
-        HandWritten([n_columns]),
-        lambda rows: (torch.from_numpy(matrix[rows.numpy()].toarray()),),
-        y[few],
-        256,
-    )
-    report("  a tenth of the rows against dense torch", ratio(ours, dense, 1), "far below 1")
+
+    def cut(rows: torch.Tensor) -> tuple[torch.Tensor]:
+        return (torch.from_numpy(matrix[rows.numpy()].toarray()),)
+
+    ours = our_epoch(fitted(X, y, 256), X[FEW], y[FEW])
+    return ratio(ours, hand_epoch(HandWritten([N_COLUMNS]), cut, y[FEW], 256), repeats=1)
+
+
+@tracked("  a tenth of the rows against MLPClassifier", "far below 1")
+def track_sparse_against_scikit_learn() -> Measured:
+    X, y = sparse_rows(20_000, N_COLUMNS)
     peer = MLPClassifier((64,), batch_size=256, max_iter=1, random_state=0)
+    ours = our_epoch(fitted(X, y, 256), X[FEW], y[FEW])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        measured = ratio(ours, lambda: peer.fit(matrix[few], y[few]), 1)
-    report("  a tenth of the rows against MLPClassifier", measured, "far below 1")
+        return ratio(ours, lambda: peer.fit(X["text"][FEW], y[FEW]), repeats=1)
 
 
-def bench_predict() -> None:
+@tracked("predict 10,000 x 200, {}", "<= 1.05", over=("Blocks", "array"))
+def track_predict(kind: str) -> Measured:
     X, y = dense_rows(10_000, 200)
-    model = fitted(X, y, 256)
+    rows = X if kind == "Blocks" else X["b0"]
+    model = FusionClassifier(max_epochs=1).fit(rows[:600], y[:600])
     module, tensor = HandWritten([200]).eval(), torch.from_numpy(X["b0"])
 
     def by_hand() -> np.ndarray:
@@ -159,37 +170,36 @@ def bench_predict() -> None:
             parts = [module(part) for part in tensor.split(1024)]
         return (torch.cat(parts) > 0).numpy()
 
-    report("predict 10,000 x 200, Blocks", ratio(lambda: model.predict(X), by_hand, 20), "<= 1.05")
-    array = X["b0"]
-    plain = FusionClassifier(max_epochs=1).fit(array[:600], y[:600])
-    report(
-        "predict 10,000 x 200, array", ratio(lambda: plain.predict(array), by_hand, 20), "<= 1.05"
-    )
-    one_row, one = tensor[:1], array[:1]
-    peer = MLPClassifier((64,), max_iter=1).fit(array[:600], y[:600])
+    return ratio(lambda: model.predict(rows), by_hand, repeats=20)
+
+
+@tracked("predict one row 200 times, {}, against the bare module", "<= 4", over=("Blocks", "array"))
+def track_predict_one(kind: str) -> Measured:
+    X, y = dense_rows(600, 200)
+    rows = X if kind == "Blocks" else X["b0"]
+    model = FusionClassifier(max_epochs=1).fit(rows, y)
+    module, one = HandWritten([200]).eval(), torch.from_numpy(X["b0"])[:1]
 
     def bare() -> None:
         with torch.inference_mode():
             for _ in range(200):
-                module(one_row)
+                module(one)
 
-    def repeated(predict: Callable[[Any], Any], row: Any) -> Callable[[], None]:
-        return lambda: [predict(row) for _ in range(200)]
-
-    report("predict one row 200 times, Blocks", ratio(repeated(model.predict, X[:1]), bare), "<= 4")
-    report("predict one row 200 times, array", ratio(repeated(plain.predict, one), bare), "<= 4")
-    against = ratio(repeated(plain.predict, one), repeated(peer.predict, one))
-    report("  the same against MLPClassifier", against, "< 1")
+    return ratio(repeated(model.predict, rows[:1]), bare)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", help="dense, four_blocks, sparse, predict")
-    names = parser.parse_args().names or ["dense", "four_blocks", "sparse", "predict"]
-    header()
-    for name in names:
-        globals()[f"bench_{name}"]()
+@tracked("predict one row 200 times, array, against MLPClassifier", "< 1")
+def track_predict_one_against_scikit_learn() -> Measured:
+    X, y = dense_rows(600, 200)
+    array = X["b0"]
+    ours = FusionClassifier(max_epochs=1).fit(array, y)
+    peer = MLPClassifier((64,), max_iter=1).fit(array, y)
+    return ratio(repeated(ours.predict, array[:1]), repeated(peer.predict, array[:1]))
+
+
+def repeated(predict: Callable[[Any], Any], row: Any) -> Callable[[], object]:
+    return lambda: [predict(row) for _ in range(200)]
 
 
 if __name__ == "__main__":
-    main()
+    main(__name__)

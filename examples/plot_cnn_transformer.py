@@ -73,7 +73,7 @@ def make_network(encoder: Encoder, quick: bool) -> FusionClassifier:
     return FusionClassifier(
         {"strip": encoder},
         lr=0.004,
-        max_epochs=2 if quick else 30,
+        max_epochs=2 if quick else 24,
         batch_size=64,
         random_state=0,
     )
@@ -134,7 +134,7 @@ def main() -> None:
         source="scikit-learn's load_digits: UCI, Optical Recognition of Handwritten Digits "
         "(Alpaydin and Kaynak, 1998). Licence: CC BY 4.0.",
     )
-    X, y, fold_of = make_strips(150 if job.quick else 900)
+    X, y, fold_of = make_strips(150 if job.quick else 800)
     print(X, end="\n\n")
     models, folds = make_models(job.quick), PredefinedSplit(fold_of)
     scores = compare(models, X, y, folds, "accuracy", n_jobs=job.n_jobs)

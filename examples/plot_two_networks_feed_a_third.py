@@ -55,10 +55,9 @@ FROZEN, TUNED, END_TO_END = "third on frozen two", "third tunes the two", "one n
 
 
 def load(job: Job) -> tuple[pd.DataFrame, np.ndarray]:
-    packages = ("numpy", "scipy") if job.quick else ("numpy", "scipy", "sklearn", "pandas", "torch")
+    packages = ("numpy",) if job.quick else ("numpy", "scipy", "sklearn", "pandas", "torch")
     X, y = load_docstrings(packages, return_X_y=True)
-    few = np.isin(y, ["scipy.stats", "scipy.special", "numpy.ma"])
-    rows = np.flatnonzero(few | (not job.quick))
+    rows = np.arange(0, len(y), 2 if job.quick else 1)
     return X.loc[rows, ["text", "signature"]].reset_index(drop=True), y[rows]
 
 

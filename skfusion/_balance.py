@@ -23,7 +23,17 @@ class BlockHeads(nn.Module):
 
     def remember(self, encoded: Mapping[str, Any], present: torch.Tensor | None) -> None:
         """Keep what the blocks of a batch were encoded to, until ``decide`` asks."""
-        self._seen = [_vector(block) for block in encoded.values()], present
+        # The heads' dtype, which the vectors have too, unless they come from within autocast.
+        dtype = next(self.parameters()).dtype
+        self._seen = [_vector(block).to(dtype) for block in encoded.values()], present
+
+    def n_rows(self) -> torch.Tensor:
+        """Return how many rows of the batch that is remembered have each block (n_blocks,)."""
+        assert self._seen is not None
+        vectors, present = self._seen
+        if present is None:
+            return torch.tensor([len(vector) for vector in vectors], device=vectors[0].device)
+        return present.sum(0)
 
     def decide(self, detached: bool) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
         """Return per block its decisions for the rows that have it, and which rows these are.

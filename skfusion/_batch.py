@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from scipy.sparse import issparse
 
 from skfusion.blocks import Blocks, BlockSpec, Ragged
 
-__all__ = ["Batch", "Padded", "SparseRows", "draw_dropped", "dummy_input", "make_batch"]
+__all__ = ["Batch", "Padded", "SparseRows", "ahead", "draw_dropped", "dummy_input", "make_batch"]
 
 
 class SparseRows(NamedTuple):
@@ -49,7 +49,7 @@ class Batch:
     n_rows : int
         Number of rows of the batch.
     encoded : frozenset of str
-        Blocks whose inputs are the outputs of their encoder already.
+        Blocks whose inputs are the outputs of their encoder already, so far as it is frozen.
     """
 
     inputs: dict[str, Any]
@@ -87,6 +87,19 @@ def make_batch(
             present[name] = torch.from_numpy(~absent).to(device)
         inputs[name] = _input(block, dtype, device)
     return Batch(inputs, present, len(blocks), encoded)
+
+
+def ahead(parts: Iterable[Blocks]) -> Iterator[Blocks]:
+    """Yield ``parts``, of which lazy blocks read the next while one is worked on."""
+    parts = iter(parts)
+    part, following = next(parts, None), next(parts, None)
+    if part is not None and following is not None:
+        part.prefetch()
+    while part is not None:
+        if following is not None:
+            following.prefetch()
+        yield part
+        part, following = following, next(parts, None)
 
 
 def draw_dropped(blocks: Blocks, share: float) -> dict[str, np.ndarray]:

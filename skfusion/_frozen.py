@@ -1,46 +1,95 @@
-"""Encoders that are not trained: their outputs are computed once per fit, not once per epoch."""
+"""What is not trained of the encoders: its outputs are computed once per fit, not every epoch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from joblib import Memory
+from joblib.hashing import NumpyHasher
+from torch import nn
 
-from skfusion._batch import make_batch
-from skfusion._module import FusionModule, ModulePlan, rows_per_step
-from skfusion.blocks import Blocks, Ragged, scatter_rows
+from skfusion._batch import ahead, make_batch
+from skfusion._module import FusionModule, ModulePlan, encode, rows_per_step
+from skfusion.blocks import Blocks, BlockSpec, Ragged, scatter_rows
+from skfusion.exceptions import add_note
 
 __all__ = ["encode_frozen"]
 
 
 def encode_frozen(
-    module: FusionModule, plan: ModulePlan, blocks: Blocks, device: str
+    module: FusionModule, plan: ModulePlan, blocks: Blocks, device: str, memory: Memory
 ) -> tuple[Blocks, frozenset[str]]:
-    """Return ``blocks`` with those of frozen encoders already encoded, and their names."""
-    names = frozenset(module.frozen())
-    encoded = {name: _encode(module, plan, blocks.select([name]), device) for name in names}
-    return blocks.assign(encoded) if encoded else blocks, names
+    """Return ``blocks``, encoded so far as their encoders are frozen, and the names of those.
+
+    ``memory`` knows what the same encoder made of the same rows before.
+    """
+    encoded = {}
+    for name, part in module.frozen_parts().items():
+        frozen = _Frozen(part.eval(), plan.specs[name], plan.dtype)
+        encoded[name] = _remembered(frozen, blocks.select([name]), device, memory)
+    return blocks.assign(encoded) if encoded else blocks, frozenset(encoded)
 
 
-def _encode(module: FusionModule, plan: ModulePlan, block: Blocks, device: str) -> Any:
-    (name,) = block.names
-    missing = block.missing(name)
+@dataclass
+class _Frozen:
+    """An encoder of which some or all is not trained, and what its block looks like."""
+
+    encoder: nn.Module
+    spec: BlockSpec
+    dtype: torch.dtype
+
+    def fingerprint(self) -> str:
+        """Return the same for the same encoder with the same weights, in any process."""
+        try:
+            return _Hasher(hash_name="md5").hash((self.encoder, self.spec, self.dtype))
+        except Exception as error:
+            name = self.spec.name
+            add_note(error, f"the encoder of block {name!r} cannot be pickled; use memory=None")
+            raise
+
+
+class _Hasher(NumpyHasher):
+    """joblib's, which knows two equal tensors by their values; a pickle of them has addresses."""
+
+    def save(self, obj: Any) -> None:
+        if isinstance(obj, torch.Tensor):
+            widened = obj.detach().float() if obj.dtype == torch.bfloat16 else obj.detach()
+            obj = ("tensor", str(obj.dtype), widened.cpu().numpy())
+        super().save(obj)
+
+
+def _remembered(frozen: _Frozen, block: Blocks, device: str, memory: Memory) -> Any:
+    if memory.location is None:
+        return _encode(frozen, block, device)
+    return memory.cache(_known, ignore=["frozen", "device"])(
+        frozen.fingerprint(), frozen, block, device
+    )
+
+
+def _known(fingerprint: str, frozen: _Frozen, block: Blocks, device: str) -> Any:
+    """Return what the encoder makes of the block; the fingerprint stands for the encoder."""
+    return _encode(frozen, block, device)
+
+
+def _encode(frozen: _Frozen, block: Blocks, device: str) -> Any:
+    missing = block.missing(frozen.spec.name)
     if missing is None:
-        return _join(list(_outputs(module, plan, block, device)))
-    present = _join(list(_outputs(module, plan, block[~missing], device)))
+        return _join(list(_outputs(frozen, block, device)))
+    present = _join(list(_outputs(frozen, block[~missing], device)))
     return scatter_rows(present, ~missing)
 
 
-def _outputs(module: FusionModule, plan: ModulePlan, block: Blocks, device: str) -> Iterator[Any]:
-    (name,) = block.names
-    position, step = module.names.index(name), rows_per_step([plan.specs[name]])
-    module.eval()
+def _outputs(frozen: _Frozen, block: Blocks, device: str) -> Iterator[Any]:
+    step = rows_per_step([frozen.spec])
+    parts = (block[start : start + step] for start in range(0, len(block), step))
     with torch.inference_mode():
-        for start in range(0, len(block), step):
-            batch = make_batch(block[start : start + step], plan.dtype, torch.device(device))
-            yield module.encode_block(position, batch.inputs[name])
+        for rows in ahead(parts):
+            batch = make_batch(rows, frozen.dtype, torch.device(device))
+            yield encode(frozen.encoder, batch.inputs[frozen.spec.name])
 
 
 def _join(parts: list[Any]) -> Any:

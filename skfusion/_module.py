@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,12 +13,12 @@ from torch import nn
 from skfusion._balance import BlockHeads
 from skfusion._batch import Batch, dummy_input
 from skfusion.blocks import BlockSpec
-from skfusion.encoders import Encoder, Policy
+from skfusion.encoders import Encoder, Policy, frozen_part, is_frozen
 from skfusion.exceptions import BlockError, add_note
 from skfusion.fusion import Concat, Fusion
 from skfusion.heads import Head, LinearHead
 
-__all__ = ["FusionModule", "ModulePlan", "rows_per_step"]
+__all__ = ["FusionModule", "ModulePlan", "encode", "rows_per_step"]
 
 _NUMBERS_PER_STEP = 2**21  # of input: large enough to be quick, small enough for the caches
 
@@ -82,7 +82,7 @@ class ModulePlan:
         x = dummy_input(self.specs[name], self.dtype)
         try:
             with _measuring(encoder):
-                output = _call(encoder, x)
+                output = encode(encoder, x)
         except Exception as error:
             add_note(error, f"while measuring the encoder of block {name!r}")
             raise
@@ -103,10 +103,10 @@ class ModulePlan:
 class FusionModule(nn.Module):
     """Batch -> (n_rows, n_outputs).
 
-    An encoder module with a true attribute ``frozen`` is not trained: its outputs are computed once
-    per fit and come in ``batch.encoded``. A missing block is represented by ``stand_ins[i]``, a
-    learned vector of the block's width, in training and in prediction. Encoders only ever see the
-    rows that have their block.
+    What is not trained of an encoder, the whole or its beginning, is computed once per fit, and its
+    outputs come as the inputs of the blocks in ``batch.encoded``. A missing block is represented by
+    ``stand_ins[i]``, a learned vector of the block's width, in training and in prediction. Encoders
+    only ever see the rows that have their block.
     """
 
     head: nn.Module
@@ -149,20 +149,16 @@ class FusionModule(nn.Module):
             encoded[name] = self._encode(i, batch, batch.present.get(name))
         return encoded
 
-    def encode_block(self, i: int, x: Any) -> Any:
-        """Return what encoder ``i`` makes of its input ``x``."""
-        return _call(self.encoders[i], x)
-
-    def frozen(self) -> tuple[str, ...]:
-        """Return the names of the blocks whose encoder is not trained."""
-        parts = zip(self.names, self.encoders, strict=True)
-        return tuple(name for name, encoder in parts if getattr(encoder, "frozen", False))
+    def frozen_parts(self) -> dict[str, nn.Module]:
+        """Return what is not trained of the encoders, the whole or its beginning, by block."""
+        parts = zip(self.names, map(frozen_part, self.encoders), strict=True)
+        return {name: part for name, part in parts if part is not None}
 
     def _encode(self, i: int, batch: Batch, present: torch.Tensor | None) -> Any:
         encoded = None
         if present is None or present.any():
             x, known = batch.inputs[self.names[i]], self.names[i] in batch.encoded
-            encoded = _as_encoded(x) if known else self.encode_block(i, x)
+            encoded = self._finish(i, x) if known else encode(self.encoders[i], x)
         if self.pooled:
             return encoded if present is None else _fill(encoded, present, self.stand_ins[i])
         tokens, mask = encoded if isinstance(encoded, tuple) else (encoded, None)
@@ -172,6 +168,10 @@ class FusionModule(nn.Module):
             return tokens, mask
         return _fill_tokens(tokens, mask, present, self.stand_ins[i])
 
+    def _finish(self, i: int, x: Any) -> Any:
+        encoder: Any = self.encoders[i]
+        return _as_encoded(x) if is_frozen(encoder) else encode(encoder.finish, x)
+
     def _presence(self, batch: Batch) -> torch.Tensor | None:
         if not batch.present:
             return None
@@ -179,8 +179,8 @@ class FusionModule(nn.Module):
         return torch.stack([batch.present.get(name, everywhere) for name in self.names], dim=1)
 
 
-def _call(encoder: nn.Module, x: Any) -> Any:
-    """Ragged rows come with their mask as a second argument."""
+def encode(encoder: Callable[..., Any], x: Any) -> Any:
+    """Return what ``encoder`` makes of ``x``; ragged rows come with their mask beside them."""
     return encoder(x.values, x.mask) if hasattr(x, "mask") else encoder(x)
 
 
@@ -196,6 +196,7 @@ def _fill(
     everywhere = stand_in.expand(len(present), *stand_in.shape)
     if encoded is None:
         return everywhere
+    encoded = encoded.to(everywhere.dtype)  # of less precision within autocast
     return everywhere.index_put((present.nonzero(as_tuple=True)[0],), encoded)
 
 

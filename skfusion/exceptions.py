@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "BlockError",
     "BlockTypeError",
+    "CheckpointError",
     "MissingDependencyError",
     "NonFiniteLossError",
     "ParameterError",
@@ -87,6 +88,25 @@ class NonFiniteLossError(SkfusionError, FloatingPointError, ValueError):
     >>> from skfusion.exceptions import NonFiniteLossError
     >>> issubclass(NonFiniteLossError, FloatingPointError)
     True
+    """
+
+
+class CheckpointError(SkfusionError, ValueError):
+    """A checkpoint cannot be read, or is of another fit.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import numpy as np
+    >>> from skfusion import FusionClassifier
+    >>> with TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "cut_off.pt"
+    ...     _ = file.write_bytes(b"PK")
+    ...     FusionClassifier(checkpoint=file).fit(np.eye(2), [0, 1])
+    Traceback (most recent call last):
+        ...
+    skfusion.exceptions.CheckpointError: the checkpoint '...cut_off.pt' cannot be read: ...
     """
 
 

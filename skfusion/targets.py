@@ -11,9 +11,9 @@ from scipy.special import expit, logit, softmax
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_array
-from torch.nn import functional as F
 
 from skfusion.exceptions import TargetError
+from skfusion.losses import Loss, resolve_class_loss, resolve_value_loss
 
 __all__ = ["Labels", "Target", "Values", "class_target", "value_target"]
 
@@ -61,6 +61,10 @@ class Target:
         """Return the outputs (n_outputs,) that stand for knowing nothing about a row."""
         raise NotImplementedError
 
+    def score(self, outputs: np.ndarray, codes: np.ndarray) -> float | None:
+        """Return what the estimator's ``score`` would be; None where it has no meaning."""
+        return None
+
 
 class Labels(Target):
     """Base of the targets of classifiers.
@@ -71,6 +75,10 @@ class Labels(Target):
         The labels, sorted.
     n_outputs : int
         How many numbers the network gives per row.
+    loss : Loss
+        What is minimised.
+    label_smoothing : float, default=0.0
+        Share of the labels' weight that is spread evenly over all labels.
 
     Examples
     --------
@@ -81,13 +89,19 @@ class Labels(Target):
     [[0.33, 0.33, 0.33]]
     """
 
-    def __init__(self, classes: np.ndarray, n_outputs: int) -> None:
+    def __init__(
+        self, classes: np.ndarray, n_outputs: int, loss: Loss, label_smoothing: float = 0.0
+    ) -> None:
         super().__init__(n_outputs)
-        self.classes = classes
+        self.classes, self._loss, self._smoothing = classes, loss, label_smoothing
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
         """Return (n_rows, n_classes), in float64."""
         raise NotImplementedError
+
+    def _smooth(self, codes: torch.Tensor) -> torch.Tensor:
+        """Return 0 and 1 as the shares that smoothing makes of them."""
+        return codes * (1 - self._smoothing) + self._smoothing / 2 if self._smoothing else codes
 
     def _positions(self, y: Any) -> np.ndarray:
         """Return where among the classes each label of ``y`` stands."""
@@ -104,16 +118,19 @@ class Labels(Target):
 
 
 class _Binary(Labels):
-    """Two classes: one output, logistic loss."""
+    """Two classes: one output, the log-odds of the second."""
 
-    def __init__(self, classes: np.ndarray) -> None:
-        super().__init__(classes, n_outputs=1)
+    def __init__(self, classes: np.ndarray, loss: Loss, label_smoothing: float) -> None:
+        super().__init__(classes, 1, loss, label_smoothing)
 
     def encode(self, y: Any) -> np.ndarray:
         return self._positions(y).astype(np.float64)
 
     def decode(self, outputs: np.ndarray) -> np.ndarray:
         return self.classes[(outputs[:, 0] > 0).astype(int)]
+
+    def score(self, outputs: np.ndarray, codes: np.ndarray) -> float:
+        return float(np.mean((outputs[:, 0] > 0) == (codes > 0.5)))
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
         positive = expit(outputs[:, 0].astype(np.float64))
@@ -125,20 +142,23 @@ class _Binary(Labels):
     def loss(
         self, outputs: torch.Tensor, codes: torch.Tensor, weight: torch.Tensor | None
     ) -> torch.Tensor:
-        return F.binary_cross_entropy_with_logits(outputs[:, 0], codes, weight)
+        return self._loss.mean(outputs[:, 0], self._smooth(codes), weight)
 
 
 class _Multiclass(Labels):
-    """Three classes and more: softmax, cross-entropy."""
+    """Three classes and more: softmax."""
 
-    def __init__(self, classes: np.ndarray) -> None:
-        super().__init__(classes, n_outputs=len(classes))
+    def __init__(self, classes: np.ndarray, loss: Loss, label_smoothing: float) -> None:
+        super().__init__(classes, len(classes), loss, label_smoothing)
 
     def encode(self, y: Any) -> np.ndarray:
         return self._positions(y).astype(np.int64)
 
     def decode(self, outputs: np.ndarray) -> np.ndarray:
         return self.classes[outputs.argmax(axis=1)]
+
+    def score(self, outputs: np.ndarray, codes: np.ndarray) -> float:
+        return float(np.mean(outputs.argmax(axis=1) == codes))
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
         return softmax(outputs.astype(np.float64), axis=1)
@@ -149,16 +169,19 @@ class _Multiclass(Labels):
     def loss(
         self, outputs: torch.Tensor, codes: torch.Tensor, weight: torch.Tensor | None
     ) -> torch.Tensor:
-        if weight is None:
-            return F.cross_entropy(outputs, codes)
-        return (F.cross_entropy(outputs, codes, reduction="none") * weight).mean()
+        right = self._loss.mean(outputs, codes, weight)
+        if not self._smoothing:
+            return right
+        each = self._loss.any_class(outputs)
+        anything = (each if weight is None else each * weight).mean()
+        return (1 - self._smoothing) * right + self._smoothing * anything
 
 
 class _Multilabel(Labels):
-    """Any number of labels a row: y is an indicator matrix; one logistic loss per label."""
+    """Any number of labels a row: y is an indicator matrix; the log-odds of each label."""
 
-    def __init__(self, n_labels: int) -> None:
-        super().__init__(np.arange(n_labels), n_outputs=n_labels)
+    def __init__(self, n_labels: int, loss: Loss, label_smoothing: float) -> None:
+        super().__init__(np.arange(n_labels), n_labels, loss, label_smoothing)
 
     def encode(self, y: Any) -> np.ndarray:
         y = y.toarray() if issparse(y) else np.asarray(y)
@@ -172,6 +195,9 @@ class _Multilabel(Labels):
     def decode(self, outputs: np.ndarray) -> np.ndarray:
         return (outputs > 0).astype(int)
 
+    def score(self, outputs: np.ndarray, codes: np.ndarray) -> float:
+        return float(np.mean(np.all((outputs > 0) == (codes > 0.5), axis=1)))
+
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
         return expit(outputs.astype(np.float64))
 
@@ -181,12 +207,11 @@ class _Multilabel(Labels):
     def loss(
         self, outputs: torch.Tensor, codes: torch.Tensor, weight: torch.Tensor | None
     ) -> torch.Tensor:
-        per_row = None if weight is None else weight[:, None]
-        return F.binary_cross_entropy_with_logits(outputs, codes, per_row)
+        return self._loss.mean(outputs, self._smooth(codes), weight)
 
 
 class Values(Target):
-    """Real values, one output or several; standardised inside, squared error.
+    """Real values, one output or several; standardised inside.
 
     Parameters
     ----------
@@ -194,6 +219,8 @@ class Values(Target):
         Values whose mean and spread are learned.
     weight : ndarray of shape (n_rows,) or None
         Weight of each row in them.
+    loss : Loss or str, default="squared"
+        What is minimised.
 
     Examples
     --------
@@ -206,35 +233,87 @@ class Values(Target):
     [25.0]
     """
 
-    def __init__(self, y: np.ndarray, weight: np.ndarray | None = None) -> None:
+    def __init__(
+        self, y: np.ndarray, weight: np.ndarray | None = None, loss: Any = "squared"
+    ) -> None:
         columns = y.reshape(len(y), -1)
         super().__init__(n_outputs=columns.shape[1])
-        self.single = y.ndim == 1
+        self.single, self._loss = y.ndim == 1, resolve_value_loss(loss)
+        self._learn(columns, weight)
+
+    def _learn(self, columns: np.ndarray, weight: np.ndarray | None) -> None:
         self.mean = np.average(columns, axis=0, weights=weight)
         spread = np.sqrt(np.average((columns - self.mean) ** 2, axis=0, weights=weight))
         self.scale = np.where(spread > 0, spread, 1.0)
 
     def encode(self, y: Any) -> np.ndarray:
+        return (self._columns(y) - self.mean) / self.scale
+
+    def _columns(self, y: Any) -> np.ndarray:
         columns = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
         if columns.shape[1] != self.n_outputs:
             raise TargetError(
                 f"y has {columns.shape[1]} outputs, but the first fit had {self.n_outputs}."
             )
-        return (columns - self.mean) / self.scale
+        return columns
 
     def decode(self, outputs: np.ndarray) -> np.ndarray:
         values = outputs.astype(np.float64) * self.scale + self.mean
         return values[:, 0] if self.single else values
 
+    def score(self, outputs: np.ndarray, codes: np.ndarray) -> float | None:
+        return _r2(outputs, codes) if len(codes) > 1 else None
+
     def prior(self, codes: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
-        return np.average(codes, axis=0, weights=weight)
+        return self._loss.constant(codes, weight)
 
     def loss(
         self, outputs: torch.Tensor, codes: torch.Tensor, weight: torch.Tensor | None
     ) -> torch.Tensor:
-        if weight is None:
-            return F.mse_loss(outputs, codes)
-        return ((outputs - codes).square() * weight[:, None]).mean()
+        return self._loss.mean(outputs, codes, weight)
+
+
+class _Means(Values):
+    """Values of at least 0, as multiples of their mean; the outputs are logarithms."""
+
+    def _learn(self, columns: np.ndarray, weight: np.ndarray | None) -> None:
+        _check_not_negative(columns)
+        self.mean = np.average(columns, axis=0, weights=weight)
+        if not self.mean.all():
+            raise TargetError(
+                f"y is 0 in every row of output {int(self.mean.argmin())}, and the logarithm of a "
+                'mean of 0 is not finite. Leave that output out, or use loss="squared".'
+            )
+
+    def encode(self, y: Any) -> np.ndarray:
+        columns = self._columns(y)
+        _check_not_negative(columns)
+        return columns / self.mean
+
+    def decode(self, outputs: np.ndarray) -> np.ndarray:
+        values = np.exp(outputs.astype(np.float64)) * self.mean
+        return values[:, 0] if self.single else values
+
+    def score(self, outputs: np.ndarray, codes: np.ndarray) -> float | None:
+        return super().score(np.exp(outputs), codes)
+
+
+def _check_not_negative(columns: np.ndarray) -> None:
+    if columns.min(initial=0) < 0:
+        row, column = (int(i) for i in np.argwhere(columns < 0)[0])
+        raise TargetError(
+            'loss="poisson" needs y >= 0. Got '
+            f"{columns[row, column]:g} in row {row}, output {column}. "
+            'Use loss="squared" for values that may be negative.'
+        )
+
+
+def _r2(outputs: np.ndarray, codes: np.ndarray) -> float:
+    """Return scikit-learn's ``r2_score``, in a hundredth of its time: it is asked every epoch."""
+    wrong = np.square(outputs - codes).sum(axis=0)
+    spread = np.square(codes - codes.mean(axis=0)).sum(axis=0)
+    explained = 1 - wrong / np.where(spread > 0, spread, 1)
+    return float(np.where(spread > 0, explained, wrong == 0).mean())
 
 
 def _share(share: Any) -> Any:
@@ -242,7 +321,9 @@ def _share(share: Any) -> Any:
     return np.clip(share, 1e-7, 1 - 1e-7)
 
 
-def class_target(y: Any, classes: Any = None) -> Labels:
+def class_target(
+    y: Any, classes: Any = None, loss: Any = "cross_entropy", label_smoothing: float = 0.0
+) -> Labels:
     """Return the target of labels ``y``; of ``classes`` where they are named.
 
     Examples
@@ -252,9 +333,9 @@ def class_target(y: Any, classes: Any = None) -> Labels:
     ['a', 'b', 'c']
     """
     check_classification_targets(y)
-    kind = type_of_target(y)
+    kind, how = type_of_target(y), (resolve_class_loss(loss), label_smoothing)
     if kind == "multilabel-indicator":
-        return _Multilabel(y.shape[1] if hasattr(y, "shape") else len(y[0]))
+        return _Multilabel(y.shape[1] if hasattr(y, "shape") else len(y[0]), *how)
     if kind == "multiclass-multioutput":
         raise TargetError(
             "y has several columns of more than two classes, which one classifier does not learn. "
@@ -266,10 +347,10 @@ def class_target(y: Any, classes: Any = None) -> Labels:
             f"y has one class only, {found.tolist()}, so there is nothing to tell apart. "
             "A classifier needs at least two classes."
         )
-    return _Binary(found) if len(found) == 2 else _Multiclass(found)
+    return _Binary(found, *how) if len(found) == 2 else _Multiclass(found, *how)
 
 
-def value_target(y: Any, weight: np.ndarray | None = None) -> Values:
+def value_target(y: Any, weight: np.ndarray | None = None, loss: Any = "squared") -> Values:
     """Return the target of real values ``y``.
 
     Examples
@@ -279,4 +360,5 @@ def value_target(y: Any, weight: np.ndarray | None = None) -> Values:
     2
     """
     y = check_array(y, ensure_2d=False, allow_nd=False, dtype=np.float64, input_name="y")
-    return Values(y, weight)
+    loss = resolve_value_loss(loss)
+    return (_Means if loss.link == "log" else Values)(y, weight, loss)

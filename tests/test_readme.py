@@ -52,8 +52,14 @@ def test_a_search(run):
     assert search.best_score_ > 0.85
 
 
+def test_seeing_the_network(run):
+    network = run("See the network, watch it learn")["network"]
+    assert network.summary().loc["block"].index.tolist() == ["words", "carrier", "facts"]
+    assert len(network.history_) == 10
+
+
 def test_there_is_one_example_a_test():
-    assert len(examples()) == 3
+    assert len(examples()) == 4
 
 
 def test_commands_exist():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,10 +12,19 @@ from sklearn.utils import check_random_state
 
 from skfusion._checks import check_choice, check_int, check_real
 from skfusion._training import Balance, Settings, pick_device
-from skfusion.blocks import Blocks
+from skfusion.blocks import Blocks, BlockSpec
 from skfusion.exceptions import ParameterError
+from skfusion.training import resolve_averaging, resolve_schedule
 
-__all__ = ["balance_of", "check_arguments", "draw_seed", "has_device", "net_dtype", "net_settings"]
+__all__ = [
+    "balance_of",
+    "check_arguments",
+    "check_lengths",
+    "draw_seed",
+    "has_device",
+    "net_dtype",
+    "net_settings",
+]
 
 
 def check_arguments(estimator: Any) -> None:
@@ -23,9 +34,12 @@ def check_arguments(estimator: Any) -> None:
     check_real("lr", estimator.lr)
     check_real("weight_decay", estimator.weight_decay)
     check_choice("missing", estimator.missing, ("error", "allow"))
+    check_choice("batch_by_length", estimator.batch_by_length, (True, False))
+    check_choice("precision", estimator.precision, ("float32", "bf16", "auto"))
     check_choice("early_stopping", estimator.early_stopping, (True, False, "auto"))
     _check_device(estimator.device)
     _check_callbacks(estimator.callbacks)
+    _check_checkpoint(estimator.checkpoint)
     if estimator.batch_size != "auto":
         check_int("batch_size", estimator.batch_size, repair='Or leave it to batch_size="auto".')
     if not 0 < check_real("validation_fraction", estimator.validation_fraction) < 1:
@@ -35,7 +49,17 @@ def check_arguments(estimator: Any) -> None:
         )
 
 
-def net_settings(estimator: Any, n_rows: int) -> Settings:
+def check_lengths(estimator: Any, specs: Mapping[str, BlockSpec]) -> None:
+    """Check that there are rows of different length where batches are drawn by it."""
+    if estimator.batch_by_length and not any(spec.ragged for spec in specs.values()):
+        forms = ", ".join(f"{name!r} ({spec.form})" for name, spec in specs.items())
+        raise ParameterError(
+            f"batch_by_length=True needs a block whose rows differ in length. Got {forms}. "
+            "Use batch_by_length=False, or pass such a block as Ragged, unpadded."
+        )
+
+
+def net_settings(estimator: Any, n_rows: int, dtype: torch.dtype) -> Settings:
     """Return what the training takes from the arguments."""
     return Settings(
         lr=estimator.lr,
@@ -44,7 +68,15 @@ def net_settings(estimator: Any, n_rows: int) -> Settings:
         batch_size=_batch_size(estimator.batch_size, n_rows),
         max_epochs=estimator.max_epochs,
         patience=estimator.n_iter_no_change,
+        schedule=resolve_schedule(estimator.schedule),
+        gradient_clipping=_clipping(estimator.gradient_clipping),
+        averaging=resolve_averaging(estimator.averaging),
+        accumulate=check_int("accumulate", estimator.accumulate),
+        batch_by_length=estimator.batch_by_length,
+        memory=estimator.memory,
         balance=balance_of(estimator),
+        bf16=_takes_bf16(estimator.precision, estimator.device, dtype),
+        saves=estimator.checkpoint is not None,
         verbose=estimator.verbose,
         callbacks=estimator.callbacks,
         net_params=estimator.net_params,
@@ -58,6 +90,28 @@ def balance_of(estimator: Any) -> Balance:
         check_real("block_loss_weight", estimator.block_loss_weight),
         check_real("gradient_modulation", estimator.gradient_modulation),
     )
+
+
+def _clipping(norm: Any) -> float | None:
+    if norm is not None and check_real("gradient_clipping", norm) == 0:
+        raise ParameterError(
+            "gradient_clipping must be a number > 0, since nothing is learned of gradients of 0. "
+            f"Got {norm!r}. Use gradient_clipping=None to leave them as they are."
+        )
+    return norm
+
+
+def _takes_bf16(precision: str, device: str, dtype: torch.dtype) -> bool:
+    if precision == "auto":
+        on_gpu = torch.device(pick_device(device)).type == "cuda"
+        return on_gpu and dtype == torch.float32 and torch.cuda.is_bf16_supported()
+    if precision == "bf16" and dtype != torch.float32:
+        raise ParameterError(
+            'precision="bf16" computes in fewer digits than the data has: a block is float64. '
+            'Give the blocks as float32, as BlockUnion does, or use precision="float32", which '
+            "follows the data."
+        )
+    return precision == "bf16"
 
 
 def _check_device(device: Any) -> None:
@@ -82,6 +136,14 @@ def _check_callbacks(callbacks: Any) -> None:
         raise ParameterError(
             f"callbacks must be a list of skorch callbacks. Got {callbacks!r}. "
             "Write callbacks=[...], also for one."
+        )
+
+
+def _check_checkpoint(checkpoint: Any) -> None:
+    if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
+        raise ParameterError(
+            'checkpoint must be None or a path: a folder, or a file that ends in ".pt". '
+            f"Got {checkpoint!r}."
         )
 
 

@@ -12,11 +12,13 @@ from sklearn.utils.validation import check_consistent_length
 from skfusion._estimators._arguments import (
     balance_of,
     check_arguments,
+    check_lengths,
     draw_seed,
     has_device,
     net_dtype,
     net_settings,
 )
+from skfusion._estimators._facts import open_checkpoint
 from skfusion._estimators._parameters import NamedEncoders, check_names_free
 from skfusion._estimators._reading import (
     check_finite,
@@ -26,9 +28,21 @@ from skfusion._estimators._reading import (
     require_target,
 )
 from skfusion._estimators._rows import holds_out, scaled, split_rows, with_weight
+from skfusion._estimators._showing import ShownNetwork
 from skfusion._estimators._using import FittedNetwork
+from skfusion._estimators._watching import WatchedFit, fit_watched
 from skfusion._module import ModulePlan
-from skfusion._training import Net, Rows, load_weights, make_net, pack_net, pick_device, seeded
+from skfusion._training import (
+    Net,
+    Rows,
+    deleted_at_the_end,
+    follow,
+    load_weights,
+    make_net,
+    pack_net,
+    pick_device,
+    seeded,
+)
 from skfusion.blocks import Blocks
 from skfusion.encoders import choose_encoders
 from skfusion.fusion import resolve_fusion
@@ -38,7 +52,9 @@ from skfusion.targets import Target
 __all__ = ["FusionEstimator"]
 
 
-class FusionEstimator(FittedNetwork, ClassNamePrefixFeaturesOutMixin, NamedEncoders):
+class FusionEstimator(
+    WatchedFit, FittedNetwork, ShownNetwork, ClassNamePrefixFeaturesOutMixin, NamedEncoders
+):
     """Base of ``FusionClassifier`` and ``FusionRegressor``; they add the target."""
 
     def __init__(
@@ -47,11 +63,17 @@ class FusionEstimator(FittedNetwork, ClassNamePrefixFeaturesOutMixin, NamedEncod
         fusion: Any = "concat",
         head: Any = "linear",
         *,
+        loss: Any = "squared",
         max_epochs: int = 100,
         batch_size: int | str = "auto",
+        accumulate: int = 1,
+        batch_by_length: bool = False,
         lr: float = 1e-3,
+        schedule: Any = None,
         optimizer: Any = "adamw",
         weight_decay: float = 1e-4,
+        gradient_clipping: float | None = None,
+        averaging: Any = None,
         early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 5,
@@ -59,34 +81,28 @@ class FusionEstimator(FittedNetwork, ClassNamePrefixFeaturesOutMixin, NamedEncod
         block_dropout: float = 0.0,
         block_loss_weight: float = 0.0,
         gradient_modulation: float = 0.0,
+        memory: Any = None,
         warm_start: bool = False,
         random_state: Any = None,
         device: str = "auto",
+        precision: str = "float32",
+        checkpoint: Any = None,
         verbose: int = 0,
         callbacks: Any = None,
         net_params: Mapping[str, Any] | None = None,
     ) -> None:
-        self.encoders = encoders
-        self.fusion = fusion
-        self.head = head
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.lr = lr
-        self.optimizer = optimizer
-        self.weight_decay = weight_decay
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.missing = missing
-        self.block_dropout = block_dropout
-        self.block_loss_weight = block_loss_weight
-        self.gradient_modulation = gradient_modulation
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.device = device
-        self.verbose = verbose
-        self.callbacks = callbacks
-        self.net_params = net_params
+        self.encoders, self.fusion, self.head, self.loss = encoders, fusion, head, loss
+        self.max_epochs, self.batch_size, self.accumulate = max_epochs, batch_size, accumulate
+        self.batch_by_length, self.lr, self.schedule = batch_by_length, lr, schedule
+        self.optimizer, self.weight_decay = optimizer, weight_decay
+        self.gradient_clipping, self.averaging = gradient_clipping, averaging
+        self.early_stopping, self.validation_fraction = early_stopping, validation_fraction
+        self.n_iter_no_change, self.missing = n_iter_no_change, missing
+        self.block_dropout, self.block_loss_weight = block_dropout, block_loss_weight
+        self.gradient_modulation, self.memory = gradient_modulation, memory
+        self.warm_start, self.random_state, self.device = warm_start, random_state, device
+        self.precision, self.checkpoint, self.verbose = precision, checkpoint, verbose
+        self.callbacks, self.net_params = callbacks, net_params
 
     # Fitting
 
@@ -120,7 +136,7 @@ class FusionEstimator(FittedNetwork, ClassNamePrefixFeaturesOutMixin, NamedEncod
             If the loss becomes NaN or infinite.
         """
         draft = self._draft()
-        draft._fit(X, y, sample_weight)
+        fit_watched(self, draft, X, y, sample_weight)
         return self._adopt(draft)
 
     def _draft(self) -> Any:
@@ -152,7 +168,7 @@ class FusionEstimator(FittedNetwork, ClassNamePrefixFeaturesOutMixin, NamedEncod
         blocks, y, weight = self._weigh(blocks, y, sample_weight)
         if not going_on:
             self._prepare(blocks, y, weight, classes)
-        self._train(blocks, y, weight, n_epochs=1, stops=False, undo=going_on)
+        self._train(blocks, y, weight, 1, stops=False, undo=going_on, whole=False)
 
     def _read(self, X: Any, y: Any, going_on: bool) -> Blocks:
         blocks = read_predict(self, X) if going_on else read_fit(self, X)
@@ -179,6 +195,7 @@ class FusionEstimator(FittedNetwork, ClassNamePrefixFeaturesOutMixin, NamedEncod
         check_names_free(self, blocks.names)
         self.target_ = self._learn_target(y, weight, classes)
         self.specs_ = blocks.specs()
+        check_lengths(self, self.specs_)
         fusion = resolve_fusion(self.fusion)
         plan = ModulePlan(
             self.specs_,
@@ -190,7 +207,7 @@ class FusionEstimator(FittedNetwork, ClassNamePrefixFeaturesOutMixin, NamedEncod
             block_heads=balance_of(self).needs_heads,
         )
         self._seed = draw_seed(self.random_state)
-        self._settings = net_settings(self, len(blocks))
+        self._settings = net_settings(self, len(blocks), net_dtype(blocks))
         self.net_ = self._new_net(plan, self.device)
         self._n_features_out = self.net_.module_.width
 
@@ -206,8 +223,12 @@ class FusionEstimator(FittedNetwork, ClassNamePrefixFeaturesOutMixin, NamedEncod
         n_epochs: int,
         stops: bool,
         undo: bool,
+        whole: bool = True,
     ) -> None:
-        rows = Rows(blocks, self.target_.encode(y), weight)
+        checkpoint = open_checkpoint(self, blocks, y, weight, undo) if whole else None
+        if checkpoint is not None:
+            self._seed = checkpoint.seed
+        rows = Rows(blocks.row_major(), self.target_.encode(y), weight)
         if not undo:
             self._prior = self.target_.prior(rows.codes, weight)
         train, valid = rows, None
@@ -216,10 +237,12 @@ class FusionEstimator(FittedNetwork, ClassNamePrefixFeaturesOutMixin, NamedEncod
             chosen, held_out = split_rows(strata, len(rows), share, self._seed)
             train, valid = rows[chosen], rows[held_out]
         if undo:
-            self._settings = net_settings(self, len(blocks))
-            self.net_.follow(self.lr, self._settings.batch_size)
-        with seeded(self._seed + 1 + len(self.net_.history)):
-            self.net_.train(train, valid, n_epochs, undo=undo)
+            self._settings = net_settings(self, len(blocks), net_dtype(blocks))
+            follow(self.net_, self._settings)
+        self.net_.watch_ = vars(self).get("_epochs")
+        seed = self._seed + 1 + len(self.net_.history)
+        with seeded(seed), deleted_at_the_end(checkpoint):
+            self.net_.train(train, valid, n_epochs, undo, whole, checkpoint)
         self.history_ = self.net_.epochs()
 
     # What the classifier and the regressor say of y

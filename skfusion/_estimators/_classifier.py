@@ -11,11 +11,14 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d, compute_sample_weight
 from sklearn.utils.multiclass import type_of_target
 
+from skfusion._checks import check_real
 from skfusion._estimators._base import FusionEstimator
 from skfusion.exceptions import ParameterError, TargetError
 from skfusion.targets import Labels, class_target
 
 __all__ = ["FusionClassifier"]
+
+_OWN = ("self", "__class__", "label_smoothing", "class_weight")  # what the base does not take
 
 
 class FusionClassifier(ClassifierMixin, FusionEstimator):
@@ -33,16 +36,39 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         How the encoded blocks become one vector.
     head : {"linear", "mlp"} or Head, default="linear"
         From the fused vector to the outputs.
+    loss : {"cross_entropy", "focal"}, Loss or callable, default="cross_entropy"
+        What is minimised. Recipes of ``skfusion.losses`` have parameters; a function
+        (outputs, codes) returns the loss of each row, see ``skfusion.losses.Loss``.
+    label_smoothing : float, default=0.0
+        Share of the labels' weight that is spread evenly over all labels, also in the loss of the
+        held-out rows (Szegedy et al., 2016).
     max_epochs : int, default=100
         Passes over the rows, at most.
     batch_size : int or "auto", default="auto"
-        Rows per step; "auto" takes 64 to 512 of them, the more rows there are the larger.
+        Rows per batch; "auto" takes 64 to 512 of them, the more rows there are the larger.
+    accumulate : int, default=1
+        Batches per step of the optimiser: as one batch of so many times the rows, in the memory of
+        a small one.
+    batch_by_length : bool, default=False
+        Whether rows of similar length meet in a batch while training, so that little padding is
+        computed where the rows of ragged blocks differ much in length. Batches stay random: rows
+        are sorted within pools drawn anew in every epoch, of at most 50 batches.
     lr : float, default=1e-3
-        Learning rate.
+        Learning rate, the highest one where there is a schedule.
+    schedule : {"cosine", "one_cycle", "plateau"}, Schedule or None, default=None
+        How the learning rate changes over the ``max_epochs`` of ``fit``; None keeps it. Recipes of
+        ``skfusion.training`` have parameters, such as ``Cosine(warmup=0.1)``. Each ``fit`` runs
+        through the whole schedule, also a warm start; ``partial_fit`` takes ``lr`` itself.
     optimizer : {"adamw", "adam", "sgd"} or torch.optim.Optimizer subclass, default="adamw"
         Optimiser; "sgd" has Nesterov momentum 0.9.
     weight_decay : float, default=1e-4
         Weight decay of the optimiser.
+    gradient_clipping : float or None, default=None
+        Norm to which the gradients of all weights together are cut down in each step.
+    averaging : {"ema", "swa"}, Averaging or None, default=None
+        Average of the weights over steps or epochs of ``fit``, which is then what early stopping
+        sees and what predicts. ``skfusion.training`` has the recipes, such as ``EMA(decay=0.99)``.
+        A warm start goes on from the average; ``partial_fit`` averages nothing.
     early_stopping : bool or "auto", default="auto"
         Whether to hold out rows (stratified and shuffled), stop when their loss has not fallen for
         ``n_iter_no_change`` epochs, and keep the best weights; "auto" does so from 500 rows on.
@@ -64,6 +90,10 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         Peng et al., 2022; the paper's alpha, 0.1 to 1).
     class_weight : dict, "balanced" or None, default=None
         Weight of each class in the loss.
+    memory : str, joblib.Memory or None, default=None
+        Folder in which is kept what does not depend on the training: the outputs of frozen encoders
+        and the work of the default union. A search fits and transforms once per fold, then, and
+        runs a frozen encoder once on the rows of a fold.
     warm_start : bool, default=False
         Whether ``fit`` goes on from the weights of the last ``fit``.
     random_state : int, RandomState instance or None, default=None
@@ -71,8 +101,16 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         one int are equal to the last bit on a CPU; no global random state is touched.
     device : str, default="auto"
         A torch device; "auto" takes an accelerator where there is one.
+    precision : {"float32", "bf16", "auto"}, default="float32"
+        Numbers in training and prediction: "bf16" computes layers in bfloat16 by torch's autocast,
+        while weights, losses and all results stay float32; "auto" does so on a GPU that has it.
+        "float32" follows the data, which may be float64.
+    checkpoint : str, Path or None, default=None
+        A folder where ``fit`` writes its state after each epoch, so that a fit that was killed and
+        is called again goes on to the same bits. See ``docs/design.md``.
     verbose : int, default=0
-        1 shows a bar with the losses and the time left.
+        1 shows a bar with the epoch, the losses, the score on the rows held out and the time left;
+        it stays away where fits run beside each other, as in a search with ``n_jobs``.
     callbacks : list of skorch callbacks, default=None
         Called while training; each fit works on copies. Those that predict on skorch's own data
         sets (``EpochScoring``, ``BatchScoring``) do not apply: ``history_`` has the losses.
@@ -87,7 +125,9 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
     net_ : skorch.NeuralNet
         The fitted net; ``net_.module_`` is the torch module.
     history_ : DataFrame
-        Losses and seconds of each epoch.
+        A row an epoch: its number ``epoch``, ``train_loss``, ``valid_loss`` and ``valid_score`` of
+        the rows held out, learning rate ``lr``, ``seconds``, and ``loss_<block>`` of each block
+        alone where ``block_loss_weight`` or ``gradient_modulation`` is on.
     specs_ : dict of str to BlockSpec
         What was learned about each block.
     union_ : BlockUnion or None
@@ -118,11 +158,18 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         fusion: Any = "concat",
         head: Any = "linear",
         *,
+        loss: Any = "cross_entropy",
+        label_smoothing: float = 0.0,
         max_epochs: int = 100,
         batch_size: int | str = "auto",
+        accumulate: int = 1,
+        batch_by_length: bool = False,
         lr: float = 1e-3,
+        schedule: Any = None,
         optimizer: Any = "adamw",
         weight_decay: float = 1e-4,
+        gradient_clipping: float | None = None,
+        averaging: Any = None,
         early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 5,
@@ -131,37 +178,20 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         block_loss_weight: float = 0.0,
         gradient_modulation: float = 0.0,
         class_weight: Any = None,
+        memory: Any = None,
         warm_start: bool = False,
         random_state: Any = None,
         device: str = "auto",
+        precision: str = "float32",
+        checkpoint: Any = None,
         verbose: int = 0,
         callbacks: Any = None,
         net_params: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(
-            encoders,
-            fusion,
-            head,
-            max_epochs=max_epochs,
-            batch_size=batch_size,
-            lr=lr,
-            optimizer=optimizer,
-            weight_decay=weight_decay,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            missing=missing,
-            block_dropout=block_dropout,
-            block_loss_weight=block_loss_weight,
-            gradient_modulation=gradient_modulation,
-            warm_start=warm_start,
-            random_state=random_state,
-            device=device,
-            verbose=verbose,
-            callbacks=callbacks,
-            net_params=net_params,
-        )
-        self.class_weight = class_weight
+        # By name, since each is an argument of the base too.
+        shared = {name: value for name, value in locals().items() if name not in _OWN}
+        super().__init__(**shared)
+        self.label_smoothing, self.class_weight = label_smoothing, class_weight
 
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
@@ -234,7 +264,8 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         return column_or_1d(y, warn=True)
 
     def _learn_target(self, y: Any, weight: np.ndarray | None, classes: Any) -> Labels:
-        target = class_target(y, classes)
+        smoothing = check_real("label_smoothing", self.label_smoothing, 0, 1)
+        target = class_target(y, classes, self.loss, smoothing)
         self.classes_ = target.classes
         return target
 

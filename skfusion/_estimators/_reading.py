@@ -36,7 +36,7 @@ def read_fit(estimator: Any, X: Any) -> Blocks:
     """
     estimator.union_ = None
     if _is_table(X):
-        estimator.union_ = BlockUnion()
+        estimator.union_ = BlockUnion(memory=estimator.memory)
         blocks = estimator.union_.fit_transform(X)
         _remember_names(estimator, X)
     else:

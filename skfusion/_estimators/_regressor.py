@@ -28,13 +28,24 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
         How the encoded blocks become one vector.
     head : {"linear", "mlp"} or Head, default="linear"
         From the fused vector to the outputs.
-    max_epochs, batch_size, lr, optimizer, weight_decay : as in FusionClassifier
-        Training.
+    loss : str, Loss or callable, default="squared"
+        What is minimised: "squared" predicts means, "absolute" medians, "huber" something between,
+        "quantile" or ``Quantile(level=0.9)`` what nine in ten values lie below, "poisson" the means
+        of counts. Recipes of ``skfusion.losses`` have parameters; a function (outputs, codes) of
+        standardised values returns the loss of each row, see ``skfusion.losses.Loss``.
+    max_epochs, batch_size, accumulate, batch_by_length : as in FusionClassifier
+        Batches.
+    lr, schedule, optimizer : as in FusionClassifier
+        Steps.
+    weight_decay, gradient_clipping, averaging : as in FusionClassifier
+        Weights.
     early_stopping, validation_fraction, n_iter_no_change : as in FusionClassifier
         When to stop; the held-out rows are shuffled.
     missing, block_dropout, block_loss_weight, gradient_modulation : as in FusionClassifier
         Missing blocks, and balance between blocks.
-    warm_start, random_state, device, verbose, callbacks, net_params : as in FusionClassifier
+    memory, warm_start, random_state, device, precision, checkpoint : as in FusionClassifier
+        How a fit runs.
+    verbose, callbacks, net_params : as in FusionClassifier
         Further choices.
 
     Attributes
@@ -78,7 +89,7 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
         )
 
     def _learn_target(self, y: Any, weight: np.ndarray | None, classes: Any) -> Values:
-        return value_target(y, weight)
+        return value_target(y, weight, self.loss)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -2,40 +2,74 @@
 
 from __future__ import annotations
 
+import copy
+import inspect
+import multiprocessing
 from typing import Any
 
+from joblib.parallel import get_active_backend
 from skorch.callbacks import Callback, EarlyStopping, PassthroughScoring
 from tqdm.auto import tqdm
 
-__all__ = ["ForgetBatches", "ProgressBar", "StopEarly", "early_stopping", "listens"]
+__all__ = [
+    "ForgetBatches",
+    "ProgressBar",
+    "StopEarly",
+    "StopIfTold",
+    "early_stopping",
+    "listens",
+    "own_copy",
+]
+
+_SHOWN = ("train_loss", "valid_loss", "valid_score")
 
 
 class ForgetBatches(Callback):
-    """Drop the records of single batches once the epoch is scored: they would outgrow the net."""
+    """Drop the records of single batches once the epoch is scored: they would outgrow the net.
+
+    The very last one stays, since callbacks at the end of the training may ask for it.
+    """
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        net.history[-1]["batches"].clear()
+        for epoch in net.history[-2:-1]:
+            epoch["batches"].clear()
+        del net.history[-1]["batches"][:-1]
+
+
+class StopIfTold(Callback):
+    """Stop once all others have seen the epoch, if scikit-learn's callbacks ask for it."""
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        if net.told_to_stop_:
+            raise KeyboardInterrupt
 
 
 class ProgressBar(Callback):
-    """A bar over epochs with the losses and the time left."""
+    """A bar over epochs with losses, the held-out score and the time left."""
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        self.bar_ = tqdm(total=net.max_epochs, unit="epoch")
+        done, alone = net.n_epochs_done, not _one_of_many()
+        self.bar_ = tqdm(total=net.max_epochs, initial=done, unit="epoch", disable=not alone)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        losses = {key: net.history[-1].get(key) for key in ("train_loss", "valid_loss")}
-        self.bar_.set_postfix(
-            {key: f"{loss:.4f}" for key, loss in losses.items() if loss is not None}
-        )
+        epoch = net.history[-1]
+        self.bar_.set_postfix({key: f"{epoch[key]:.4f}" for key in _SHOWN if key in epoch})
         self.bar_.update()
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         self.bar_.close()
 
 
+def _one_of_many() -> bool:
+    """Whether other fits run beside this one, in a search with ``n_jobs``: bars would mix."""
+    backend, _ = get_active_backend()
+    return backend.nesting_level > 0 or multiprocessing.parent_process() is not None
+
+
 class StopEarly(EarlyStopping):
     """Early stopping that rests while no row is held out, as in ``partial_fit``."""
+
+    kept = ("misses_", "dynamic_threshold_", "best_epoch_", "best_model_weights_")
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         if "valid_loss" in net.history[-1]:
@@ -53,6 +87,22 @@ def early_stopping(patience: int) -> EarlyStopping:
 
 def _silent(*message: Any) -> None:
     """Take what skorch would print."""
+
+
+def own_copy(callback: Any) -> Any:
+    """Return a callback that keeps for itself what it sees.
+
+    What it was made with is shared: a logger's open connection cannot be copied, or must not be.
+    """
+    if isinstance(callback, tuple):
+        name, unnamed = callback
+        return name, own_copy(unnamed)
+    if not isinstance(callback, Callback):
+        return callback  # a class, which the net makes an instance of
+    own, given = copy.copy(callback), inspect.signature(type(callback)).parameters
+    kept = {name: value for name, value in vars(callback).items() if name not in given}
+    vars(own).update(copy.deepcopy(kept))
+    return own
 
 
 def listens(callbacks: Any, *hooks: str) -> bool:

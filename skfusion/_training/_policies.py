@@ -17,7 +17,9 @@ class Thaw(Callback):
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         for encoder in net.module_.encoders:
-            if getattr(encoder, "unfreeze_at", None) == len(net.history):
+            start = getattr(encoder, "unfreeze_at", None)
+            # Later than that in a fit that goes on from a file.
+            if start is not None and not encoder.thawed and start <= len(net.history):
                 encoder.thaw()
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from skfusion._batch import Batch, draw_dropped, make_batch
+from skfusion._batch import Batch, ahead, draw_dropped, make_batch
+from skfusion._training._order import draw_batches, draw_batches_by_length
 from skfusion.blocks import Blocks
 
 __all__ = ["BatchIterator", "Rows"]
@@ -17,7 +18,7 @@ __all__ = ["BatchIterator", "Rows"]
 class Rows:
     """Rows to train on: blocks, codes of the target, and weights of mean 1 (or None).
 
-    ``encoded`` names blocks that are the outputs of their frozen encoder already.
+    ``encoded`` names blocks that are the outputs of their encoder already, so far as it is frozen.
     """
 
     def __init__(
@@ -54,24 +55,33 @@ class BatchIterator:
         dtype: torch.dtype,
         device: torch.device,
         block_dropout: float,
+        by_length: bool = False,
     ) -> None:
         self.rows, self.batch_size, self.training = rows, batch_size, training
         self.dtype, self.device = dtype, device
         self.block_dropout = block_dropout if training else 0.0
+        self.lengths = rows.blocks.lengths() if by_length else None
         self.codes = _code_tensor(rows.codes, dtype).to(device)
         weight = rows.weight
         self.weight = None if weight is None else torch.from_numpy(weight).to(device, dtype)
 
     def __iter__(self) -> Iterator[tuple[Batch, torch.Tensor, torch.Tensor | None]]:
-        n = len(self.rows)
-        order = torch.randperm(n) if self.training else torch.arange(n)
-        for chosen in order.split(self.batch_size):
-            rows = self.rows.blocks.take(chosen.numpy())
+        batches = self._batches()
+        cut = (self.rows.blocks.take(chosen.numpy()) for chosen in batches)
+        for chosen, rows in zip(batches, ahead(cut), strict=True):
             dropped = draw_dropped(rows, self.block_dropout) if self.block_dropout else {}
             batch = make_batch(rows, self.dtype, self.device, self.rows.encoded, dropped)
             chosen = chosen.to(self.device)
             weight = None if self.weight is None else self.weight[chosen]
             yield batch, self.codes[chosen], weight
+
+    def _batches(self) -> tuple[torch.Tensor, ...]:
+        n, size, lengths = len(self.rows), self.batch_size, self.lengths
+        if lengths is None:
+            return draw_batches(n, size) if self.training else torch.arange(n).split(size)
+        if self.training:
+            return draw_batches_by_length(lengths, size)
+        return torch.from_numpy(lengths.argsort(kind="stable")).split(size)
 
 
 def _code_tensor(codes: np.ndarray, dtype: torch.dtype) -> torch.Tensor:

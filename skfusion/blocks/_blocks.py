@@ -16,6 +16,7 @@ from skfusion.blocks._matrix import (
     copied_as_asked,
     side_by_side,
 )
+from skfusion.blocks._ragged import Ragged
 from skfusion.blocks._rows import (
     LazyRows,
     as_block,
@@ -135,6 +136,20 @@ class Blocks:
         mask = mask[self._rows]
         return mask if mask.any() else None
 
+    def lengths(self) -> np.ndarray | None:
+        """Return how many items the ragged blocks of each row have, or None without such blocks.
+
+        Examples
+        --------
+        >>> from skfusion.blocks import Blocks, Ragged
+        >>> words = Ragged.from_rows([[3, 1, 2], [4]])
+        >>> Blocks({"words": words}).lengths().tolist()
+        [3, 1]
+        """
+        rows = self._base_rows()
+        ragged = [block for block in self._blocks.values() if isinstance(block, Ragged)]
+        return sum(block.lengths[rows] for block in ragged) if ragged else None
+
     def select(self, names: Iterable[str]) -> Blocks:
         """Return the ``Blocks`` with just the blocks called ``names``, in that order.
 
@@ -166,6 +181,25 @@ class Blocks:
         base = rows if self._rows is None else self._rows[rows]
         return self._like(self._blocks, self._missing, base, len(rows))
 
+    def prefetch(self) -> None:
+        """Tell the lazy blocks that these rows are asked for soon, so that they can begin.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skfusion import Blocks
+        >>> from skfusion.inputs import ImageLoader
+        >>> photos = ImageLoader(lazy=True).fit_transform([np.zeros((8, 6, 3), np.uint8)] * 5)
+        >>> rows = Blocks({"photo": photos})[[3, 1]]
+        >>> rows.prefetch()
+        >>> rows["photo"].shape
+        (2, 8, 6, 3)
+        """
+        for name, block in self._blocks.items():
+            if hasattr(block, "prefetch"):
+                rows, missing = self._base_rows(), self.missing(name)
+                block.prefetch(rows if missing is None else rows[~missing])
+
     def assign(self, blocks: Mapping[str, Any], missing: Mapping[str, Any] | None = None) -> Blocks:
         """Return these blocks with others added or exchanged, and masks for them.
 
@@ -193,6 +227,24 @@ class Blocks:
         """Return the blocks with floating values of ``dtype``; integers stay as they are."""
         blocks = {
             name: block.astype(dtype, copy=False) if _is_eager_float(block) else block
+            for name, block in self._blocks.items()
+        }
+        return self._like(blocks, self._missing, self._rows, self._n)
+
+    def row_major(self) -> Blocks:
+        """Return the blocks with the numbers of a row side by side in memory.
+
+        Frames and some transformers lay them column by column, where cutting rows is slow.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skfusion.blocks import Blocks
+        >>> Blocks({"a": np.asfortranarray(np.eye(3))}).row_major()["a"].flags.c_contiguous
+        True
+        """
+        blocks = {
+            name: np.ascontiguousarray(block) if isinstance(block, np.ndarray) else block
             for name, block in self._blocks.items()
         }
         return self._like(blocks, self._missing, self._rows, self._n)
@@ -244,6 +296,9 @@ class Blocks:
     def _block(self, name: str) -> Any:
         block = self._blocks[self._known(name)]
         return block if self._rows is None else cut_rows(block, self._rows)
+
+    def _base_rows(self) -> np.ndarray:
+        return np.arange(self._n) if self._rows is None else self._rows
 
     def _parcel(self, name: str) -> Any:
         """Return the block as it travels: only the chosen rows, and those of lazy blocks unread."""

@@ -40,12 +40,18 @@ class LazyRows:
     def __getitem__(self, rows: Any) -> Any:
         return self._block[self._rows[rows]]
 
+    def prefetch(self, rows: Any) -> None:
+        """Let the lazy block begin with ``rows``, where it can."""
+        if hasattr(self._block, "prefetch"):
+            self._block.prefetch(self._rows[rows])
+
 
 def as_block(name: str, value: Any) -> Any:
     """Return ``value`` as a block: csr, ndarray, ``Ragged``, or unchanged if it is lazy.
 
     A lazy block is any object with ``shape``, ``ndim``, ``dtype``, ``__len__`` and a
-    ``__getitem__`` that takes a slice or an array of row numbers and returns an ndarray.
+    ``__getitem__`` that takes a slice or an array of row numbers and returns an ndarray. If it has
+    a method ``prefetch``, that is told an array of row numbers which are asked for soon.
 
     Examples
     --------
@@ -152,7 +158,9 @@ def cut_rows(block: Any, rows: Any) -> Any:
         return _cut_csr(block, rows)
     if isinstance(block, np.ndarray) and isinstance(rows, np.ndarray):
         # take() of a memory map claims to be one, and would hash unlike the same rows in memory.
-        return np.asarray(block).take(rows, axis=0)
+        block = np.asarray(block)
+        # take() copies the whole of what is not laid out row by row.
+        return block.take(rows, axis=0) if block.flags.c_contiguous else block[rows]
     return block[rows]
 
 

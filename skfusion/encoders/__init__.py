@@ -1,6 +1,6 @@
 """Sub-networks of single blocks, as recipes."""
 
-from skfusion.encoders._base import Encoder
+from skfusion.encoders._base import Encoder, frozen_part, is_frozen
 from skfusion.encoders.chain import Chain
 from skfusion.encoders.choose import choose_encoders, resolve_encoder
 from skfusion.encoders.cnn import CNN
@@ -32,5 +32,7 @@ __all__ = [
     "TokenEmbedding",
     "Transformer",
     "choose_encoders",
+    "frozen_part",
+    "is_frozen",
     "resolve_encoder",
 ]

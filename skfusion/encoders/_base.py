@@ -19,7 +19,9 @@ __all__ = [
     "activation",
     "as_encoder",
     "as_float",
+    "frozen_part",
     "initialise",
+    "is_frozen",
     "row_size",
 ]
 
@@ -53,6 +55,12 @@ class Encoder(BaseEstimator):
 
     The module is called with the rows of a batch as they come: a tensor ``(batch, *shape)``,
     ``SparseRows`` for csr, or ``(values, mask)`` where rows differ in length.
+
+    A module that is not trained says so by a true attribute ``frozen``: its outputs are computed
+    once per fit, not in every epoch. If only its first part is not trained, the module has this
+    part as its attribute ``beginning``, a module that is called as the whole one is, and a method
+    ``finish``: it is called with the vectors, the tokens, or the tokens and their mask that
+    ``beginning`` returns, which are computed once per fit, and does the rest.
 
     Examples
     --------
@@ -107,6 +115,37 @@ def as_encoder(name: str, value: Any) -> Encoder:
     if isinstance(value, Encoder):
         return value
     raise ParameterError(f"{name} must be a recipe such as MLP(). Got {value!r}.")
+
+
+def is_frozen(module: nn.Module) -> bool:
+    """Return whether no part of an encoder's module is trained, now or later.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from torch import nn
+    >>> from skfusion.blocks import spec_of
+    >>> from skfusion.encoders import Pretrained, is_frozen
+    >>> is_frozen(Pretrained(nn.Linear(3, 2)).build(spec_of("facts", np.zeros((4, 3)))))
+    True
+    """
+    return bool(getattr(module, "frozen", False))
+
+
+def frozen_part(module: Any) -> nn.Module | None:
+    """Return what is not trained of an encoder's module: all, its beginning, or None.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from torch import nn
+    >>> from skfusion.blocks import spec_of
+    >>> from skfusion.encoders import MLP, Chain, Pretrained, frozen_part
+    >>> module = Chain(Pretrained(nn.Linear(3, 2)), MLP(2)).build(spec_of("x", np.zeros((4, 3))))
+    >>> frozen_part(module) is module.first
+    True
+    """
+    return module if is_frozen(module) else getattr(module, "beginning", None)
 
 
 def initialise(layer: Any, relu: bool = False) -> Any:

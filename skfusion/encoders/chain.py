@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from skfusion.blocks import BlockSpec
-from skfusion.encoders._base import Encoder, as_encoder
+from skfusion.encoders._base import Encoder, as_encoder, frozen_part, is_frozen
 from skfusion.encoders._output import output_spec
 from skfusion.exceptions import BlockError, add_note
 
@@ -19,7 +19,7 @@ class Chain(Encoder):
 
     ``first`` is built without pooling; ``then`` reads its tokens as a sequence, or its output as
     vectors if it has no tokens. ``Chain(a, Chain(b, c))`` makes three. The forms taken are those
-    of ``first``.
+    of ``first``. If ``first`` is frozen, what it returns is computed once per fit.
 
     (batch, *shape) -> what ``then`` makes of it: (batch, width), or (batch, tokens, width) and a
     mask if not pooled.
@@ -71,10 +71,22 @@ class _Chain(nn.Module):
 
     @property
     def frozen(self) -> bool:
-        return all(getattr(part, "frozen", False) for part in (self.first, self.then))
+        return is_frozen(self.first) and is_frozen(self.then)
+
+    @property
+    def beginning(self) -> nn.Module | None:
+        return frozen_part(self.first)
+
+    def finish(self, *begun: Any) -> Any:
+        if is_frozen(self.first):
+            return self.then(*begun)
+        finish: Any = self.first.finish
+        return self._hand_on(finish(*begun))
 
     def forward(self, *x: Any) -> Any:
-        output = self.first(*x)
+        return self._hand_on(self.first(*x))
+
+    def _hand_on(self, output: Any) -> Any:
         if not isinstance(output, tuple):
             return self.then(output)
         tokens, mask = output

@@ -9,7 +9,7 @@ from torch import nn
 
 from skfusion._checks import check_int, check_real
 from skfusion.blocks import BlockSpec
-from skfusion.encoders._base import Encoder
+from skfusion.encoders._base import Encoder, frozen_part
 from skfusion.exceptions import ParameterError
 
 __all__ = ["Policy"]
@@ -129,6 +129,14 @@ class _Frozen(nn.Module):
         self.frozen = unfreeze_at is None  # for good, so that its outputs can be kept
         self.thawed = False
         self.module.eval()
+
+    @property
+    def beginning(self) -> nn.Module | None:
+        return frozen_part(self.module)
+
+    def finish(self, *begun: torch.Tensor) -> Any:
+        finish: Any = self.module.finish
+        return finish(*begun)
 
     def thaw(self) -> None:
         """Let the module be trained from now on."""

@@ -11,7 +11,7 @@ from torch import nn
 
 from skfusion._checks import check_int
 from skfusion.blocks import BlockSpec
-from skfusion.encoders._base import Encoder, as_encoder, as_float
+from skfusion.encoders._base import Encoder, as_encoder, as_float, is_frozen
 from skfusion.encoders._output import output_spec
 from skfusion.encoders.cnn import CNN
 from skfusion.encoders.mlp import MLP
@@ -45,7 +45,8 @@ class TimeDistributed(Encoder):
 
     Notes
     -----
-    A batch normalisation in ``encoder`` sees one chunk at a time while training.
+    A batch normalisation in ``encoder`` sees one chunk at a time while training. If ``encoder`` is
+    frozen, such as ``Pretrained``, the frames are encoded once per fit.
 
     Examples
     --------
@@ -76,7 +77,8 @@ class TimeDistributed(Encoder):
         over_spec = BlockSpec(spec.name, "sequence", (spec.shape[0], width), np.dtype(np.float32))
         over = RNN() if self.over is None else as_encoder("over", self.over)
         chunk_size = check_int("chunk_size", self.chunk_size)
-        return _TimeDistributed(frames, width, over.build(over_spec, pooled=pooled), chunk_size)
+        steps = _Steps(frames, width, chunk_size)
+        return _TimeDistributed(steps, over.build(over_spec, pooled=pooled))
 
     def _frame_encoder(self, spec: BlockSpec) -> Encoder:
         if self.encoder is None:
@@ -94,28 +96,44 @@ class TimeDistributed(Encoder):
 
 
 class _TimeDistributed(nn.Module):
-    like: torch.Tensor
-
-    def __init__(
-        self, frames: nn.Module, width: int | None, over: nn.Module, chunk_size: int
-    ) -> None:
+    def __init__(self, steps: _Steps, over: nn.Module) -> None:
         super().__init__()
-        self.frames, self.over = frames, over
-        self.width, self.chunk_size = width, chunk_size
-        self.register_buffer("like", torch.zeros(()), persistent=False)
+        self.steps, self.over = steps, over
 
     @property
     def frozen(self) -> bool:
-        return all(getattr(part, "frozen", False) for part in (self.frames, self.over))
+        return is_frozen(self.steps.frames) and is_frozen(self.over)
+
+    @property
+    def beginning(self) -> nn.Module | None:
+        return self.steps if is_frozen(self.steps.frames) else None
+
+    def finish(self, *steps: torch.Tensor) -> Any:
+        return self.over(*steps)
+
+    def forward(self, *x: torch.Tensor) -> Any:
+        steps = self.steps(*x)
+        return self.finish(*steps) if isinstance(steps, tuple) else self.finish(steps)
+
+
+class _Steps(nn.Module):
+    """(batch, time, ...) -> (batch, time, width): the encoded frames; and the mask if given."""
+
+    like: torch.Tensor
+
+    def __init__(self, frames: nn.Module, width: int | None, chunk_size: int) -> None:
+        super().__init__()
+        self.frames, self.width, self.chunk_size = frames, width, chunk_size
+        self.register_buffer("like", torch.zeros(()), persistent=False)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> Any:
         # Frames stay bytes until their chunk comes.
         x = as_float(x, self.like) if x.ndim == 3 else x
         if mask is None:
-            return self.over(self._encode(x.flatten(0, 1)).unflatten(0, x.shape[:2]))
+            return self._encode(x.flatten(0, 1)).unflatten(0, x.shape[:2])
         vectors = self._encode(x[mask])
         steps = vectors.new_zeros((*mask.shape, vectors.shape[1]))
-        return self.over(steps.index_put(mask.nonzero(as_tuple=True), vectors), mask)
+        return steps.index_put(mask.nonzero(as_tuple=True), vectors), mask
 
     def _encode(self, frames: torch.Tensor) -> torch.Tensor:
         if not len(frames):

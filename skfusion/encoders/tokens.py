@@ -135,8 +135,9 @@ class _Tokens(nn.Module):
 
     @property
     def frozen(self) -> bool:
+        # Without pooling, to look the vectors up is cheap, and to keep those of all words is not.
         trained = any(parameter.requires_grad for parameter in self.parameters())
-        return not trained and self.dropout.p == 0
+        return self.pooling is not None and not trained and self.dropout.p == 0
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> Any:
         vectors = self.table(ids)

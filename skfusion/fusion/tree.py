@@ -109,8 +109,9 @@ class Tree(Fusion):
         for name, blocks, fusion in self._resolved():
             inside = _take(nodes, blocks, name, widths)
             module = _built(fusion, inside, name)
-            steps.append(_Step(name, module, tuple(inside), fusion.takes))
-            nodes = _replace(nodes, inside, name, _width(module, inside, fusion.takes))
+            width = _width(module, inside, fusion.takes)
+            steps.append(_Step(name, module, tuple(inside), fusion.takes, width))
+            nodes = _replace(nodes, inside, name, width)
         final: Any = self._final()
         outputs = {"n_outputs": n_outputs} if final.decides else {}
         module = final.build(nodes, **outputs)
@@ -147,8 +148,16 @@ class _Step(nn.Module):
 
     fusion: Any  # nn.Module
 
-    def __init__(self, name: str, fusion: nn.Module, inside: tuple[str, ...], takes: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        fusion: nn.Module,
+        inside: tuple[str, ...],
+        takes: str,
+        width: int | None = None,  # of what a group becomes
+    ) -> None:
         super().__init__()
+        self.width = width
         self.name, self.fusion, self.inside = name, fusion, inside
         self.convert = _as_tokens if takes == "tokens" else _as_vector
 

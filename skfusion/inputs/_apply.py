@@ -5,22 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from skfusion.blocks import BlockSpec, MaskedBlock, Ragged, as_block, form_of, scatter_rows
+from skfusion.blocks import Blocks, BlockSpec, MaskedBlock, Ragged, as_block, form_of, scatter_rows
 from skfusion.exceptions import BlockError, add_note
 from skfusion.inputs._columns import as_list
 from skfusion.inputs._missing import count_rows, present_metadata, present_rows
 from skfusion.inputs._plain import plain_floats
 from skfusion.inputs._spread import spread_rows
-from skfusion.inputs._steps import is_word
+from skfusion.inputs._steps import Steps, is_word
 
-__all__ = ["Job", "Made", "fit_block", "learn_block", "transform_block"]
+__all__ = ["Job", "Made", "collect", "fit_block", "learn_block", "transform_block"]
 
 
 @dataclass
@@ -56,7 +56,7 @@ class Job:
 
 @dataclass
 class Made:
-    """A block, its missing rows, and the fitted transformer that made it."""
+    """A block, its missing rows, and the transformer that was fitted to make it."""
 
     transformer: Any
     block: Any
@@ -93,7 +93,16 @@ def transform_block(job: Job, spec: BlockSpec, params: Any) -> Made:
         if is_word(job.transformer, "passthrough"):
             return _pass(job)
         params = _present_params(job, params["transform"])
-        return _made(job, job.transformer.transform(_present(job, job.X), **params))
+        made = _made(job, job.transformer.transform(_present(job, job.X), **params))
+        return replace(made, transformer=None)  # known already, and large where it is kept
+
+
+def collect(steps: Steps, made: list[Made]) -> Blocks:
+    """Return what was made of each step as ``Blocks``."""
+    names = [name for name, _, _ in steps]
+    blocks = {name: one.block for name, one in zip(names, made, strict=True)}
+    masks = {name: one.missing for name, one in zip(names, made, strict=True)}
+    return Blocks(blocks, {name: mask for name, mask in masks.items() if mask is not None})
 
 
 def _check_some_row(job: Job) -> None:
@@ -170,6 +179,8 @@ def _cast(block: Any, dtype: Any) -> Any:
         return block
     if isinstance(block, Ragged):
         return block.astype(dtype)
+    if isinstance(block, np.ndarray):
+        return block.astype(dtype, order="C", copy=False)
     return block.astype(dtype, copy=False)
 
 

@@ -77,6 +77,10 @@ class SentenceEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         texts = self._check_texts(X)
         if not texts:
             raise BlockError("SentenceEmbedding.fit needs at least one text. Got none.")
+        if self.cache:
+            # Before the first text: an encoder that then loads its model may not pickle any more,
+            # and copies of it in other tasks could not be told to be the same.
+            encoder_key(self.encoder)
         self.n_outputs_ = self._encode(texts[:1]).shape[1]
         return self
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import joblib
@@ -84,24 +86,31 @@ class LazyCells:
         numbers = np.arange(len(self))[rows]
         if np.ndim(numbers) == 0:
             return self[numbers[None]][0]
-        begun = self._pending.pop(numbers.tobytes(), None)
-        out, futures = self._start(numbers) if begun is None else begun
-        for future in futures:
-            future.result()
-        return out
+        begun, places = self._begun(numbers)
+        try:
+            begun.wait()
+        except Exception:
+            self._abandon()
+            raise
+        return begun.out if places is None else begun.out[places]
 
     def prefetch(self, rows: np.ndarray) -> None:
-        """Begin to decode ``rows``; the same rows asked for later are then there, or nearly so."""
+        """Begin to decode ``rows``; all or some of them asked for later are there, or nearly so."""
         numbers = np.arange(len(self))[rows]
-        while len(self._pending) >= _MAX_PENDING:
-            self._pending.pop(next(iter(self._pending)))
-        self._pending[numbers.tobytes()] = self._start(numbers)
+        if not len(numbers):
+            return
+        begun = self._start(numbers)
+        with self._lock:
+            self._pending.append(begun)
+            late = [self._pending.pop(0) for _ in range(len(self._pending) - _MAX_PENDING)]
+        for oldest in late:
+            oldest.cancel()
 
     def __repr__(self) -> str:
         return f"LazyCells(shape={self.shape}, dtype={self.dtype})"
 
     def __getstate__(self) -> dict[str, Any]:
-        hidden = ("_pool", "_pool_process", "_pending")
+        hidden = ("_pool", "_pool_process", "_pending", "_lock")
         return {name: value for name, value in vars(self).items() if name not in hidden}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -111,19 +120,32 @@ class LazyCells:
     def _forget_threads(self) -> None:
         self._pool: ThreadPoolExecutor | None = None
         self._pool_process = 0
-        self._pending: dict[bytes, tuple[np.ndarray, list[Future[None]]]] = {}
+        self._pending: list[_Begun] = []
+        self._lock = threading.Lock()
 
-    def _start(self, numbers: np.ndarray) -> tuple[np.ndarray, list[Future[None]]]:
+    def _begun(self, numbers: np.ndarray) -> tuple[_Begun, np.ndarray | None]:
+        """Return what decodes rows ``numbers``, and where in it they are (None: they are all)."""
+        with self._lock:
+            for i, begun in enumerate(self._pending):
+                if np.array_equal(numbers, begun.numbers):
+                    return self._pending.pop(i), None
+                if (places := begun.places(numbers)) is not None:
+                    return self._pending.pop(i), places
+        return self._start(numbers), None
+
+    def _abandon(self) -> None:
+        with self._lock:
+            pending, self._pending = self._pending, []
+        for begun in pending:
+            begun.cancel()
+
+    def _start(self, numbers: np.ndarray) -> _Begun:
         out = np.zeros((len(numbers), *self._row_shape), dtype=np.uint8)
         size = max(1, math.ceil(len(numbers) / (4 * n_workers(self._n_threads))))
         threads = self._threads()
-        starts = range(0, len(numbers), size)
-        return out, [
-            threads.submit(
-                self._read_rows, out[start : start + size], numbers[start : start + size]
-            )
-            for start in starts
-        ]
+        parts = [slice(start, start + size) for start in range(0, len(numbers), size)]
+        futures = [threads.submit(self._read_rows, out[part], numbers[part]) for part in parts]
+        return _Begun(numbers, out, futures)
 
     def _threads(self) -> ThreadPoolExecutor:
         # A forked process inherits the pool without its threads and would wait for ever.
@@ -150,6 +172,36 @@ class LazyCells:
                 f"{self._row_shape} when the block was made. Do not change files that are in use."
             )
         return values
+
+
+@dataclass(eq=False)
+class _Begun:
+    """Rows that threads are decoding: ``out[i]`` is to become row ``numbers[i]``."""
+
+    numbers: np.ndarray
+    out: np.ndarray
+    futures: list[Future[None]]
+
+    def places(self, numbers: np.ndarray) -> np.ndarray | None:
+        """Return where in ``out`` rows ``numbers`` are; None if one of them is not, or none is."""
+        order = self.numbers.argsort(kind="stable")
+        places = order.take(self.numbers.searchsorted(numbers, sorter=order), mode="clip")
+        is_here = len(numbers) and np.array_equal(self.numbers[places], numbers)
+        return places if is_here else None
+
+    def wait(self) -> None:
+        """Wait until all is decoded; raise the error of a row, if there is one."""
+        try:
+            for future in self.futures:
+                future.result()
+        except Exception:
+            self.cancel()
+            raise
+
+    def cancel(self) -> None:
+        """Do not begin with what is not begun yet."""
+        for future in self.futures:
+            future.cancel()
 
 
 def attempt_rows(

@@ -13,11 +13,11 @@ from sklearn.utils import Bunch, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, check_memory
 
 from skfusion.blocks import Blocks, check_block_name
 from skfusion.exceptions import BlockError
-from skfusion.inputs._apply import Job, Made, fit_block, learn_block, transform_block
+from skfusion.inputs._apply import Job, collect, fit_block, learn_block, transform_block
 from skfusion.inputs._choose import choose_transformers
 from skfusion.inputs._columns import as_list, check_present, resolve_columns
 from skfusion.inputs._diagram import parallel_block, single_block
@@ -71,6 +71,10 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
     dtype : {"float32", "float64"} or None, default="float32"
         Type of floating values in the blocks, also of booleans and of integer vectors. Images
         and videos of integers and ragged integers stay as they are. None casts nothing.
+    memory : str, joblib.Memory or None, default=None
+        Folder in which what each transformer learned, and made of which rows, is kept. A search
+        over the network behind then fits and transforms once per fold; ``Pipeline(memory=...)``
+        saves the fits alone.
 
     Attributes
     ----------
@@ -136,12 +140,14 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         n_jobs: int | None = None,
         verbose: bool = False,
         dtype: Any = "float32",
+        memory: Any = None,
     ) -> None:
         self.transformers = transformers
         self.remainder = remainder
         self.n_jobs = n_jobs
         self.verbose = verbose
         self.dtype = dtype
+        self.memory = memory
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> BlockUnion:
         """Fit all transformers.
@@ -197,7 +203,7 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         self._keep(steps, active, learned)
         if first:  # no block is missing in all rows, so that no spec is needed to transform
             arguments = [(None, params_of({}, name)) for name, _, _ in active]
-            self.specs_ = _collect(
+            self.specs_ = collect(
                 active, self._run(transform_block, active, table, arguments)
             ).specs()
         return self
@@ -228,7 +234,7 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         for name, _, columns in steps:
             check_present(name, columns, table)
         arguments = [(self.specs_[name], params_of(routed, name)) for name, _, _ in steps]
-        return _collect(steps, self._run(transform_block, steps, table, arguments))
+        return collect(steps, self._run(transform_block, steps, table, arguments))
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the columns of ``Blocks.hstack()``, as "block__feature".
@@ -313,7 +319,7 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         active = [(name, fresh(name, one), columns) for name, one, columns in active_steps(steps)]
         arguments = [(y, params_of(routed, name)) for name, _, _ in active]
         made = self._run(fit_block, active, table, arguments)
-        blocks = _collect(active, made)
+        blocks = collect(active, made)
         self._keep(steps, active, [one.transformer for one in made])
         self.specs_ = blocks.specs()
         return blocks
@@ -351,6 +357,8 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
     def _run(
         self, work: Callable[..., Any], steps: Steps, table: Table, arguments: list[Any]
     ) -> list[Any]:
+        if work is not learn_block:
+            work = check_memory(self.memory).cache(work)
         # Blocks keep each output in its own form, whatever form was set for all transformers.
         with config_context(transform_output="default"):
             made: list[Any] = Parallel(n_jobs=self.n_jobs)(
@@ -378,13 +386,6 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
                 "from the inner transformers with their set_..._request."
             )
         return process_routing(self, method, **params)
-
-
-def _collect(steps: Steps, made: list[Made]) -> Blocks:
-    names = [name for name, _, _ in steps]
-    blocks = {name: one.block for name, one in zip(names, made, strict=True)}
-    masks = {name: one.missing for name, one in zip(names, made, strict=True)}
-    return Blocks(blocks, {name: mask for name, mask in masks.items() if mask is not None})
 
 
 def _check_target(table: Table, y: Any) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
+from skfusion._checks import check_choice
 from skfusion.exceptions import ParameterError
 from skfusion.inspection._axes import axes_for
 from skfusion.inspection._splitting import final_step
@@ -15,22 +16,30 @@ from skfusion.inspection._splitting import final_step
 __all__ = ["TrainingDisplay"]
 
 _LOSSES = {"train_loss": "training rows", "valid_loss": "held-out rows"}
+_SCORES = {"valid_score": "held-out rows"}
+_BLOCK = "loss_"  # what the columns of single blocks begin with
 _RATES = ("lr", "event_lr")
+_REPAIRS = {
+    "loss": "Pass history_ of a fitted estimator.",
+    "score": "Fit with early_stopping=True, which holds out rows.",
+    "blocks": "Fit with block_loss_weight above 0.",
+}
 
 
 class TrainingDisplay:
-    """Losses over epochs; the learning rate too, where a callback recorded it.
+    """Losses or scores over epochs, and the learning rate where it was not the same throughout.
 
     Parameters
     ----------
     history : DataFrame
         A row an epoch, as in ``history_`` of a fitted estimator: ``epoch``, ``train_loss``, and,
-        where they are there, ``valid_loss`` and ``lr`` or ``event_lr``.
+        where they are there, ``valid_loss``, ``valid_score``, ``loss_<block>`` and ``lr`` or
+        ``event_lr``.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Where the losses were drawn.
+        Where the curves were drawn.
     rate_ax_ : matplotlib Axes or None
         Where the learning rate was drawn.
     figure_ : matplotlib Figure
@@ -51,7 +60,9 @@ class TrainingDisplay:
         self.history = history
 
     @classmethod
-    def from_estimator(cls, estimator: Any, *, ax: Any = None) -> TrainingDisplay:
+    def from_estimator(
+        cls, estimator: Any, *, kind: str = "loss", ax: Any = None
+    ) -> TrainingDisplay:
         """Draw the training of a fitted estimator, a pipeline that ends in one, or a search."""
         learner = final_step(estimator)
         check_is_fitted(learner)
@@ -60,27 +71,58 @@ class TrainingDisplay:
                 f"{type(learner).__name__} has no history_ of its training. Pass a fitted "
                 "FusionClassifier or FusionRegressor, or a Pipeline that ends in one."
             )
-        return cls(learner.history_).plot(ax)
+        return cls(learner.history_).plot(ax, kind=kind)
 
-    def plot(self, ax: Any = None) -> TrainingDisplay:
-        """Draw on ``ax``, or on a new figure; a dotted line marks the lowest held-out loss."""
+    def plot(self, ax: Any = None, *, kind: str = "loss") -> TrainingDisplay:
+        """Draw on ``ax``, or on a new figure; a dotted line marks the lowest held-out loss.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw.
+        kind : {"loss", "score", "blocks"}, default="loss"
+            What to draw: the losses on the rows that are trained on and on those held out; the
+            score on the rows held out; or the loss of each block alone, which the training knows
+            where ``block_loss_weight`` or ``gradient_modulation`` is on.
+
+        Returns
+        -------
+        display : TrainingDisplay
+            This display.
+        """
+        curves = self._curves(check_choice("kind", kind, _REPAIRS))
         ax = axes_for(ax, "TrainingDisplay")
         epochs = self.history["epoch"]
-        for name, label in _LOSSES.items():
-            if name in self.history:
-                ax.plot(epochs, self.history[name], label=label)
-        if "valid_loss" in self.history:
+        for name, label in curves.items():
+            ax.plot(epochs, self.history[name], label=label)
+        if kind == "loss" and "valid_loss" in self.history:
             lowest = epochs.iloc[int(np.argmin(self.history["valid_loss"]))]
             ax.axvline(lowest, color="black", linestyle=":", label=f"lowest in epoch {lowest}")
         ax.set_xlabel("epoch")
-        ax.set_ylabel("loss")
+        ax.set_ylabel("loss of the block alone" if kind == "blocks" else kind)
         self.rate_ax_ = self._draw_rate(ax, epochs)
         ax.legend()
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
+    def _curves(self, kind: str) -> dict[str, str]:
+        """Return what is drawn, and how it is called."""
+        columns = map(str, self.history.columns)
+        blocks = [name for name in columns if name.startswith(_BLOCK)]
+        known: dict[str, dict[str, str]] = {
+            "loss": _LOSSES,
+            "score": _SCORES,
+            "blocks": {name: name.removeprefix(_BLOCK) for name in blocks},
+        }
+        curves = {name: label for name, label in known[kind].items() if name in self.history}
+        if not curves:
+            raise ParameterError(f"the history has nothing of kind={kind!r}. {_REPAIRS[kind]}")
+        return curves
+
     def _draw_rate(self, ax: Any, epochs: pd.Series) -> Any:
-        name = next((name for name in _RATES if name in self.history), None)
+        """Draw the learning rate; one that never changes tells nothing."""
+        rates = [name for name in _RATES if name in self.history]
+        name = next((name for name in rates if self.history[name].nunique() > 1), None)
         if name is None:
             return None
         rate_ax = ax.twinx()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from skfusion.blocks import as_block, cut_rows, scatter_rows
+from skfusion.blocks import Blocks, as_block, cut_rows, scatter_rows
 
 
 @pytest.mark.parametrize("make", [sparse.csr_matrix, sparse.csr_array])
@@ -55,3 +55,12 @@ def test_every_sparse_format_becomes_csr():
         block = as_block("text", matrix)
         assert block.format == "csr"
         np.testing.assert_array_equal(block.toarray(), matrix.toarray())
+
+
+def test_rows_of_a_block_laid_out_by_column():
+    by_row = np.random.default_rng(0).normal(size=(6, 3))
+    blocks = Blocks({"a": np.asfortranarray(by_row)})
+    np.testing.assert_array_equal(blocks[[4, 0, 4]]["a"], by_row[[4, 0, 4]])
+    chosen = blocks[[5, 1]].row_major()
+    np.testing.assert_array_equal(chosen["a"], by_row[[5, 1]])
+    assert chosen["a"].flags.c_contiguous

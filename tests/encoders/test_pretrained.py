@@ -8,8 +8,8 @@ from sklearn.base import clone
 from torch import nn
 
 from skfusion import FusionClassifier
-from skfusion.blocks import Ragged
-from skfusion.encoders import RNN, Chain, Pretrained, TimeDistributed, Transformer
+from skfusion.blocks import Blocks, Ragged
+from skfusion.encoders import MLP, RNN, Chain, Policy, Pretrained, TimeDistributed, Transformer
 from skfusion.exceptions import BlockError, ParameterError
 
 
@@ -95,6 +95,66 @@ def test_a_frozen_module_runs_once_per_fit(rng):
         model.fit({"facts": x}, [0, 1] * 10)
         n_rows[n_epochs] = Counted.n_rows
     assert n_rows[1] == n_rows[30]
+
+
+class CountedPixels(nn.Module):
+    """Counts images; (batch, channels, height, width) -> (batch, channels, height, width)."""
+
+    n_rows = 0
+
+    def forward(self, x):
+        CountedPixels.n_rows += len(x)
+        return x * 2
+
+
+IMAGE, CLIP = (4, 4, 3), (5, 4, 4, 3)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "shape"),
+    [
+        (Chain(Pretrained(CountedPixels), RNN(4)), IMAGE),
+        (Chain(Chain(Pretrained(CountedPixels), RNN(4)), MLP(3)), IMAGE),
+        (Policy(Chain(Pretrained(CountedPixels), RNN(4)), unfreeze_at=2), IMAGE),
+        (Chain(Policy(Pretrained(CountedPixels, frozen=False), frozen=True), RNN(4)), IMAGE),
+        (TimeDistributed(Pretrained(CountedPixels), RNN(4)), CLIP),
+        (Chain(TimeDistributed(Pretrained(CountedPixels), RNN(4)), MLP(3)), CLIP),
+    ],
+)
+@pytest.mark.parametrize("fusion", ["concat", "token_transformer"])
+def test_a_frozen_beginning_runs_once_per_fit(encoder, shape, fusion, rng):
+    """What is kept must be what the encoder would have computed in every epoch."""
+    X = Blocks({"x": rng.normal(size=(12, *shape)).astype(np.float32)})
+    n_rows, models = {}, {}
+    for n_epochs in (1, 6):
+        CountedPixels.n_rows = 0
+        model = FusionClassifier({"x": clone(encoder)}, fusion, max_epochs=n_epochs, random_state=0)
+        models[n_epochs] = model.fit(X, [0, 1] * 6)
+        n_rows[n_epochs] = CountedPixels.n_rows
+    assert n_rows[1] == n_rows[6]
+    before, after = (model.transform(X) for model in models.values())
+    assert not np.allclose(before, after)  # the rest is trained
+
+
+@pytest.mark.parametrize("fusion", ["concat", "token_transformer"])
+def test_what_a_frozen_beginning_leaves_is_trained_as_without_keeping(fusion, rng, monkeypatch):
+    clips = Ragged.from_rows([rng.normal(size=(n, 4, 4, 3)) for n in (1, 3, 0, 2, 4, 2)])
+    X = Blocks(
+        {"clip": clips, "facts": rng.normal(size=(6, 2))}, missing={"clip": np.arange(6) == 1}
+    )
+    encoder = TimeDistributed(Pretrained(make_backbone), Chain(RNN(4), RNN(3)))
+    model = FusionClassifier(
+        {"clip": encoder},
+        fusion,
+        max_epochs=4,
+        batch_size=4,
+        lr=0.01,
+        missing="allow",
+        random_state=0,
+    )
+    kept = clone(model).fit(X, [0, 1] * 3).predict_proba(X)
+    monkeypatch.setattr("skfusion._module.frozen_part", lambda module: None)
+    np.testing.assert_allclose(kept, model.fit(X, [0, 1] * 3).predict_proba(X), atol=1e-9)
 
 
 def test_it_survives_clone_and_pickle(images, run):

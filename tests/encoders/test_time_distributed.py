@@ -19,7 +19,7 @@ def test_frames_are_encoded_each_by_itself_and_then_over_time(over, clips, build
     module, _ = build(TimeDistributed(CNN((3,), width=5), over, chunk_size=2), clips)
     found = run(module, *clips.pad())
     for clip, vector in zip(clips, found, strict=True):
-        frames = np.stack([run(module.frames, frame[None])[0] for frame in clip])
+        frames = np.stack([run(module.steps.frames, frame[None])[0] for frame in clip])
         np.testing.assert_allclose(run(module.over, frames[None])[0], vector, atol=1e-10)
 
 
@@ -44,9 +44,9 @@ class CountingModule(nn.Module):
 
 def test_only_real_frames_are_encoded_in_chunks_of_nearly_one_size(clips, build, run):
     module, _ = build(TimeDistributed(Counting(), RNN(4), chunk_size=4), clips)
-    module.frames.chunks.clear()
+    module.steps.frames.chunks.clear()
     run(module, *clips.pad())
-    assert module.frames.chunks == [3, 3, 3]  # 9 frames in 3 chunks, not 4 + 4 + 1
+    assert module.steps.frames.chunks == [3, 3, 3]  # 9 frames in 3 chunks, not 4 + 4 + 1
 
 
 def test_a_clip_without_frames_is_a_row_of_zeros(clips, build, run):
@@ -63,7 +63,7 @@ def test_steps_that_are_vectors(rng, build, run):
     steps = rng.normal(size=(2, 4, 3))
     module, _ = build(TimeDistributed(MLP(5), over=RNN(4)), steps, pooled=False)
     tokens, mask = run(module, steps)
-    vectors = run(module.frames, steps.reshape(8, 3)).reshape(2, 4, 5)
+    vectors = run(module.steps.frames, steps.reshape(8, 3)).reshape(2, 4, 5)
     assert mask is None
     np.testing.assert_allclose(tokens, run(module.over, vectors)[0], atol=1e-12)
 
@@ -73,7 +73,7 @@ def test_the_encoders_are_chosen_where_none_are_named(clips, rng, build):
     steps = build(TimeDistributed(), rng.normal(size=(2, 4, 3)))[0]
     reference = build(TimeDistributed(CNN(), over=RNN()), clips)[0]
     assert frames.state_dict().keys() == reference.state_dict().keys()
-    assert any(isinstance(part, nn.Linear) for part in steps.frames.modules())
+    assert any(isinstance(part, nn.Linear) for part in steps.steps.frames.modules())
 
 
 def test_clips_in_an_estimator_with_parameters_of_the_parts():

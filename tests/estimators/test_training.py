@@ -350,7 +350,14 @@ def test_a_schedule_of_the_learning_rate(noise):
 
 def test_history_has_a_row_an_epoch(noise):
     history = on_noise(early_stopping=True).fit(*noise).history_
-    assert set(history.columns) == {"epoch", "seconds", "train_loss", "valid_loss"}
+    assert set(history.columns) == {
+        "epoch",
+        "train_loss",
+        "valid_loss",
+        "valid_score",
+        "lr",
+        "seconds",
+    }
     assert history["epoch"].tolist() == [1, 2, 3]
     assert (history["seconds"] >= 0).all()
 

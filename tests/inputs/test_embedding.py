@@ -95,6 +95,23 @@ def test_copies_made_by_pickle_find_the_vectors(encoder):
     assert second.encoder.n_encoded == n_encoded
 
 
+class Lazy(Letters):
+    """Loads with the first text what cannot be pickled, as clients and native libraries do."""
+
+    def encode(self, texts):
+        self.lock = threading.Lock()
+        return super().encode(texts)
+
+
+def test_copies_that_cannot_be_pickled_once_used_find_the_vectors(request):
+    unused = pickle.dumps(SentenceEmbedding(Lazy(request.node.name)))
+    first, second = pickle.loads(unused), pickle.loads(unused)  # as tasks of ``n_jobs`` get them
+    first.fit(["a"]).transform(["a", "b"])
+    second.fit(["a"]).transform(["a", "b"])
+    assert first.encoder.n_encoded == 3
+    assert second.encoder.calls == [["a"]]
+
+
 def test_encoders_of_other_content_do_not_share_vectors(encoder):
     class Longer(Letters):
         def encode(self, texts):

@@ -1,4 +1,5 @@
 import io
+import os
 import pickle
 import threading
 import tracemalloc
@@ -128,6 +129,25 @@ def test_lazy_rows_equal_eager_rows(paths):
     np.testing.assert_array_equal(lazy[np.array([2, 3])], eager[[2, 3]])
     for kept in (pickle.loads(pickle.dumps(lazy)), Blocks({"photo": lazy})[[4, 2]]["photo"]):
         assert kept[:1].shape == (1, 8, 8, 3)
+
+
+@pytest.mark.parametrize("rows", [[5, 0, 3, 3], [3, 0], [0, 2], [1], []])
+def test_any_rows_can_be_asked_for_whatever_was_begun(paths, rows):
+    lazy = ImageLoader(lazy=True).fit_transform(paths)
+    for begun in ([4, 1], [5, 0, 3, 3], [2]):
+        lazy.prefetch(np.array(begun))
+    np.testing.assert_array_equal(lazy[np.array(rows, dtype=int)], PIXELS[rows])
+
+
+def test_what_was_begun_is_not_decoded_again(paths):
+    lazy = ImageLoader(lazy=True, n_threads=1).fit_transform(paths)
+    lazy.prefetch(np.array([4, 1, 2]))
+    lazy[np.array([0])]  # the one thread has done what it was told before
+    for path in paths:
+        os.remove(path)
+    np.testing.assert_array_equal(lazy[np.array([1, 4])], PIXELS[[1, 4]])
+    with pytest.raises(BlockError, match="row 2, .*the file does not exist"):
+        lazy[np.array([2])]
 
 
 def test_lazy_block_hashes_alike_before_and_after_reading(paths):

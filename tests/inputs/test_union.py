@@ -741,3 +741,10 @@ def test_deep_arrays_stand_alone():
     X = {"photo": np.zeros((2, 4, 4, 3)), "a": [1.0, 2.0]}
     with pytest.raises(BlockError, match="'photo' has 4 axes and cannot stand beside"):
         BlockUnion([("x", "passthrough", ["photo", "a"])]).fit(X)
+
+
+def test_columns_of_a_frame_become_rows_side_by_side_in_memory():
+    frame = pd.DataFrame(np.arange(12.0).reshape(4, 3), columns=list("abc"))
+    for transformer in ("passthrough", StandardScaler()):
+        blocks = BlockUnion([("all", transformer, ["a", "c"])]).fit_transform(frame)
+        assert blocks["all"].flags.c_contiguous

@@ -171,3 +171,31 @@ def test_training_of_a_pipeline_and_of_what_has_none(held_out, rows):
     linear = LogisticRegression().fit(np.eye(2), [0, 1])
     with pytest.raises(ParameterError, match="LogisticRegression has no history_"):
         TrainingDisplay.from_estimator(linear)
+
+
+def test_training_shows_scores_and_the_losses_of_single_blocks_as_asked(rows):
+    settings = {"max_epochs": 3, "early_stopping": True, "block_loss_weight": 0.5}
+    model = FusionClassifier(random_state=0, **settings).fit(*rows)
+    score = TrainingDisplay.from_estimator(model, kind="score").ax_
+    assert score.get_ylabel() == "score"
+    np.testing.assert_allclose(score.get_lines()[0].get_ydata(), model.history_["valid_score"])
+    blocks = TrainingDisplay.from_estimator(model, kind="blocks").ax_
+    drawn = {line.get_label(): line.get_ydata() for line in blocks.get_lines()}
+    assert list(drawn) == list(model.specs_)
+    for name, values in drawn.items():
+        np.testing.assert_allclose(values, model.history_[f"loss_{name}"])
+
+
+def test_training_has_no_axis_for_a_learning_rate_that_never_changes(fitted):
+    assert fitted.history_["lr"].nunique() == 1
+    assert TrainingDisplay.from_estimator(fitted).rate_ax_ is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "repair"),
+    [("score", "early_stopping=True"), ("blocks", "block_loss_weight"), ("los", "'loss'")],
+)
+def test_training_says_what_there_is_to_draw(kind, repair):
+    history = pd.DataFrame({"epoch": [1], "train_loss": [0.5], "lr": [0.1]})
+    with pytest.raises(ParameterError, match=repair):
+        TrainingDisplay(history).plot(kind=kind)

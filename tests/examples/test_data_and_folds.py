@@ -1,61 +1,8 @@
-"""The examples of one half: the one that needs no data runs, the others prepare it rightly."""
-
-import importlib
-import json
-import subprocess
-import sys
-from pathlib import Path
+"""What must hold of the examples' data and folds for their figures to mean something."""
 
 import numpy as np
 import pandas as pd
 import pytest
-
-EXAMPLES = Path(__file__).parents[2] / "examples"
-ON_DATA = [
-    "plot_chickenpox",
-    "plot_emg_imu",
-    "plot_leaf_descriptors",
-    "plot_radar_next_frame",
-    "plot_spiral_sequence",
-    "plot_strokes_video",
-    "plot_voice_gesture",
-]
-
-
-@pytest.fixture
-def example(monkeypatch):
-    """Return a function that imports an example by its name."""
-    monkeypatch.syspath_prepend(str(EXAMPLES))
-    return importlib.import_module
-
-
-def test_image_and_table_run_from_start_to_picture(tmp_path):
-    command = [sys.executable, EXAMPLES / "plot_image_table.py", "--quick", "--save-to", tmp_path]
-    done = subprocess.run(command, cwd=EXAMPLES.parent, capture_output=True, text=True, check=True)
-    record = json.loads((tmp_path / "image_table.json").read_text())
-    assert [variant["kind"] for variant in record["variants"]] == [
-        "alone",
-        "alone",
-        "fused",
-        "reference",
-    ]
-    assert all(len(variant["scores"]) == 2 for variant in record["variants"])
-    assert (tmp_path / "image_table.png").stat().st_size > 10_000
-    assert done.stdout.rstrip().endswith(record["sentence"])
-
-
-@pytest.mark.parametrize("name", ON_DATA)
-def test_a_quick_run_without_data_says_so_in_one_line(name, example, monkeypatch, capsys):
-    monkeypatch.delenv("SKFUSION_DATA", raising=False)
-    monkeypatch.setattr(sys, "argv", [f"{name}.py", "--quick"])
-    with pytest.raises(SystemExit, match="^0$"):
-        example(name).main()
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 1
-    assert "SKFUSION_DATA" in lines[0]
-
-
-# What must hold for the figures to mean something
 
 
 def test_no_gesture_is_in_two_parts(example):
@@ -115,3 +62,20 @@ def test_drawers_are_never_on_both_sides(example):
     assert all(not set(drawer[train]) & set(drawer[test]) for train, test in folds)
     assert set(drawer[folds[0][1]]) == set(range(15, 21))
     assert sorted(np.concatenate([test for _, test in folds])) == list(range(60))
+
+
+def test_people_are_never_on_both_sides(example):
+    people, labels = np.repeat(np.arange(20), 2), np.repeat([0, 1], [12, 28])
+    folds = example("plot_spiral_sequence").make_folds(people, labels, people, quick=False)
+    assert all(not set(people[train]) & set(people[test]) for train, test in folds)
+    assert sorted(np.concatenate([test for _, test in folds])) == sorted([*range(40)] * 2)
+
+
+def test_a_clip_shows_what_is_new_in_its_second_channel(example):
+    video = np.zeros((1, 12, 28, 28), dtype=np.uint8)
+    video[0, 3:, 0:2, 0:2] = 200
+    clip = example("plot_strokes_video").make_clip(video)
+    assert clip.shape == (1, 6, 14, 14, 2)
+    assert clip[0, :, 0, 0, 0].tolist() == [0, 200, 200, 200, 200, 200]
+    assert clip[0, :, 0, 0, 1].tolist() == [0, 200, 0, 0, 0, 0]
+    assert clip.sum() == 6 * 200

@@ -1,0 +1,1 @@
+"""Benchmarks against other libraries, which live in an environment of their own."""

@@ -1,0 +1,64 @@
+"""Several batches for one step of the optimiser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+from torch import nn
+
+__all__ = ["Group"]
+
+
+class Group:
+    """The batches whose gradients are added up for one step, each by its number of rows."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.begins = self.ends = True  # whether the batch at hand is the first, the last of it
+        self._n_rows: list[int] = []
+        self._losses: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def over(self, batches: Iterable[Any]) -> Iterable[Any]:
+        """Return ``batches``, of which this group then knows where they stand."""
+        return batches if self.size == 1 else _Marked(self, batches)
+
+    def scaled(self, loss: torch.Tensor, n_rows: int) -> torch.Tensor:
+        """Return what the mean ``loss`` of ``n_rows`` rows counts beside the first batch."""
+        if self.size == 1:
+            return loss
+        self._n_rows = [n_rows] if self.begins else [*self._n_rows, n_rows]
+        return loss * (n_rows / self._n_rows[0])
+
+    def block_losses(self, losses: torch.Tensor, n_rows: torch.Tensor) -> torch.Tensor:
+        """Return the losses of the blocks alone over all batches of the group so far."""
+        if self.size == 1:
+            return losses
+        one = (losses.detach(), n_rows)
+        self._losses = [one] if self.begins else [*self._losses, one]
+        each, counts = (torch.stack(parts) for parts in zip(*self._losses, strict=True))
+        return (each * counts).sum(0) / counts.sum(0).clamp(min=1)
+
+    def finish(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Turn the gradients that were added up into that of the mean over all rows."""
+        if self.size > 1:
+            gradients = [each.grad for each in parameters if each.grad is not None]
+            torch._foreach_mul_(gradients, self._n_rows[0] / sum(self._n_rows))
+
+
+class _Marked:
+    """Batches, one read ahead, so that the last one is known to be it."""
+
+    def __init__(self, group: Group, batches: Iterable[Any]) -> None:
+        self.group, self.batches = group, batches
+
+    def __iter__(self) -> Iterator[Any]:
+        group, batches = self.group, iter(self.batches)
+        number, batch = 0, next(batches, None)
+        while batch is not None:
+            following = next(batches, None)
+            group.begins = number % group.size == 0
+            group.ends = following is None or (number + 1) % group.size == 0
+            yield batch
+            number, batch = number + 1, following

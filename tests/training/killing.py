@@ -1,0 +1,86 @@
+"""Fits that are interrupted or killed, for the tests of checkpoints and for their processes."""
+
+import os
+import signal
+import sys
+
+import numpy as np
+from skorch.callbacks import Callback
+
+from skfusion import Blocks, FusionClassifier, FusionRegressor
+from skfusion.encoders import CNN, MLP, Policy
+from skfusion.training import SWA, Plateau
+
+N_ROWS = 60
+
+
+class Breaks(Callback):
+    """Ends the fit in the middle of the epoch, and in the way, that the environment names."""
+
+    def on_grad_computed(self, net, **kwargs):
+        epoch, way = os.environ.get("BREAKS", "0 never").split()
+        if len(net.history) == int(epoch) and way == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if len(net.history) == int(epoch) and way == "raise":
+            raise ConnectionError("broken off")
+
+
+def rows():
+    rng = np.random.default_rng(0)
+    photo = rng.integers(0, 255, (N_ROWS, 5, 5, 1), dtype=np.uint8)
+    left, right = rng.normal(size=(2, N_ROWS, 3)).astype(np.float32)
+    missing = {"right": np.arange(N_ROWS) % 7 == 0}
+    X = Blocks({"left": left, "right": right, "photo": photo}, missing=missing)
+    return X, (left[:, 0] + right[:, 0] > 0).astype(int)
+
+
+def encoders(**policy):
+    photo = CNN((2,), norm="batch", width=3)
+    return {"left": Policy(MLP(4, dropout=0.3), **policy), "right": MLP(4), "photo": photo}
+
+
+EVERYTHING = {
+    "encoders": encoders(lr_scale=0.3, unfreeze_at=4),
+    "fusion": "gated",
+    "loss": "focal",
+    "label_smoothing": 0.1,
+    "schedule": "cosine",
+    "averaging": "ema",
+    "gradient_clipping": 0.5,
+    "accumulate": 2,
+    "block_dropout": 0.3,
+    "block_loss_weight": 0.3,
+    "gradient_modulation": 0.2,
+    "early_stopping": True,
+    "class_weight": "balanced",
+}
+CASES = {
+    "plain": {"encoders": encoders()},
+    "everything": EVERYTHING,
+    "one_cycle": {"encoders": encoders(frozen=True), "schedule": "one_cycle", "optimizer": "adam"},
+    "pretrained": {
+        "encoders": encoders(pretrain_epochs=2),
+        "schedule": Plateau(patience=1),
+        "averaging": SWA(start=0.2),
+        "optimizer": "sgd",
+        "lr": 0.3,
+    },
+    "stops": {"encoders": encoders(), "early_stopping": True, "max_epochs": 200},
+    "unseeded": {"encoders": encoders(), "random_state": None, "early_stopping": True},
+}
+
+
+def model(case, folder, kind=FusionClassifier, **params):
+    settings = {"max_epochs": 7, "batch_size": 16, "lr": 0.05, "random_state": 3}
+    settings |= {"n_iter_no_change": 3, "callbacks": [Breaks()], "checkpoint": folder}
+    return kind(**(settings | CASES[case] | params))
+
+
+def regressor(folder, **params):
+    return model("plain", folder, FusionRegressor, loss="huber", **params)
+
+
+if __name__ == "__main__":
+    import killing  # by its name, as in the tests, since checkpoints tell classes by their names
+
+    killing.model(sys.argv[1], sys.argv[2]).fit(*killing.rows())

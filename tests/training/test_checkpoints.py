@@ -1,0 +1,355 @@
+"""Fits that are broken off and go on: to the same bits, and only their own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+from skorch.callbacks import Callback
+
+from skfusion import FusionClassifier
+from skfusion.exceptions import CheckpointError, NonFiniteLossError, ParameterError
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture
+def killing(monkeypatch):
+    """The module of fits that break, by the name that it has in other processes too."""
+    monkeypatch.syspath_prepend(str(HERE))
+    monkeypatch.delenv("BREAKS", raising=False)
+    import killing
+
+    return killing
+
+
+@pytest.fixture
+def data(killing):
+    return killing.rows()
+
+
+@pytest.fixture
+def break_off(monkeypatch):
+    """Return a function that fits until an error in an epoch."""
+
+    def break_off(model, data, epoch):
+        monkeypatch.setenv("BREAKS", f"{epoch} raise")
+        with pytest.raises(ConnectionError, match="broken off"):
+            model.fit(*data)
+        monkeypatch.setenv("BREAKS", "0 never")
+        return model
+
+    return break_off
+
+
+def files(folder):
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def assert_same_fit(one, other):
+    """All weights, all losses and the state of the optimiser are equal to the last bit."""
+    states = [fit.net_.module_.state_dict() for fit in (one, other)]
+    assert states[0].keys() == states[1].keys()
+    assert [key for key in states[0] if not torch.equal(states[0][key], states[1][key])] == []
+    histories = [fit.history_.drop(columns="seconds") for fit in (one, other)]
+    np.testing.assert_array_equal(*histories)
+    steps = [fit.net_.optimizer_.state_dict() for fit in (one, other)]
+    assert steps[0]["param_groups"] == steps[1]["param_groups"]
+    for number, state in steps[0]["state"].items():
+        for key, value in state.items():
+            assert torch.equal(
+                torch.as_tensor(value), torch.as_tensor(steps[1]["state"][number][key])
+            )
+
+
+@pytest.mark.parametrize("epoch", [2, 5])
+@pytest.mark.parametrize("case", ["plain", "everything", "one_cycle", "pretrained"])
+def test_a_fit_goes_on_to_the_same_bits(killing, data, break_off, tmp_path, case, epoch):
+    undisturbed = killing.model(case, None).fit(*data)
+    broken = break_off(killing.model(case, tmp_path), data, epoch)
+    assert len(files(tmp_path)) == 1
+    assert_same_fit(clone(broken).fit(*data), undisturbed)
+    assert files(tmp_path) == []
+
+
+def test_a_fit_that_was_killed_goes_on_to_the_same_bits(killing, data, tmp_path):
+    """Twice by SIGKILL in a process of its own, the second time after it went on."""
+    undisturbed = killing.model("everything", None).fit(*data)
+    for epoch in ("3", "6"):
+        done = subprocess.run(
+            [sys.executable, HERE / "killing.py", "everything", tmp_path],
+            env={**os.environ, "BREAKS": f"{epoch} kill", "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        assert len(files(tmp_path)) == 1
+    resumed = killing.model("everything", tmp_path)
+    assert_same_fit(resumed.fit(*data), undisturbed)
+    assert files(tmp_path) == []
+
+
+def test_a_fit_that_goes_on_runs_only_the_epochs_that_are_left(killing, data, break_off, tmp_path):
+    broken = break_off(killing.model("plain", tmp_path), data, 5)
+    (file,) = tmp_path.iterdir()
+    kept = json.loads(torch.load(file, weights_only=True)["state"]["history"])
+    seconds = clone(broken).fit(*data).history_["seconds"].tolist()
+    assert len(seconds) == 7
+    assert seconds[:4] == [epoch["dur"] for epoch in kept]
+
+
+def test_the_bar_goes_on_too(killing, data, break_off, tmp_path, capsys):
+    broken = break_off(killing.model("plain", tmp_path), data, 5)
+    clone(broken).set_params(verbose=1).fit(*data)
+    shown = capsys.readouterr().err
+    assert " 4/7 " in shown
+    assert " 7/7 " in shown
+
+
+def test_early_stopping_goes_on_counting(killing, data, break_off, tmp_path):
+    undisturbed = killing.model("stops", None).fit(*data)
+    n_epochs = len(undisturbed.history_)
+    assert 4 < n_epochs < 200
+    for epoch in (n_epochs - 2, n_epochs):
+        broken = break_off(killing.model("stops", tmp_path), data, epoch)
+        assert_same_fit(clone(broken).fit(*data), undisturbed)
+
+
+def test_a_fit_without_seed_goes_on_with_the_one_that_it_drew(killing, data, break_off, tmp_path):
+    broken = break_off(killing.model("unseeded", tmp_path), data, 4)
+    (file,) = tmp_path.iterdir()
+    seed = torch.load(file, weights_only=True)["seed"]
+    resumed = clone(broken).fit(*data)
+    again = clone(broken).set_params(checkpoint=None)
+    again.random_state = _Drawn(seed)
+    assert_same_fit(resumed, again.fit(*data))
+
+
+class _Drawn(np.random.RandomState):
+    """Gives the seed that was drawn before."""
+
+    def __init__(self, seed):
+        super().__init__(0)
+        self.drawn = seed
+
+    def randint(self, *args, **kwargs):
+        return self.drawn
+
+
+def test_a_regressor_goes_on_too(killing, data, break_off, tmp_path):
+    X, y = data
+    undisturbed = killing.regressor(None).fit(X, y * 2.0)
+    broken = break_off(killing.regressor(tmp_path), (X, y * 2.0), 3)
+    assert_same_fit(clone(broken).fit(X, y * 2.0), undisturbed)
+
+
+def test_a_warm_start_goes_on_too(killing, data, break_off, tmp_path):
+    undisturbed = killing.model("everything", None, warm_start=True).fit(*data).fit(*data)
+    model = killing.model("everything", tmp_path, warm_start=True).fit(*data)
+    before = model.net_.module_.state_dict()
+    before = {key: value.clone() for key, value in before.items()}
+    break_off(model, data, len(model.history_) + 3)
+    after = model.net_.module_.state_dict()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+    assert len(files(tmp_path)) == 1
+    assert_same_fit(model.fit(*data), undisturbed)
+    assert files(tmp_path) == []
+
+
+def test_a_warm_start_may_be_the_first_to_have_a_checkpoint(killing, data, break_off, tmp_path):
+    undisturbed = killing.model("plain", None, warm_start=True).fit(*data).fit(*data)
+    model = killing.model("plain", None, warm_start=True).fit(*data)
+    break_off(model.set_params(checkpoint=tmp_path), data, 10)
+    assert len(files(tmp_path)) == 1
+    assert_same_fit(model.fit(*data), undisturbed)
+
+
+def test_checkpoints_change_no_bit_and_leave_nothing(killing, data, tmp_path):
+    folder = tmp_path / "not" / "there" / "yet"
+    fits = [killing.model("everything", at).fit(*data) for at in (None, folder, folder)]
+    assert_same_fit(fits[0], fits[1])
+    assert_same_fit(fits[0], fits[2])
+    assert files(folder) == []
+
+
+def test_after_a_completed_fit_the_next_one_starts_anew(killing, data, tmp_path):
+    model = killing.model("plain", tmp_path).fit(*data)
+    first = model.history_["seconds"].tolist()
+    assert len(model.fit(*data).history_) == 7
+    assert model.history_["seconds"].tolist() != first
+
+
+def test_partial_fit_writes_none(killing, data, tmp_path):
+    killing.model("plain", tmp_path).partial_fit(*data)
+    assert files(tmp_path) == []
+
+
+def test_callbacks_keep_what_they_name(killing, data, break_off, tmp_path):
+    class Counts(Callback):
+        kept = ("n_",)
+
+        def on_train_begin(self, net, **kwargs):
+            self.n_ = self.from_here_ = 0
+
+        def on_epoch_end(self, net, **kwargs):
+            self.n_ += 1
+            self.from_here_ += 1
+
+    callbacks = [killing.Breaks(), Counts()]
+    broken = break_off(killing.model("plain", tmp_path, callbacks=callbacks), data, 5)
+    counts = dict(clone(broken).fit(*data).net_.callbacks_)["Counts"]
+    assert (counts.n_, counts.from_here_) == (7, 3)
+
+
+# Whose checkpoint it is
+
+
+def test_other_fits_in_one_folder_are_left_alone(killing, data, break_off, tmp_path):
+    X, y = data
+    broken = break_off(killing.model("plain", tmp_path), data, 3)
+    (kept,) = tmp_path.iterdir()
+    content = kept.read_bytes()
+    for params in ({"lr": 0.01}, {"right__widths": (3,)}, {"random_state": 4}, {"loss": "focal"}):
+        other = clone(broken).set_params(**params)
+        alone = clone(other).set_params(checkpoint=None)
+        assert_same_fit(other.fit(X, y), alone.fit(X, y))
+    assert_same_fit(
+        clone(broken).fit(X, 1 - y), clone(broken).set_params(checkpoint=None).fit(X, 1 - y)
+    )
+    assert kept.read_bytes() == content
+
+
+def test_a_grid_search_shares_one_folder(killing, data, tmp_path):
+    grid = {"lr": [0.01, 0.1], "fusion": ["concat", "gated"]}
+    results = []
+    for folder, n_jobs in ((None, 1), (tmp_path, 2)):
+        model = killing.model("plain", folder, callbacks=None, max_epochs=3)
+        search = GridSearchCV(model, grid, cv=2, n_jobs=n_jobs, error_score="raise").fit(*data)
+        results.append(search.cv_results_["mean_test_score"])
+    np.testing.assert_array_equal(*results)
+    assert files(tmp_path) == []
+
+
+CHANGES = [
+    ({"lr": 0.5}, "differs in lr: 0.05 then, 0.5 now"),
+    ({"right__widths": 9}, r"differs in right__widths: 4 then, 9 now"),
+    ({"fusion": "concat"}, "differs in fusion: 'gated' then, 'concat' now"),
+    ({"random_state": 4}, "differs in random_state"),
+    ({"schedule": None}, "differs in schedule: 'cosine' then, None now"),
+    ({"max_epochs": 9, "lr": 1.0}, "lr: 0.05 then, 1.0 now; max_epochs: 7 then, 9 now"),
+    ({"net_params": {"optimizer__amsgrad": True}}, "differs in net_params: None then"),
+]
+
+
+@pytest.mark.parametrize(("params", "match"), CHANGES)
+def test_a_file_of_another_configuration(killing, data, break_off, tmp_path, params, match):
+    broken = break_off(killing.model("everything", tmp_path / "run.pt"), data, 3)
+    with pytest.raises(CheckpointError, match=rf"run.pt' is of another fit.*{match}.*delete it"):
+        clone(broken).set_params(**params).fit(*data)
+    assert files(tmp_path) == ["run.pt"]
+
+
+def test_a_file_of_other_data(killing, data, break_off, tmp_path):
+    X, y = data
+    broken = break_off(killing.model("plain", tmp_path / "run.pt"), data, 3)
+    with pytest.raises(CheckpointError, match=r"differs in y: 60 rows \w+ then, 60 rows \w+ now"):
+        clone(broken).fit(X, 1 - y)
+    with pytest.raises(CheckpointError, match="block 'left': 60 rows .*y: 60 rows .*50 rows"):
+        clone(broken).fit(X[:50], y[:50])
+    with pytest.raises(CheckpointError, match="differs in weights of rows: "):
+        clone(broken).fit(X, y, sample_weight=np.arange(60) + 1.0)
+    resumed = clone(broken).fit(X, y)
+    assert_same_fit(resumed, killing.model("plain", None).fit(X, y))
+
+
+def test_settings_that_move_no_bit_may_differ(killing, data, break_off, tmp_path):
+    broken = break_off(killing.model("plain", tmp_path), data, 3)
+    clone(broken).set_params(verbose=1, device=torch.device("cpu")).fit(*data)
+    assert files(tmp_path) == []
+
+
+def test_another_version_of_torch(killing, data, break_off, tmp_path):
+    broken = break_off(killing.model("plain", tmp_path / "run.pt"), data, 3)
+    kept = torch.load(tmp_path / "run.pt", weights_only=True)
+    kept["facts"]["versions"] = "torch 0.1"
+    torch.save(kept, tmp_path / "run.pt")
+    with pytest.raises(CheckpointError, match="differs in versions: torch 0.1 then, torch 2"):
+        clone(broken).fit(*data)
+
+
+# Files that are none
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.99])
+def test_a_file_that_was_cut_off(killing, data, break_off, tmp_path, share):
+    broken = break_off(killing.model("plain", tmp_path), data, 3)
+    (file,) = tmp_path.iterdir()
+    content = file.read_bytes()
+    file.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(CheckpointError, match=r"cannot be read: it was cut off.*Delete it"):
+        clone(broken).fit(*data)
+
+
+@pytest.mark.parametrize("content", [[1, 2], {"format": 99}, {"no": "format"}])
+def test_a_file_of_something_else(killing, data, tmp_path, content):
+    torch.save(content, tmp_path / "run.pt")
+    with pytest.raises(CheckpointError, match="run.pt' cannot be read"):
+        killing.model("plain", tmp_path / "run.pt").fit(*data)
+
+
+def test_a_file_that_would_run_a_program_is_refused(killing, data, tmp_path):
+    torch.save(_Runs(tmp_path / "ran"), tmp_path / "run.pt")
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        killing.model("plain", tmp_path / "run.pt").fit(*data)
+    assert files(tmp_path) == ["run.pt"]
+
+
+class _Runs:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_a_write_that_was_broken_off_leaves_the_last_one(
+    killing, data, break_off, tmp_path, monkeypatch
+):
+    undisturbed = killing.model("plain", None).fit(*data)
+    broken = break_off(killing.model("plain", tmp_path), data, 3)
+    (file,) = tmp_path.iterdir()
+    content = file.read_bytes()
+    save = torch.save
+
+    def half(kept, file):
+        save(kept, file)
+        file.truncate(100)
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(torch, "save", half)
+        with pytest.raises(OSError, match="No space left"):
+            clone(broken).fit(*data)
+    assert file.read_bytes() == content
+    assert_same_fit(clone(broken).fit(*data), undisturbed)
+    assert files(tmp_path) == []
+
+
+def test_losses_that_are_not_finite_leave_no_file(tmp_path):
+    model = FusionClassifier(optimizer="sgd", lr=1e30, max_epochs=50, checkpoint=tmp_path)
+    with pytest.raises(NonFiniteLossError, match="became"):
+        model.fit(np.eye(8), np.arange(8) % 2)
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("checkpoint", [1, True, b"bytes"])
+def test_paths_that_are_none(data, checkpoint):
+    with pytest.raises(ParameterError, match="checkpoint must be None or a path"):
+        FusionClassifier(checkpoint=checkpoint).fit(*data)
