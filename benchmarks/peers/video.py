@@ -33,7 +33,9 @@ def measure(peer: str, network: Network, threads: int, repeats: int, turns: int)
         "float32": [*ours, json.dumps({**given, "precision": "float32"})],
         "bf16": [*ours, json.dumps({**given, "precision": "bf16"})],
     }
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    # Where cores are busy, threads that wait by spinning take them from those that work.
+    waiting = {"OMP_WAIT_POLICY": "passive"}
+    environment = {**os.environ, **waiting, "OMP_NUM_THREADS": str(threads)}
     results: dict[str, list[Any]] = {name: [] for name in commands}
     for _ in range(turns):
         for name, command in commands.items():

@@ -35,7 +35,7 @@ from skfusion._module import ModulePlan
 from skfusion._training import (
     Net,
     Rows,
-    deleted_at_the_end,
+    cleared_at_the_end,
     follow,
     load_weights,
     make_net,
@@ -68,7 +68,7 @@ class FusionEstimator(
         batch_size: int | str = "auto",
         accumulate: int = 1,
         batch_by_length: bool = False,
-        lr: float = 1e-3,
+        lr: float = 3e-3,
         schedule: Any = None,
         optimizer: Any = "adamw",
         weight_decay: float = 1e-4,
@@ -241,7 +241,7 @@ class FusionEstimator(
             follow(self.net_, self._settings)
         self.net_.watch_ = vars(self).get("_epochs")
         seed = self._seed + 1 + len(self.net_.history)
-        with seeded(seed), deleted_at_the_end(checkpoint):
+        with seeded(seed), cleared_at_the_end(checkpoint):
             self.net_.train(train, valid, n_epochs, undo, whole, checkpoint)
         self.history_ = self.net_.epochs()
 

@@ -53,7 +53,7 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         Whether rows of similar length meet in a batch while training, so that little padding is
         computed where the rows of ragged blocks differ much in length. Batches stay random: rows
         are sorted within pools drawn anew in every epoch, of at most 50 batches.
-    lr : float, default=1e-3
+    lr : float, default=3e-3
         Learning rate, the highest one where there is a schedule.
     schedule : {"cosine", "one_cycle", "plateau"}, Schedule or None, default=None
         How the learning rate changes over the ``max_epochs`` of ``fit``; None keeps it. Recipes of
@@ -107,7 +107,9 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         "float32" follows the data, which may be float64.
     checkpoint : str, Path or None, default=None
         A folder where ``fit`` writes its state after each epoch, so that a fit that was killed and
-        is called again goes on to the same bits. See ``docs/design.md``.
+        is called again goes on to the same bits. With an int as ``random_state`` the file stays,
+        and the same fit with more ``max_epochs`` goes on from it, as in a ``HalvingGridSearchCV``
+        with that resource. See ``docs/design.md``.
     verbose : int, default=0
         1 shows a bar with the epoch, the losses, the score on the rows held out and the time left;
         it stays away where fits run beside each other, as in a search with ``n_jobs``.
@@ -164,7 +166,7 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         batch_size: int | str = "auto",
         accumulate: int = 1,
         batch_by_length: bool = False,
-        lr: float = 1e-3,
+        lr: float = 3e-3,
         schedule: Any = None,
         optimizer: Any = "adamw",
         weight_decay: float = 1e-4,

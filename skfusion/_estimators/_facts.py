@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+from numbers import Integral
 from typing import Any
 
 import joblib
@@ -17,7 +18,8 @@ from skfusion.blocks import Blocks
 __all__ = ["open_checkpoint"]
 
 # How a fit is shown and kept; random_state and device are told by what comes of them.
-_NOT_TOLD = {"callbacks", "checkpoint", "device", "encoders", "memory", "random_state", "verbose"}
+_NOT_TOLD = {"callbacks", "checkpoint", "device", "encoders", "max_epochs", "memory"}
+_NOT_TOLD |= {"random_state", "verbose"}
 _LENGTH = 40
 
 
@@ -30,11 +32,17 @@ def open_checkpoint(
     facts = _settings(estimator) | _data(blocks, y, weight)
     if estimator.random_state is not None:
         facts["random_state"] = str(estimator._seed)
+    # What plans ahead for all epochs is another fit where they are more.
+    plans_ahead = estimator.schedule is not None or estimator.averaging is not None
+    if plans_ahead:
+        facts["max_epochs"] = str(estimator.max_epochs)
     if going_on:
         facts["weights to go on from"] = _content(estimator.net_.module_.state_dict())
     kind = type(estimator).__name__
-    checkpoint = Checkpoint(estimator.checkpoint, facts, kind, estimator._seed)
-    checkpoint.read()
+    extends = isinstance(estimator.random_state, Integral) and not plans_ahead
+    checkpoint = Checkpoint(estimator.checkpoint, facts, kind, estimator._seed, extends)
+    n_before = len(estimator.net_.history) if going_on else 0
+    checkpoint.read(n_before + estimator.max_epochs)
     return checkpoint
 
 

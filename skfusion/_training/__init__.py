@@ -1,6 +1,6 @@
 """Training and prediction: the only package that imports skorch."""
 
-from skfusion._training._checkpoint import Checkpoint, deleted_at_the_end
+from skfusion._training._checkpoint import Checkpoint, cleared_at_the_end
 from skfusion._training._keep import load_weights, pack_net
 from skfusion._training._make import Settings, follow, make_net, pick_device, seeded
 from skfusion._training._net import Balance, Net
@@ -12,7 +12,7 @@ __all__ = [
     "Net",
     "Rows",
     "Settings",
-    "deleted_at_the_end",
+    "cleared_at_the_end",
     "follow",
     "load_weights",
     "make_net",

@@ -18,7 +18,7 @@ from skorch.history import History
 
 from skfusion.exceptions import CheckpointError, NonFiniteLossError
 
-__all__ = ["Checkpoint", "Save", "begin_with", "deleted_at_the_end"]
+__all__ = ["Checkpoint", "Save", "begin_with", "cleared_at_the_end"]
 
 _FORMAT = 1
 # What torch and pickle raise for files that were cut off, or are something else altogether.
@@ -39,21 +39,27 @@ class Checkpoint:
         How a file in a folder begins.
     seed : int
         What all randomness of the fit follows from; that of the file, if there is one.
+    extends : bool
+        Whether a fit of more epochs would be the same so far, and may go on from this one.
     """
 
-    def __init__(self, path: Any, facts: Mapping[str, str], name: str, seed: int) -> None:
+    def __init__(
+        self, path: Any, facts: Mapping[str, str], name: str, seed: int, extends: bool
+    ) -> None:
         self.path, self.facts = Path(path), dict(facts)
+        self.stays = extends and self.path.suffix != ".pt"
         if self.path.suffix != ".pt":
             self.path = self.path / f"{name}-{joblib.hash(sorted(facts.items()))[:16]}.pt"
         self.seed = seed
         self.state: dict[str, Any] | None = None
 
-    def read(self) -> None:
-        """Read the state, if there is one; it must be of this fit."""
+    def read(self, max_epochs: int) -> None:
+        """Read the state, if there is one of no more epochs; it must be of this fit."""
         if self.path.exists():
             kept = self._load()
             self._check_facts(kept["facts"])
-            self.seed, self.state = kept["seed"], kept["state"]
+            if len(json.loads(kept["state"]["history"])) <= max_epochs:
+                self.seed, self.state = kept["seed"], kept["state"]
 
     def write(self, state: Mapping[str, Any]) -> None:
         """Put ``state`` in the place of the last one: at any time there is a whole file."""
@@ -104,15 +110,15 @@ def _told(facts: Mapping[str, str], name: str) -> str:
 
 
 @contextmanager
-def deleted_at_the_end(checkpoint: Checkpoint | None) -> Iterator[None]:
-    """Delete the file once the fit is through, or has shown that it can never be."""
+def cleared_at_the_end(checkpoint: Checkpoint | None) -> Iterator[None]:
+    """Delete the file once no fit can go on from it: it is through, or can never be."""
     try:
         yield
     except NonFiniteLossError:
         if checkpoint is not None:
             checkpoint.delete()
         raise
-    if checkpoint is not None:
+    if checkpoint is not None and not checkpoint.stays:
         checkpoint.delete()
 
 

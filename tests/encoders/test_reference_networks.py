@@ -44,7 +44,7 @@ def test_the_small_network_is_its_layers_written_out(clips):
     module = REFERENCES[0].encoder().build(spec_of("clip", clips)).eval()
     weights = module.state_dict()
     frames = torch.from_numpy(clips).flatten(0, 1).permute(0, 3, 1, 2) / 255
-    convolution = (f"frames.stages.0.0.conv.{part}" for part in ("weight", "bias"))
+    convolution = (f"steps.frames.stages.0.0.conv.{part}" for part in ("weight", "bias"))
     maps = F.conv2d(frames, *(weights[name].contiguous() for name in convolution))
     maps = F.max_pool2d(F.relu(maps), 2)
     assert maps.shape == (20, 32, 31, 31)

@@ -1,5 +1,6 @@
 """Fits that are broken off and go on: to the same bits, and only their own."""
 
+import importlib
 import json
 import os
 import signal
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from skorch.callbacks import Callback
 
 from skfusion import FusionClassifier
@@ -76,7 +77,7 @@ def test_a_fit_goes_on_to_the_same_bits(killing, data, break_off, tmp_path, case
     broken = break_off(killing.model(case, tmp_path), data, epoch)
     assert len(files(tmp_path)) == 1
     assert_same_fit(clone(broken).fit(*data), undisturbed)
-    assert files(tmp_path) == []
+    assert len(files(tmp_path)) == (case == "plain")  # the others plan ahead
 
 
 def test_a_fit_that_was_killed_goes_on_to_the_same_bits(killing, data, tmp_path):
@@ -179,11 +180,64 @@ def test_checkpoints_change_no_bit_and_leave_nothing(killing, data, tmp_path):
     assert files(folder) == []
 
 
-def test_after_a_completed_fit_the_next_one_starts_anew(killing, data, tmp_path):
-    model = killing.model("plain", tmp_path).fit(*data)
+def test_after_a_completed_fit_that_plans_ahead_the_next_one_starts_anew(killing, data, tmp_path):
+    model = killing.model("everything", tmp_path).fit(*data)
     first = model.history_["seconds"].tolist()
-    assert len(model.fit(*data).history_) == 7
+    assert len(model.fit(*data).history_) == len(first)
     assert model.history_["seconds"].tolist() != first
+
+
+@pytest.mark.parametrize("case", ["plain", "stops"])
+def test_a_longer_fit_goes_on_from_a_shorter_one(killing, data, tmp_path, case):
+    shorter = killing.model(case, tmp_path, max_epochs=3).fit(*data)
+    longer = killing.model(case, tmp_path, max_epochs=30).fit(*data)
+    first = longer.history_["seconds"][:3]
+    np.testing.assert_array_equal(first, shorter.history_["seconds"])
+    assert_same_fit(longer, killing.model(case, None, max_epochs=30).fit(*data))
+    again = killing.model(case, tmp_path, max_epochs=2).fit(*data)
+    assert_same_fit(again, killing.model(case, None, max_epochs=2).fit(*data))
+
+
+def test_a_fit_without_seed_is_another_one_each_time(killing, data, tmp_path):
+    fits = [killing.model("plain", tmp_path, random_state=None).fit(*data) for _ in range(2)]
+    outputs = [fit.predict_proba(data[0]) for fit in fits]
+    assert not np.array_equal(*outputs)
+    assert files(tmp_path) == []
+
+
+class CountsEpochs(Callback):
+    """Counts the epochs of all fits."""
+
+    n_epochs = 0
+
+    def on_epoch_end(self, net, **kwargs):
+        CountsEpochs.n_epochs += 1
+
+
+def test_halving_over_epochs_goes_on_where_a_candidate_stopped(killing, data, tmp_path):
+    importlib.import_module("sklearn.experimental.enable_halving_search_cv")
+    from sklearn.model_selection import HalvingGridSearchCV
+
+    found = {}
+    for folder in (None, tmp_path):
+        CountsEpochs.n_epochs = 0
+        model = killing.model("plain", folder, callbacks=[CountsEpochs()])
+        search = HalvingGridSearchCV(
+            model,
+            {"lr": [0.0001, 0.001, 0.01, 0.1]},
+            resource="max_epochs",
+            min_resources=3,
+            max_resources=12,
+            factor=2,
+            cv=StratifiedKFold(2),
+            refit=False,
+            random_state=0,
+        ).fit(*data)
+        found[folder] = CountsEpochs.n_epochs, search.cv_results_["mean_test_score"]
+    np.testing.assert_array_equal(found[None][1], found[tmp_path][1])
+    # 4 candidates to 3 epochs, 2 to 6, 1 to 12, in two folds; going on, none is run twice.
+    assert found[None][0] == 2 * (4 * 3 + 2 * 6 + 1 * 12)
+    assert found[tmp_path][0] == 2 * (4 * 3 + 2 * 3 + 1 * 6)
 
 
 def test_partial_fit_writes_none(killing, data, tmp_path):
@@ -234,7 +288,7 @@ def test_a_grid_search_shares_one_folder(killing, data, tmp_path):
         search = GridSearchCV(model, grid, cv=2, n_jobs=n_jobs, error_score="raise").fit(*data)
         results.append(search.cv_results_["mean_test_score"])
     np.testing.assert_array_equal(*results)
-    assert files(tmp_path) == []
+    assert len(files(tmp_path)) == 4 * 2 + 1  # fits of the search, and the last on all rows
 
 
 CHANGES = [
@@ -272,7 +326,7 @@ def test_a_file_of_other_data(killing, data, break_off, tmp_path):
 def test_settings_that_move_no_bit_may_differ(killing, data, break_off, tmp_path):
     broken = break_off(killing.model("plain", tmp_path), data, 3)
     clone(broken).set_params(verbose=1, device=torch.device("cpu")).fit(*data)
-    assert files(tmp_path) == []
+    assert len(files(tmp_path)) == 1
 
 
 def test_another_version_of_torch(killing, data, break_off, tmp_path):
@@ -339,7 +393,7 @@ def test_a_write_that_was_broken_off_leaves_the_last_one(
             clone(broken).fit(*data)
     assert file.read_bytes() == content
     assert_same_fit(clone(broken).fit(*data), undisturbed)
-    assert files(tmp_path) == []
+    assert files(tmp_path) == [file.name]
 
 
 def test_losses_that_are_not_finite_leave_no_file(tmp_path):
