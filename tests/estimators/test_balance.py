@@ -26,7 +26,7 @@ def two_views():
 
 def score_without_clear(two_views, **params):
     X, y = two_views
-    model = FusionClassifier(max_epochs=60, random_state=0, missing="allow", **params)
+    model = FusionClassifier(lr=1e-3, max_epochs=60, random_state=0, missing="allow", **params)
     return model.fit(X[:200], y[:200]).score(X[200:].select(["vague"]), y[200:])
 
 
