@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeVar
 
 from skfusion.exceptions import ParameterError
 
-__all__ = ["check_choice", "check_int", "check_real", "check_widths", "did_you_mean"]
+__all__ = [
+    "check_choice",
+    "check_int",
+    "check_real",
+    "check_widths",
+    "did_you_mean",
+    "resolve_recipe",
+]
+
+Recipe = TypeVar("Recipe")
 
 
 def check_int(name: str, value: Any, low: int = 1, repair: str = "") -> int:
@@ -46,6 +55,22 @@ def check_widths(name: str, value: Any, repair: str = "") -> tuple[int, ...]:
             _join(f"{name} must be an int or a sequence of ints. Got {value!r}.", repair)
         )
     return tuple(check_int(f"each of {name}", width, 1, repair) for width in values)
+
+
+def resolve_recipe(
+    rule: str, value: Any, kind: type[Recipe], aliases: Mapping[str, Callable[[], Recipe]]
+) -> Recipe:
+    """Return ``value`` if it is a recipe of a ``kind``, or a new one for an alias.
+
+    ``rule`` begins the message: "head must be a recipe such as LinearHead()".
+    """
+    if isinstance(value, kind):
+        return value
+    if isinstance(value, str) and value in aliases:
+        return aliases[value]()
+    known = ", ".join(map(repr, aliases))
+    hint = did_you_mean(value, aliases)
+    raise ParameterError(_join(f"{rule} or one of {known}. Got {value!r}.", hint))
 
 
 def did_you_mean(word: Any, known: Iterable[str]) -> str:

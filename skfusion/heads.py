@@ -7,8 +7,7 @@ from typing import Any
 from sklearn.base import BaseEstimator
 from torch import nn
 
-from skfusion._checks import check_real, check_widths, did_you_mean
-from skfusion.exceptions import ParameterError
+from skfusion._checks import check_real, check_widths, resolve_recipe
 
 __all__ = ["Head", "LinearHead", "MLPHead", "resolve_head"]
 
@@ -98,15 +97,7 @@ def resolve_head(head: Any) -> Head:
     >>> resolve_head("mlp")
     MLPHead()
     """
-    if isinstance(head, Head):
-        return head
-    if isinstance(head, str) and head in _ALIASES:
-        return _ALIASES[head]()
-    known = ", ".join(map(repr, _ALIASES))
-    raise ParameterError(
-        f"head must be a recipe such as LinearHead() or one of {known}. Got {head!r}. "
-        f"{did_you_mean(head, _ALIASES)}".rstrip()
-    )
+    return resolve_recipe("head must be a recipe such as LinearHead()", head, Head, _ALIASES)
 
 
 def _dropout(share: float) -> list[nn.Module]:

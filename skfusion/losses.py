@@ -10,7 +10,7 @@ import torch
 from sklearn.base import BaseEstimator
 from torch.nn import functional as F
 
-from skfusion._checks import check_real, did_you_mean
+from skfusion._checks import check_real, resolve_recipe
 from skfusion.exceptions import ParameterError
 
 __all__ = [
@@ -338,19 +338,16 @@ def resolve_value_loss(loss: Any) -> Loss:
 
 
 def _resolve(loss: Any, known: Mapping[str, type[Loss]], others: Mapping[str, Any]) -> Loss:
-    if isinstance(loss, str) and loss in known:
-        return known[loss]()
-    if isinstance(loss, Loss) and type(loss) not in others.values():
-        loss.check()
-        return loss
     if callable(loss) and not isinstance(loss, (Loss, type)):
         return _Callable(loss)
-    names = ", ".join(map(repr, known))
-    raise ParameterError(
-        f"loss must be one of {names}, a recipe such as {next(iter(known.values())).__name__}(), "
-        f"or a function (outputs, codes) -> losses. Got {loss!r}. "
-        f"{did_you_mean(loss, known)}".rstrip()
-    )
+    example = next(iter(known.values())).__name__
+    rule = f"loss must be a function (outputs, codes) -> losses, a recipe such as {example}()"
+    if type(loss) in others.values():
+        names = ", ".join(map(repr, known))
+        raise ParameterError(f"loss={loss!r} is for another kind of target. Use one of {names}.")
+    chosen = resolve_recipe(rule, loss, Loss, known)
+    chosen.check()
+    return chosen
 
 
 def _like(weight: torch.Tensor, each: torch.Tensor) -> torch.Tensor:

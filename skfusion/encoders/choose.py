@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from skfusion._checks import did_you_mean
+from skfusion._checks import did_you_mean, resolve_recipe
 from skfusion.blocks import BlockSpec
 from skfusion.encoders._base import Encoder
 from skfusion.encoders.cnn import CNN
@@ -99,15 +99,7 @@ def resolve_encoder(encoder: Any) -> Encoder:
     >>> resolve_encoder("time_distributed")
     TimeDistributed()
     """
-    if isinstance(encoder, Encoder):
-        return encoder
-    if isinstance(encoder, str) and encoder in _ALIASES:
-        return _ALIASES[encoder]()
-    known = ", ".join(map(repr, _ALIASES))
-    raise ParameterError(
-        f"an encoder must be a recipe such as MLP() or one of {known}. Got {encoder!r}. "
-        f"{did_you_mean(encoder, _ALIASES)}".rstrip()
-    )
+    return resolve_recipe("an encoder must be a recipe such as MLP()", encoder, Encoder, _ALIASES)
 
 
 def _by_form(spec: BlockSpec) -> Encoder:

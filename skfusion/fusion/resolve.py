@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from skfusion._checks import did_you_mean
-from skfusion.exceptions import ParameterError
+from skfusion._checks import resolve_recipe
 from skfusion.fusion._base import Fusion
 from skfusion.fusion.bilinear import Bilinear
 from skfusion.fusion.bottleneck import Bottleneck
@@ -56,14 +55,7 @@ def resolve_fusion(fusion: Any) -> Fusion:
     >>> resolve_fusion([("language", ["tfidf", "words"], "gated")])
     Tree(groups=[('language', ['tfidf', 'words'], 'gated')])
     """
-    if isinstance(fusion, Fusion):
-        return fusion
     if isinstance(fusion, list):
         return Tree(fusion)
-    if isinstance(fusion, str) and fusion in _ALIASES:
-        return _ALIASES[fusion]()
-    known = ", ".join(map(repr, _ALIASES))
-    raise ParameterError(
-        f"fusion must be a recipe such as Concat(), a list of groups, or one of {known}. "
-        f"Got {fusion!r}. {did_you_mean(fusion, _ALIASES)}".rstrip()
-    )
+    rule = "fusion must be a recipe such as Concat(), a list of groups,"
+    return resolve_recipe(rule, fusion, Fusion, _ALIASES)

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from skfusion._checks import check_real, did_you_mean
+from skfusion._checks import check_real, resolve_recipe
 from skfusion.exceptions import ParameterError
 
 __all__ = ["EMA", "SWA", "Averaging", "resolve_averaging"]
@@ -139,13 +139,7 @@ def resolve_averaging(averaging: Any) -> Averaging | None:
     """
     if averaging is None:
         return None
-    if isinstance(averaging, str) and averaging in _ALIASES:
-        return _ALIASES[averaging]()
-    if isinstance(averaging, Averaging):
-        averaging.check()
-        return averaging
-    known = ", ".join(map(repr, _ALIASES))
-    raise ParameterError(
-        f"averaging must be None, one of {known}, or a recipe such as EMA(). Got {averaging!r}. "
-        f"{did_you_mean(averaging, _ALIASES)}".rstrip()
-    )
+    rule = "averaging must be None, a recipe such as EMA()"
+    chosen = resolve_recipe(rule, averaging, Averaging, _ALIASES)
+    chosen.check()
+    return chosen

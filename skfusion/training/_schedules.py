@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 
-from skfusion._checks import check_int, check_real, did_you_mean
+from skfusion._checks import check_int, check_real, resolve_recipe
 from skfusion.exceptions import ParameterError
 
 __all__ = ["Cosine", "OneCycle", "Plateau", "Schedule", "resolve_schedule"]
@@ -173,16 +173,10 @@ def resolve_schedule(schedule: Any) -> Schedule | None:
     """
     if schedule is None:
         return None
-    if isinstance(schedule, str) and schedule in _ALIASES:
-        return _ALIASES[schedule]()
-    if isinstance(schedule, Schedule):
-        schedule.check()
-        return schedule
-    known = ", ".join(map(repr, _ALIASES))
-    raise ParameterError(
-        f"schedule must be None, one of {known}, or a recipe such as Cosine(). Got {schedule!r}. "
-        f"{did_you_mean(schedule, _ALIASES)}".rstrip()
-    )
+    rule = "schedule must be None, a recipe such as Cosine()"
+    chosen = resolve_recipe(rule, schedule, Schedule, _ALIASES)
+    chosen.check()
+    return chosen
 
 
 def _check_warmup(warmup: Any) -> None:
