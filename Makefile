@@ -53,8 +53,11 @@ examples: $(EXAMPLES_READY)  ## Run every example, write docs/results.md; SKFUSI
 	done
 	$(VENV)/bin/python -m examples.results --keep outputs --write docs/results.md
 
-bench: $(READY)  ## Measure against hand-written loops and peers
-	for benchmark in $(notdir $(basename $(wildcard benchmarks/[a-z]*.py))); do \
+ON_DATA = fusion robustness pretrained
+BENCHMARKS = $(notdir $(basename $(wildcard benchmarks/[a-z]*.py)))
+
+bench: $(READY)  ## Measure against hand-written loops; SKFUSION_DATA adds what needs the data
+	for benchmark in $(if $(SKFUSION_DATA),$(BENCHMARKS),$(filter-out $(ON_DATA),$(BENCHMARKS))); do \
 		echo "== $$benchmark"; $(VENV)/bin/python -m benchmarks.$$benchmark || exit 1; \
 	done
 

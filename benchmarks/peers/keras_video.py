@@ -13,9 +13,7 @@ from typing import Any
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from benchmarks.peers._clock import report
 
@@ -23,6 +21,8 @@ from benchmarks.peers._clock import report
 def network(
     shape: list[int], channels: int, states: int, hidden: int | None, n_classes: int
 ) -> Any:
+    import keras  # here, so that a tool that imports all benchmarks does not need it
+
     frames = keras.layers.TimeDistributed
     layers = [
         keras.layers.Input(shape),
@@ -41,6 +41,8 @@ def network(
 
 
 def main() -> None:
+    import tensorflow as tf
+
     given = json.loads(sys.argv[1])
     tf.config.threading.set_intra_op_parallelism_threads(given["threads"])
     tf.config.threading.set_inter_op_parallelism_threads(given["threads"])
