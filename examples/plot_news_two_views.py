@@ -14,7 +14,7 @@ Two questions that look alike are asked. *Random folds*: the test items are of t
 sources and topics as those learned from. *Official split*: the corpus' authors chose other topics
 for the test, the pandemic foremost, and filed them under other names, so that ``topic`` is empty
 there. That is the harder and the more honest question. Logistic regression on the same words is for
-reference; of three strengths of its regularisation it has the one that was best on the official test.
+reference; of three strengths of regularisation it has the one that was best on the official test.
 """
 
 from __future__ import annotations

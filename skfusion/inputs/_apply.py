@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
+from joblib import Memory
 from scipy import sparse
 
 from skfusion.blocks import Blocks, BlockSpec, MaskedBlock, Ragged, as_block, form_of, scatter_rows
@@ -20,7 +22,7 @@ from skfusion.inputs._plain import plain_floats
 from skfusion.inputs._spread import spread_rows
 from skfusion.inputs._steps import Steps, is_word
 
-__all__ = ["Job", "Made", "collect", "fit_block", "learn_block", "transform_block"]
+__all__ = ["Job", "Made", "collect", "fit_block", "learn_block", "remembered", "transform_block"]
 
 
 @dataclass
@@ -43,6 +45,8 @@ class Job:
         Type of floating values.
     message : str
         Line to print when done; empty for none.
+    key : str
+        Stands for the transformer, if it was fitted with a memory; quicker to compare.
     """
 
     name: str
@@ -52,15 +56,31 @@ class Job:
     missing: np.ndarray | None
     dtype: Any
     message: str = ""
+    key: str = ""
 
 
 @dataclass
 class Made:
-    """A block, its missing rows, and the transformer that was fitted to make it."""
+    """A block, its missing rows, the transformer that was fitted to make it, and its key."""
 
     transformer: Any
     block: Any
     missing: np.ndarray | None
+    key: str = ""
+
+
+def remembered(memory: Memory, work: Callable[..., Made], job: Job, *arguments: Any) -> Made:
+    """Do the work, or take what came of it when it was done for the same rows before."""
+    if memory.location is None:
+        return work(job, *arguments)
+    known = replace(job, transformer=None) if job.key else job
+    key = joblib.hash((work.__name__, known, arguments))
+    keep = memory.cache(_work, ignore=["work", "job", "arguments"])
+    return replace(keep(key, work, job, arguments), key=key)
+
+
+def _work(key: str, work: Callable[..., Made], job: Job, arguments: tuple[Any, ...]) -> Made:
+    return work(job, *arguments)
 
 
 def fit_block(job: Job, y: Any, params: Any) -> Made:

@@ -12,9 +12,10 @@ from sklearn.utils.validation import validate_data
 
 from skfusion.blocks import Blocks
 from skfusion.exceptions import BlockError, BlockTypeError
+from skfusion.inputs._missing import count_rows
 from skfusion.inputs._table import ArrayTable, FrameTable, NamedTable, Table, frame_of_polars
 
-__all__ = ["read_table"]
+__all__ = ["check_target", "read_table"]
 
 
 def read_table(union: Any, X: Any, reset: bool) -> Table:
@@ -113,3 +114,11 @@ def _as_object(X: Any) -> Any:
         return X
     has_text = any(isinstance(cell, str) for row in X for cell in row)
     return np.asarray(X, dtype=object) if has_text else X
+
+
+def check_target(table: Table, y: Any) -> None:
+    """Raise ``BlockError`` if there is a target, and not one per row."""
+    if y is not None and count_rows(y) != table.n_rows:
+        raise BlockError(
+            f"X has {table.n_rows} rows and y has {count_rows(y)}. Give one target per row."
+        )

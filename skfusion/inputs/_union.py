@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,15 +17,20 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, check_memory
 
 from skfusion.blocks import Blocks, check_block_name
-from skfusion.exceptions import BlockError
-from skfusion.inputs._apply import Job, collect, fit_block, learn_block, transform_block
+from skfusion.inputs._apply import (
+    Job,
+    collect,
+    fit_block,
+    learn_block,
+    remembered,
+    transform_block,
+)
 from skfusion.inputs._choose import choose_transformers
 from skfusion.inputs._columns import as_list, check_present, resolve_columns
 from skfusion.inputs._diagram import parallel_block, single_block
-from skfusion.inputs._missing import count_rows
 from skfusion.inputs._names import names_of_block
 from skfusion.inputs._no_set_output import NO_SET_OUTPUT
-from skfusion.inputs._read import read_table
+from skfusion.inputs._read import check_target, read_table
 from skfusion.inputs._steps import (
     Steps,
     active_steps,
@@ -191,7 +197,7 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         check_dtype(self.dtype)
         first = not hasattr(self, "transformers_")
         table = read_table(self, X, reset=first)
-        _check_target(table, y)
+        check_target(table, y)
         steps = self._steps(table) if first else self.transformers_
         active = [
             (name, fresh(name, one) if first else copy.deepcopy(one), columns)
@@ -200,7 +206,7 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         for name, _, columns in active:
             check_present(name, columns, table)
         learned = self._run(learn_block, active, table, [(y, first)] * len(active))
-        self._keep(steps, active, learned)
+        self._keep(steps, active, learned, {})
         if first:  # no block is missing in all rows, so that no spec is needed to transform
             arguments = [(None, params_of({}, name)) for name, _, _ in active]
             self.specs_ = collect(
@@ -314,19 +320,22 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
     def _fit(self, X: Any, y: Any, routed: Any) -> Blocks:
         check_dtype(self.dtype)
         table = read_table(self, X, reset=True)
-        _check_target(table, y)
+        check_target(table, y)
         steps = self._steps(table)
         active = [(name, fresh(name, one), columns) for name, one, columns in active_steps(steps)]
         arguments = [(y, params_of(routed, name)) for name, _, _ in active]
+        self._keys: dict[str, str] = {}  # by block: what stands for a transformer in the memory
         made = self._run(fit_block, active, table, arguments)
         blocks = collect(active, made)
-        self._keep(steps, active, [one.transformer for one in made])
+        keys = {name: one.key for (name, _, _), one in zip(active, made, strict=True)}
+        self._keep(steps, active, [one.transformer for one in made], keys)
         self.specs_ = blocks.specs()
         return blocks
 
-    def _keep(self, steps: Steps, active: Steps, fitted: list[Any]) -> None:
+    def _keep(self, steps: Steps, active: Steps, fitted: list[Any], keys: dict[str, str]) -> None:
         by_name = {name: one for (name, _, _), one in zip(active, fitted, strict=True)}
         self.transformers_ = [(name, by_name.get(name, one), chosen) for name, one, chosen in steps]
+        self._keys = keys
 
     def _steps(self, table: Table) -> Steps:
         """Return the steps with resolved columns, the remainder included."""
@@ -358,7 +367,7 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         self, work: Callable[..., Any], steps: Steps, table: Table, arguments: list[Any]
     ) -> list[Any]:
         if work is not learn_block:
-            work = check_memory(self.memory).cache(work)
+            work = partial(remembered, check_memory(self.memory), work)
         # Blocks keep each output in its own form, whatever form was set for all transformers.
         with config_context(transform_output="default"):
             made: list[Any] = Parallel(n_jobs=self.n_jobs)(
@@ -372,7 +381,9 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         X = table.take(columns)
         missing = table.missing(columns, X)
         message = f"[BlockUnion] block {name!r} ({number + 1} of {n_steps})" if self.verbose else ""
-        return Job(name, transformer, columns, X, missing, check_dtype(self.dtype), message)
+        key = getattr(self, "_keys", {}).get(name, "")
+        dtype = check_dtype(self.dtype)
+        return Job(name, transformer, columns, X, missing, dtype, message, key)
 
     def _consumers(self) -> list[tuple[str, Any]]:
         named = [(name, transformer) for name, transformer, _ in well_formed(self.transformers)]
@@ -386,10 +397,3 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
                 "from the inner transformers with their set_..._request."
             )
         return process_routing(self, method, **params)
-
-
-def _check_target(table: Table, y: Any) -> None:
-    if y is not None and count_rows(y) != table.n_rows:
-        raise BlockError(
-            f"X has {table.n_rows} rows and y has {count_rows(y)}. Give one target per row."
-        )

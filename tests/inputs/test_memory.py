@@ -67,6 +67,14 @@ def test_transform_is_that_of_the_transformer_that_was_fitted(union, frame):
     assert CALLS == ["transform"] * 2
 
 
+def test_a_union_fitted_anew_learns_anew(union, frame):
+    union.fit(frame[:20])
+    again = union.fit(frame[20:])
+    assert CALLS == ["fit"] * 2
+    vocabulary = CountVectorizer().fit(frame["words"][20:]).vocabulary_
+    assert again.named_transformers_["words"].vocabulary_ == vocabulary
+
+
 def test_a_search_over_the_network_fits_and_transforms_once_per_fold(union, frame):
     network = FusionClassifier(max_epochs=1, random_state=0)
     grid = {"fusionclassifier__lr": [0.1, 0.01, 0.001]}
