@@ -24,6 +24,10 @@ from benchmarks._data import Job, jobs
 from benchmarks._page import write_part
 from skfusion import Blocks, FusionClassifier
 
+HEAD = """## Rows that lack a block
+
+`python -m benchmarks.robustness`: two networks fitted on the same complete rows; at predict a share of the
+rows lacks one block, drawn for each. Mean accuracy over folds and draws."""
 SHARES = (0.0, 0.1, 0.3, 0.5, 0.7, 1.0)
 GOAL_AT = 0.3
 BLOCK_DROPOUT = 0.3
@@ -139,8 +143,11 @@ def main() -> None:
     if arguments.picture is not None:
         draw(tables, arguments.picture)
     if arguments.write is not None:
-        text = "\n\n".join(as_text(title, means) for title, means in tables.items())
-        write_part(arguments.write, "robustness", text)
+        parts = [HEAD, *(as_text(title, means) for title, means in tables.items())]
+        if arguments.picture is not None:
+            shown = os.path.relpath(arguments.picture, arguments.write.parent)
+            parts.append(f"![Accuracy against the share of rows that lack a block]({shown})")
+        write_part(arguments.write, "robustness", "\n\n".join(parts))
 
 
 if __name__ == "__main__":
