@@ -26,8 +26,8 @@ from skfusion import Blocks, FusionClassifier
 
 HEAD = """## Rows that lack a block
 
-`python -m benchmarks.robustness`: two networks fitted on the same complete rows; at predict a share of the
-rows lacks one block, drawn for each. Mean accuracy over folds and draws."""
+`python -m benchmarks.robustness`: two networks fitted on the same complete rows; at predict a share
+of the rows lacks one block, drawn for each. Mean accuracy over folds and draws."""
 SHARES = (0.0, 0.1, 0.3, 0.5, 0.7, 1.0)
 GOAL_AT = 0.3
 BLOCK_DROPOUT = 0.3
