@@ -1,4 +1,4 @@
-"""Peak memory of a fit on sparse text, and what importing the library adds.
+"""Peak memory of fits on sparse text and on files of images, and what importing the library adds.
 
 Run ``python -m benchmarks.memory_and_import``. Each figure is taken in a process of its own.
 """
@@ -37,6 +37,25 @@ def sparse_fit() -> None:
         print(f"peak of a sparse fit over {what}: {sizes} = {grown / total:.2f}")
 
 
+def lazy_fit(n_files: int) -> None:
+    """Print the peak of a process that fits on so many files of images, read when needed."""
+    import numpy as np
+    from PIL import Image
+
+    from skfusion.inputs import ImageLoader
+
+    rng = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [os.path.join(folder, f"{number}.jpg") for number in range(n_files)]
+        for path in paths:
+            Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(path)
+        photos = ImageLoader(size=(32, 32), lazy=True).fit_transform(paths)
+        model = FusionClassifier(max_epochs=1, early_stopping=False, batch_size=64)
+        model.fit({"photo": photos}, np.arange(n_files) % 2).predict({"photo": photos})
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"peak of a fit on {n_files:>6,} lazily loaded images: {peak:.0f} MB")
+
+
 def import_seconds(code: str, cache: str) -> float:
     """Return the least CPU seconds of a new process that runs ``code``, byte code kept."""
     environment = {**os.environ, "PYTHONPYCACHEPREFIX": cache}
@@ -59,7 +78,13 @@ def main() -> None:
     if "--fit" in sys.argv:
         sparse_fit()
         return
-    subprocess.run([sys.executable, "-m", "benchmarks.memory_and_import", "--fit"], check=True)
+    if "--images" in sys.argv:
+        lazy_fit(int(sys.argv[-1]))
+        return
+    again = [sys.executable, "-m", "benchmarks.memory_and_import"]
+    subprocess.run([*again, "--fit"], check=True)
+    for n_files in (1_000, 4_000, 16_000):
+        subprocess.run([*again, "--images", str(n_files)], check=True)
     with tempfile.TemporaryDirectory() as cache:
         reference = import_seconds("import torch, sklearn, skorch", cache)
         ours = import_seconds("import skfusion", cache)

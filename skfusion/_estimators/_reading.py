@@ -11,13 +11,14 @@ from scipy.sparse import csr_array, issparse
 from sklearn.utils.validation import validate_data
 
 from skfusion.blocks import Blocks, BlockSpec, Ragged
-from skfusion.exceptions import BlockError, TargetError
+from skfusion.exceptions import BlockError, TargetError, add_note
 from skfusion.inputs import BlockUnion
 
 __all__ = [
     "check_finite",
     "check_same_blocks",
     "check_some_block",
+    "needs_coding",
     "read_fit",
     "read_predict",
     "require_target",
@@ -98,10 +99,22 @@ def _read(estimator: Any, X: Any, reset: bool) -> Blocks:
     if not reset:
         _check_matrix_was_fitted(estimator, X)
     if reset or not _is_like_fitted(estimator, X):
-        X = validate_data(
+        X = _validated(estimator, X, reset)
+    return Blocks({PLAIN_NAME: X if reset else _in_fitted_form(estimator, X)})
+
+
+def _validated(estimator: Any, X: Any, reset: bool) -> Any:
+    try:
+        return validate_data(
             estimator, X, reset=reset, accept_sparse="csr", dtype=[np.float64, np.float32]
         )
-    return Blocks({PLAIN_NAME: X if reset else _in_fitted_form(estimator, X)})
+    except (TypeError, ValueError) as error:
+        add_note(
+            error,
+            f"X is one matrix of numbers, the block {PLAIN_NAME!r}. Give text and categories as "
+            "columns of a DataFrame; missing numbers in a DataFrame too, behind a BlockUnion()",
+        )
+        raise
 
 
 def _check_matrix_was_fitted(estimator: Any, X: Any) -> None:
@@ -133,13 +146,14 @@ def _in_fitted_form(estimator: Any, X: Any) -> Any:
 def _is_table(X: Any) -> bool:
     """Whether X needs a ``BlockUnion`` to become numbers: mixed frames, dicts with text in them."""
     if isinstance(X, Mapping) and not issparse(X):
-        return any(_needs_coding(value) for value in X.values())
+        return any(needs_coding(value) for value in X.values())
     if not hasattr(X, "columns"):
         return False
-    return any(_needs_coding(X[name]) for name in X.columns)
+    return any(needs_coding(X[name]) for name in X.columns)
 
 
-def _needs_coding(value: Any) -> bool:
+def needs_coding(value: Any) -> bool:
+    """Whether a column or a block holds anything but numbers."""
     if issparse(value) or isinstance(value, Ragged):
         return False
     dtype = getattr(value, "dtype", None)

@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,11 +88,10 @@ class LazyCells:
         if np.ndim(numbers) == 0:
             return self[numbers[None]][0]
         begun, places = self._begun(numbers)
-        try:
+        with ExitStack() as on_error:  # of any kind, the user's interruption too
+            on_error.callback(self._abandon)
             begun.wait()
-        except Exception:
-            self._abandon()
-            raise
+            on_error.pop_all()
         return begun.out if places is None else begun.out[places]
 
     def prefetch(self, rows: np.ndarray) -> None:
@@ -194,9 +194,8 @@ class _Begun:
         try:
             for future in self.futures:
                 future.result()
-        except Exception:
+        finally:  # of what is done there is nothing to cancel
             self.cancel()
-            raise
 
     def cancel(self) -> None:
         """Do not begin with what is not begun yet."""

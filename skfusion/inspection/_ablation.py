@@ -17,9 +17,9 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import indexable
 
 from skfusion._checks import check_real
-from skfusion._estimators._reading import read_fit, read_predict, rows_without_blocks
+from skfusion._estimators._reading import needs_coding, read_fit, read_predict, rows_without_blocks
 from skfusion.blocks import Blocks
-from skfusion.exceptions import ParameterError, add_note
+from skfusion.exceptions import BlockTypeError, ParameterError, add_note
 from skfusion.inspection._splitting import final_step
 from skfusion.inspection._variants import Operators, Variant, check_operators, make_variants
 from skfusion.inspection._verdicts import Results, compare
@@ -152,7 +152,15 @@ def _check_fuses(learner: Any) -> None:
 
 def _indexed(X: Any) -> Any:
     """A dict of arrays has no rows to select; Blocks of the same arrays have."""
-    return Blocks(X) if isinstance(X, Mapping) and not issparse(X) else X
+    if not isinstance(X, Mapping) or issparse(X):
+        return X
+    texts = [name for name, value in X.items() if needs_coding(value)]
+    if texts:
+        raise BlockTypeError(
+            f"X is a dict that holds text or objects ({', '.join(map(repr, texts))}), of which no "
+            "rows can be selected. Pass a DataFrame; arrays may stand in its cells."
+        )
+    return Blocks(X)
 
 
 def _run_fold(

@@ -9,8 +9,9 @@ from sklearn.base import BaseEstimator
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from skfusion._checks import check_real, resolve_recipe
+from skfusion._checks import check_real
 from skfusion.exceptions import ParameterError
+from skfusion.training._resolve import resolve_optional
 
 __all__ = ["EMA", "SWA", "Averaging", "resolve_averaging"]
 
@@ -137,9 +138,4 @@ def resolve_averaging(averaging: Any) -> Averaging | None:
     >>> resolve_averaging("ema")
     EMA()
     """
-    if averaging is None:
-        return None
-    rule = "averaging must be None, a recipe such as EMA()"
-    chosen = resolve_recipe(rule, averaging, Averaging, _ALIASES)
-    chosen.check()
-    return chosen
+    return resolve_optional("averaging", averaging, Averaging, _ALIASES)

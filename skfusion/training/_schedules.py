@@ -9,8 +9,9 @@ from sklearn.base import BaseEstimator
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 
-from skfusion._checks import check_int, check_real, resolve_recipe
+from skfusion._checks import check_int, check_real
 from skfusion.exceptions import ParameterError
+from skfusion.training._resolve import resolve_optional
 
 __all__ = ["Cosine", "OneCycle", "Plateau", "Schedule", "resolve_schedule"]
 
@@ -171,12 +172,7 @@ def resolve_schedule(schedule: Any) -> Schedule | None:
     >>> resolve_schedule("cosine")
     Cosine()
     """
-    if schedule is None:
-        return None
-    rule = "schedule must be None, a recipe such as Cosine()"
-    chosen = resolve_recipe(rule, schedule, Schedule, _ALIASES)
-    chosen.check()
-    return chosen
+    return resolve_optional("schedule", schedule, Schedule, _ALIASES)
 
 
 def _check_warmup(warmup: Any) -> None:

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skfusion import Blocks, BlockUnion, FusionClassifier, FusionRegressor
 from skfusion.encoders import MLP
-from skfusion.exceptions import ParameterError
+from skfusion.exceptions import BlockTypeError, ParameterError
 from skfusion.fusion import FiLM, Gated, Late, Tree
 from skfusion.inspection import ablation, conclusion
 from skfusion.inspection._variants import make_variants
@@ -346,3 +346,10 @@ def test_an_error_names_the_variant():
 
 def notes(error):
     return [*getattr(error, "__notes__", ()), str(error)]
+
+
+def test_a_dict_with_text_has_no_rows_to_select():
+    X = {"price": np.ones((4, 1)), "note": np.array(["a", "b", "c", "d"], dtype=object)}
+    model = make_pipeline(BlockUnion(), FusionClassifier())
+    with pytest.raises(BlockTypeError, match=r"text or objects \('note'\).*Pass a DataFrame"):
+        ablation(model, X, [0, 1, 0, 1], cv=2)
