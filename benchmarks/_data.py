@@ -38,6 +38,7 @@ class Job:
     source: str
     groups: Any = None
     regression: bool = False
+    tree: list[tuple[str, list[str], str]] | None = None  # blocks to fuse before the rest
 
 
 def jobs(folder: Path) -> dict[str, Callable[[], Job]]:
@@ -59,7 +60,8 @@ def emoji(folder: Path) -> Job:
     )
     cv = StratifiedKFold(3, shuffle=True, random_state=0)
     source = "Noto emoji (Apache-2.0), CLDR keywords (Unicode License v3)"
-    return Job("emoji: group", union, X, table["group"].to_numpy(), cv, "accuracy", source)
+    y, tree = table["group"].to_numpy(), [("keywords", words, "gated")]
+    return Job("emoji: group", union, X, y, cv, "accuracy", source, tree=tree)
 
 
 def leaf(folder: Path) -> Job:
@@ -69,7 +71,8 @@ def leaf(folder: Path) -> Job:
     union = BlockUnion([(name, StandardScaler(), name) for name in names])
     cv = RepeatedStratifiedKFold(n_splits=2, n_repeats=3, random_state=0)
     source = "UCI One-hundred plant species leaves (CC BY 4.0)"
-    return Job("leaf: species", union, X, data["species"], cv, "accuracy", source)
+    y, tree = data["species"], [("outline", ["margin", "shape"], "gated")]
+    return Job("leaf: species", union, X, y, cv, "accuracy", source, tree=tree)
 
 
 def isl_gestures(folder: Path) -> Job:
@@ -104,7 +107,8 @@ def _news(folder: Path, name: str, cv: Callable[[pd.DataFrame], Any]) -> Job:
     )
     frame, y = table[["text", "headline", "topic"]], table.fake.astype(int).to_numpy()
     source = "FakeNewsCorpusSpanish (CC BY 4.0)"
-    return Job(name, union, frame, y, cv(table), "f1_macro", source)
+    tree = [("language", ["text", "headline"], "gated")]
+    return Job(name, union, frame, y, cv(table), "f1_macro", source, tree=tree)
 
 
 def news_official(folder: Path) -> Job:

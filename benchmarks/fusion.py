@@ -32,14 +32,21 @@ same folds, all with the library's defaults. Differences are to the best single 
 errors and tests are those of the corrected resampled t-test (Nadeau and Bengio, 2003). The default
 `lr` was chosen on some of these very data.
 """
-OPERATORS = ("early", "concat", "sum", "gated", "low_rank", "token_transformer", "late")
+EARLY, LATE = ("early",), ("late",)
+MIDDLE = ("concat", "sum", "mean", "max", "product", "gated", "low_rank", "tensor", "bilinear")
+MIDDLE += ("film", "experts", "cross_attention", "token_transformer", "bottleneck")
+OPERATORS = EARLY + MIDDLE + LATE
+LEVELS = ("early fusion", "middle fusion", "late fusion")
 
 
 def run(job: Job, operators: tuple[str, ...], **params: object) -> pd.DataFrame:
     network = FusionRegressor if job.regression else FusionClassifier
     model = make_pipeline(job.union, network(random_state=0, missing="allow", **params))
+    fusions: dict[str, Any] = {name: name for name in operators}
+    if job.tree is not None:
+        fusions["tree"] = job.tree
     return ablation(
-        model, job.X, job.y, cv=job.cv, groups=job.groups, scoring=job.scoring, operators=operators
+        model, job.X, job.y, cv=job.cv, groups=job.groups, scoring=job.scoring, operators=fusions
     )
 
 
@@ -50,6 +57,7 @@ def keep(job: Job, table: pd.DataFrame, seconds: float, folder: Path, name: str)
         "scoring": job.scoring,
         "source": job.source,
         "seconds": round(seconds),
+        "tree": job.tree,
         "table": json.loads(table.to_json(orient="records")),
     }
     (folder / f"{name}.json").write_text(json.dumps(record, indent=1))
@@ -58,7 +66,8 @@ def keep(job: Job, table: pd.DataFrame, seconds: float, folder: Path, name: str)
 def page(folder: Path) -> str:
     """Return the tables of all kept results as Markdown."""
     records = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
-    return "\n".join([HEAD, *summary(records), *(line for one in records for line in section(one))])
+    sections = (line for one in records for line in section(one))
+    return "\n".join([HEAD, *summary(records), *by_fusion(records), *sections])
 
 
 def summary(records: list[dict[str, Any]]) -> list[str]:
@@ -87,11 +96,37 @@ def standard_error(row: pd.Series) -> float | None:
     return (row["high"] - row["low"]) / 2 / float(t.ppf(0.975, row["n_folds"] - 1))
 
 
+def by_fusion(records: list[dict[str, Any]]) -> list[str]:
+    """Return a row a fusion: its difference to the best block alone on each data set."""
+    tables = [pd.DataFrame(record["table"]).set_index("variant") for record in records]
+    columns = pd.concat(
+        [table.loc[table["kind"].isin(LEVELS), "difference"] for table in tables],
+        axis=1,
+        keys=[record["title"] for record in records],
+    )
+    level = pd.concat([table["kind"] for table in tables]).groupby(level=0).first()
+    order = [*OPERATORS, *columns.index.difference(OPERATORS)]
+    columns = columns.reindex([name for name in order if name in columns.index])
+    rank = columns.rank(ascending=False).mean(axis=1)
+    lines = [
+        "Differences to the best block alone, a row a fusion; rank is the mean place.\n",
+        "| " + " | ".join(["fusion", "level", *columns.columns, "rank"]) + " |",
+        "|---|---|" + "---:|" * (columns.shape[1] + 1),
+    ]
+    for name, row in columns.iterrows():
+        cells = ["" if pd.isna(one) else f"{one:+.3f}" for one in row]
+        lines.append("| " + " | ".join([name, level[name], *cells, f"{rank[name]:.1f}"]) + " |")
+    return [*lines, ""]
+
+
 def section(record: dict[str, Any]) -> list[str]:
     """Return the table of one data set."""
-    lines = [f"### {record['title']}\n\n{record['scoring']}. Data: {record['source']}.\n"]
-    lines.append("| variant | kind | mean | std | difference | p (Holm) | verdict |")
-    lines.append("|---|---|---:|---:|---:|---:|---|")
+    facts = f"{record['scoring']}. Data: {record['source']}.{_tree(record)}"
+    lines = [
+        f"### {record['title']}\n\n{facts}\n",
+        "| variant | kind | mean | std | difference | p (Holm) | verdict |",
+        "|---|---|---:|---:|---:|---:|---|",
+    ]
     for row in pd.DataFrame(record["table"]).itertuples():
         p_value = "" if pd.isna(row.p_holm) else f"{row.p_holm:.3f}"
         spread = "" if pd.isna(row.std) else f"{row.std:.3f}"
@@ -100,6 +135,13 @@ def section(record: dict[str, Any]) -> list[str]:
             f"{row.difference:+.3f} | {p_value} | {row.verdict} |"
         )
     return [*lines, ""]
+
+
+def _tree(record: dict[str, Any]) -> str:
+    if record.get("tree") is None:
+        return ""
+    groups = [f"{' and '.join(blocks)} by {fusion}" for _, blocks, fusion in record["tree"]]
+    return f" Tree: {', '.join(groups)}, then all by concat."
 
 
 def main() -> None:

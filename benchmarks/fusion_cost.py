@@ -3,15 +3,18 @@
 2, 4 and 8 encoded blocks of width 128, batch of 64, a linear head behind; CPU time of this process
 on one thread, the least of several rounds that take turns. Fusions of tokens get 8 tokens a block.
 
-Run ``python -m benchmarks.fusion_cost``.
+Run ``python -m benchmarks.fusion_cost [--write docs/performance.md]``.
 """
 
+import argparse
 import time
+from pathlib import Path
 
 import pandas as pd
 import torch
 from torch import nn
 
+from benchmarks._page import write_part
 from skfusion.fusion import Late, TokenTransformer, resolve_fusion
 
 WIDTH, BATCH, N_TOKENS, N_CLASSES = 128, 64, 8, 10
@@ -88,17 +91,34 @@ def measure(n_blocks):
     )
 
 
+HEAD = """`python -m benchmarks.fusion_cost`: CPU time of a training step and parameters over those
+of `Concat`, for 2, 4 and 8 blocks of width 128, batch of 64, a linear head; fusions of tokens get 8
+tokens a block. `Concat` itself: {own}."""
+
+
+def as_text(measured):
+    """Return the ratios to Concat as Markdown: ``measured`` holds times and sizes by n_blocks."""
+    own = ", ".join(
+        f"{n} blocks {times['concat']:.2f} ms and {sizes['concat']:,} parameters"
+        for n, (times, sizes) in measured.items()
+    )
+    titles = [f"time, {n} blocks | parameters" for n in measured]
+    lines = ["| fusion | " + " | ".join(titles) + " |", "|---|" + "---:|" * (2 * len(measured))]
+    for name in FUSIONS:
+        ratios = (part[name] / part["concat"] for pair in measured.values() for part in pair)
+        lines.append(f"| {name} | " + " | ".join(f"{ratio:.1f}" for ratio in ratios) + " |")
+    return "\n".join([HEAD.format(own=own), "", *lines])
+
+
 def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", type=Path, default=None, help="Markdown page to write")
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
-    columns = {}
-    for n_blocks in (2, 4, 8):
-        milliseconds, n_parameters = measure(n_blocks)
-        columns[n_blocks, "ms"] = milliseconds.round(2)
-        columns[n_blocks, "time"] = (milliseconds / milliseconds["concat"]).round(1)
-        columns[n_blocks, "parameters"] = (n_parameters / n_parameters["concat"]).round(1)
-        columns[n_blocks, "n"] = n_parameters
-    print("blocks of width 128; time and parameters as ratios to concat")
-    print(pd.DataFrame(columns).to_string())
+    text = as_text({n_blocks: measure(n_blocks) for n_blocks in (2, 4, 8)})
+    print(text)
+    if arguments.write is not None:
+        write_part(arguments.write, "fusions", text)
 
 
 if __name__ == "__main__":

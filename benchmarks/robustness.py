@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def _rows(job: Job, rows: np.ndarray) -> dict[str, np.ndarray]:
     return {name: block[rows] for name, block in job.X.items()}
 
 
-def draws(blocks: Blocks, seed: int) -> Any:
+def draws(blocks: Blocks, seed: int) -> Iterator[tuple[float, int, dict[str, np.ndarray]]]:
     """Yield share, number of the draw, and which rows lack which block."""
     rng = np.random.default_rng(seed)
     for draw in range(N_REPEATS):

@@ -10,7 +10,7 @@ from torch import nn
 
 from skfusion.targets import Target
 
-__all__ = ["BlockHeads", "block_losses", "slow_leaders"]
+__all__ = ["BlockHeads", "block_losses", "mean_of_losses", "slow_leaders"]
 
 
 class BlockHeads(nn.Module):
@@ -21,11 +21,11 @@ class BlockHeads(nn.Module):
         self.heads = nn.ModuleList(nn.Linear(width, n_outputs) for width in widths.values())
         self._seen: tuple[list[torch.Tensor], torch.Tensor | None] | None = None
 
-    def remember(self, encoded: Mapping[str, Any], present: torch.Tensor | None) -> None:
-        """Keep what the blocks of a batch were encoded to, until ``decide`` asks."""
+    def remember(self, vectors: Mapping[str, torch.Tensor], present: torch.Tensor | None) -> None:
+        """Keep the vectors of a batch's blocks, until ``decide`` asks."""
         # The heads' dtype, which the vectors have too, unless they come from within autocast.
         dtype = next(self.parameters()).dtype
-        self._seen = [_vector(block).to(dtype) for block in encoded.values()], present
+        self._seen = [vector.to(dtype) for vector in vectors.values()], present
 
     def n_rows(self) -> torch.Tensor:
         """Return how many rows of the batch that is remembered have each block (n_blocks,)."""
@@ -49,6 +49,10 @@ class BlockHeads(nn.Module):
             decisions.append((head(vector if rows is None else vector[rows]), rows))
         return decisions
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is remembered of a batch, part of a graph that no copy can take."""
+        return {**self.__dict__, "_seen": None}
+
 
 def block_losses(
     heads: BlockHeads,
@@ -69,23 +73,38 @@ def block_losses(
     return torch.stack(losses)
 
 
-def slow_leaders(encoders: nn.ModuleList, losses: torch.Tensor, strength: float) -> None:
+def mean_of_losses(losses: torch.Tensor, n_rows: torch.Tensor) -> torch.Tensor:
+    """Return the mean over the blocks that some row has; the loss of the others is zero."""
+    return losses.sum() / (n_rows > 0).sum().clamp(min=1)
+
+
+def slow_leaders(
+    encoders: nn.ModuleList, losses: torch.Tensor, n_rows: torch.Tensor, strength: float
+) -> None:
     """Shrink the gradients of encoders whose block is ahead of the others, and add noise.
 
     On-the-fly gradient modulation with generalisation enhancement (OGM-GE, Peng et al., 2022):
-    a block whose share ``rho`` of the others' mean score exceeds 1 has its gradients multiplied by
-    ``1 - tanh(strength * rho)``, and Gaussian noise of their spread is added.
+    a block whose ratio ``rho`` to the others' mean score exceeds 1 has its gradients multiplied by
+    ``1 - tanh(strength * rho)``, and Gaussian noise of their spread is added. Weights whose
+    gradient is exactly 0, which the batch says nothing about, get no noise. Blocks that none of the
+    ``n_rows`` (n_blocks,) has are left out of the comparison.
+
+    It is meant for plain SGD, as in the paper: AdamW and Adam divide gradients by their running
+    size, by which a good part of a factor that stays the same cancels.
 
     NOTE[DIFF] The paper has two blocks and reads their scores off the halves of the last layer;
     here there are any number, each compared with the mean of the others, and a block's score is
-    ``exp(-loss)`` of a head of its own (the mean probability of the true class), which also exists
-    for regression and behind fusions that do not concatenate.
+    ``exp(-loss)`` of a head of its own, which also exists for regression and behind fusions that do
+    not concatenate. For classes it is the geometric mean probability of the true class, where the
+    paper has the arithmetic one. The paper adds noise to the convolution kernels of every block;
+    here all weights of the encoder that is slowed get it, and no others.
     """
-    scores = torch.exp(-losses.detach())
-    n_blocks = len(scores)
-    if n_blocks < 2:
+    there = n_rows > 0
+    n_others = int(there.sum()) - 1
+    if n_others < 1:
         return
-    others = (scores.sum() - scores) / (n_blocks - 1)
+    scores = torch.exp(-losses.detach()).masked_fill(~there, 0)
+    others = (scores.sum() - scores) / n_others
     ratios = scores / others.clamp(min=torch.finfo(scores.dtype).tiny)
     for encoder, ratio in zip(encoders, ratios.tolist(), strict=True):
         if ratio <= 1:
@@ -97,15 +116,8 @@ def slow_leaders(encoders: nn.ModuleList, losses: torch.Tensor, strength: float)
 
 
 def _slow(gradient: torch.Tensor, factor: float) -> None:
-    noise = torch.randn_like(gradient) * (gradient.std(correction=0) + 1e-8)
-    gradient.mul_(factor).add_(noise)
-
-
-def _vector(encoded: Any) -> torch.Tensor:
-    """Return one vector a row: tokens are averaged over those that are data."""
-    if isinstance(encoded, torch.Tensor):
-        return encoded
-    tokens, mask = encoded
-    if mask is None:
-        return tokens.mean(1)
-    return (tokens * mask[:, :, None]).sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
+    reached = gradient != 0
+    if not reached.any():
+        return
+    noise = torch.randn_like(gradient) * (gradient[reached].std(correction=0) + 1e-8)
+    gradient.mul_(factor).add_(noise.masked_fill(~reached, 0))

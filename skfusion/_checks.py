@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any, TypeVar
@@ -31,16 +32,19 @@ def check_int(name: str, value: Any, low: int = 1, repair: str = "") -> int:
 def check_real(
     name: str, value: Any, low: float = 0.0, high: float = float("inf"), repair: str = ""
 ) -> float:
-    """Return ``value`` as a float in ``[low, high]``."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not low <= float(value) <= high:
-        bounds = f">= {low:g}" if high == float("inf") else f"between {low:g} and {high:g}"
-        raise ParameterError(_join(f"{name} must be a number {bounds}. Got {value!r}.", repair))
-    return float(value)
+    """Return ``value`` as a finite float in ``[low, high]``."""
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if number and low <= float(value) <= high and math.isfinite(value):
+        return float(value)
+    bounds = f">= {low:g}" if high == float("inf") else f"between {low:g} and {high:g}"
+    kind = "finite number" if number and math.isinf(value) else "number"
+    single = "Use one number for all blocks." if isinstance(value, Mapping) else ""
+    raise ParameterError(_join(f"{name} must be a {kind} {bounds}. Got {value!r}.", single, repair))
 
 
 def check_choice(name: str, value: Any, choices: Collection[Any], repair: str = "") -> Any:
     """Return ``value`` if it is one of ``choices``."""
-    if value not in choices:
+    if not _hashable(value) or value not in choices:
         known = ", ".join(repr(choice) for choice in choices)
         hint = did_you_mean(value, [choice for choice in choices if isinstance(choice, str)])
         raise ParameterError(_join(f"{name} must be one of {known}. Got {value!r}.", hint, repair))
@@ -70,6 +74,8 @@ def resolve_recipe(
         return aliases[value]()
     known = ", ".join(map(repr, aliases))
     hint = did_you_mean(value, aliases)
+    if isinstance(value, type) and issubclass(value, kind):
+        hint = f"That is the class: write {value.__name__}()."
     raise ParameterError(_join(f"{rule} or one of {known}. Got {value!r}.", hint))
 
 
@@ -77,6 +83,14 @@ def did_you_mean(word: Any, known: Iterable[str]) -> str:
     """Return ``Did you mean 'x'?`` for the nearest of the ``known`` words, or nothing."""
     near = difflib.get_close_matches(str(word), list(known), n=1)
     return f"Did you mean {near[0]!r}?" if near else ""
+
+
+def _hashable(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
 
 
 def _join(*sentences: str) -> str:

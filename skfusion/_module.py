@@ -14,8 +14,10 @@ from skfusion._balance import BlockHeads
 from skfusion._batch import Batch, dummy_input
 from skfusion.blocks import BlockSpec
 from skfusion.encoders import Encoder, Policy, frozen_part, is_frozen
-from skfusion.exceptions import BlockError, add_note
+from skfusion.exceptions import BlockError, ParameterError, add_note
 from skfusion.fusion import Concat, Fusion
+from skfusion.fusion._build import build_fusion, fused_width, takes_tokens
+from skfusion.fusion._parts import as_vector
 from skfusion.heads import Head, LinearHead
 
 __all__ = ["FusionModule", "ModulePlan", "encode", "rows_per_step"]
@@ -38,14 +40,15 @@ class ModulePlan:
         n_outputs: int,
         dtype: torch.dtype,
         block_heads: bool = False,
+        exclusive: bool = False,  # whether the outputs are classes, of which one is right
     ) -> None:
         self.specs, self.encoders, self.fusion = dict(specs), dict(encoders), fusion
         self.head, self.n_outputs, self.dtype = head, n_outputs, dtype
-        self.block_heads = block_heads
+        self.block_heads, self.exclusive = block_heads, exclusive
         self.rows_per_step = rows_per_step(self.specs.values())
 
     def __call__(self) -> FusionModule:
-        pooled = self.fusion.takes == "vectors"
+        pooled = not takes_tokens(self.fusion)
         encoders = {name: self._encoder(name, pooled) for name in self.specs}
         widths = {name: self._width(name, encoder) for name, encoder in encoders.items()}
         module = FusionModule(encoders, widths, self._fusion(widths), pooled).to(self.dtype)
@@ -56,13 +59,26 @@ class ModulePlan:
         return module
 
     def _fusion(self, widths: Mapping[str, int]) -> nn.Module:
-        build: Any = self.fusion.build
-        return build(widths, n_outputs=self.n_outputs) if self.fusion.decides else build(widths)
+        module = build_fusion(self.fusion, widths, self.n_outputs)
+        parts: Any = module.modules()
+        for part in parts:
+            if hasattr(part, "exclusive"):
+                part.exclusive = self.exclusive
+        return module
 
     def _head(self, width: int) -> nn.Module:
         if self.fusion.decides:
+            self._check_decides(width)
             return nn.Identity()
         return self.head.build(width, self.n_outputs).to(self.dtype)
+
+    def _check_decides(self, width: int) -> None:
+        if width != self.n_outputs:
+            raise ParameterError(
+                f"the fusion {self.fusion!r} decides, so that its module must return "
+                f"(batch, n_outputs), n_outputs={self.n_outputs} of which build is told. "
+                f"Got width {width}. Return as many, or leave out `decides` for a head to follow."
+            )
 
     def only(self, name: str) -> ModulePlan:
         """Return the plan of block ``name`` alone: its encoder, without its policy, and a head."""
@@ -97,7 +113,7 @@ class ModulePlan:
     def _fused_width(self, module: FusionModule) -> int:
         inputs = {name: dummy_input(spec, self.dtype) for name, spec in self.specs.items()}
         with _measuring(module):
-            return module.fuse(Batch(inputs, {}, 2)).shape[1]
+            return fused_width(self.fusion, lambda: module.fuse(Batch(inputs, {}, 2)), n_rows=2)
 
 
 class FusionModule(nn.Module):
@@ -134,7 +150,8 @@ class FusionModule(nn.Module):
         """Return the fused vectors (n_rows, width)."""
         encoded, present = self.encode(batch), self._presence(batch)
         if self.block_heads is not None and self.training:
-            self.block_heads.remember(encoded, present)
+            vectors = {name: as_vector(block) for name, block in encoded.items()}
+            self.block_heads.remember(vectors, present)
         return self.fusion(encoded, present)
 
     def weights(self, batch: Batch) -> torch.Tensor:

@@ -29,6 +29,11 @@ class Target:
     n_outputs : int
         How many numbers the network gives per row.
 
+    Attributes
+    ----------
+    exclusive : bool
+        Whether these numbers are classes, of which one is right.
+
     Examples
     --------
     >>> import numpy as np
@@ -39,6 +44,8 @@ class Target:
     >>> target.decode(np.array([[2.0], [-1.0]])).tolist()
     ['yes', 'no']
     """
+
+    exclusive = False
 
     def __init__(self, n_outputs: int) -> None:
         self.n_outputs = n_outputs
@@ -60,6 +67,13 @@ class Target:
     def prior(self, codes: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
         """Return the outputs (n_outputs,) that stand for knowing nothing about a row."""
         raise NotImplementedError
+
+    def blended(self, prior: np.ndarray, other: np.ndarray, share: float) -> np.ndarray:
+        """Return the prior of all rows from that of some and that of the ``share`` of others.
+
+        Medians and quantiles are averaged, which is close to that of all rows; the rest is exact.
+        """
+        return (1 - share) * prior + share * other
 
     def score(self, outputs: np.ndarray, codes: np.ndarray) -> float | None:
         """Return what the estimator's ``score`` would be; None where it has no meaning."""
@@ -139,6 +153,9 @@ class _Binary(Labels):
     def prior(self, codes: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
         return logit(_share(np.average(codes, weights=weight)))[None]
 
+    def blended(self, prior: np.ndarray, other: np.ndarray, share: float) -> np.ndarray:
+        return logit(super().blended(expit(prior), expit(other), share))
+
     def loss(
         self, outputs: torch.Tensor, codes: torch.Tensor, weight: torch.Tensor | None
     ) -> torch.Tensor:
@@ -147,6 +164,8 @@ class _Binary(Labels):
 
 class _Multiclass(Labels):
     """Three classes and more: softmax."""
+
+    exclusive = True
 
     def __init__(self, classes: np.ndarray, loss: Loss, label_smoothing: float) -> None:
         super().__init__(classes, len(classes), loss, label_smoothing)
@@ -165,6 +184,9 @@ class _Multiclass(Labels):
 
     def prior(self, codes: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
         return np.log(_share(np.bincount(codes, weight, self.n_outputs) / len(codes)))
+
+    def blended(self, prior: np.ndarray, other: np.ndarray, share: float) -> np.ndarray:
+        return np.log(super().blended(np.exp(prior), np.exp(other), share))
 
     def loss(
         self, outputs: torch.Tensor, codes: torch.Tensor, weight: torch.Tensor | None
@@ -203,6 +225,9 @@ class _Multilabel(Labels):
 
     def prior(self, codes: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
         return logit(_share(np.average(codes, axis=0, weights=weight)))
+
+    def blended(self, prior: np.ndarray, other: np.ndarray, share: float) -> np.ndarray:
+        return logit(super().blended(expit(prior), expit(other), share))
 
     def loss(
         self, outputs: torch.Tensor, codes: torch.Tensor, weight: torch.Tensor | None
@@ -293,6 +318,9 @@ class _Means(Values):
     def decode(self, outputs: np.ndarray) -> np.ndarray:
         values = np.exp(outputs.astype(np.float64)) * self.mean
         return values[:, 0] if self.single else values
+
+    def blended(self, prior: np.ndarray, other: np.ndarray, share: float) -> np.ndarray:
+        return np.log(super().blended(np.exp(prior), np.exp(other), share))
 
     def score(self, outputs: np.ndarray, codes: np.ndarray) -> float | None:
         return super().score(np.exp(outputs), codes)

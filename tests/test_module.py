@@ -1,6 +1,7 @@
 """The network: encode each block, fuse, decide."""
 
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -12,8 +13,8 @@ from skfusion import Blocks, Ragged
 from skfusion._batch import make_batch
 from skfusion._module import ModulePlan
 from skfusion.encoders import CNN, MLP, RNN, Encoder, SparseLinear
-from skfusion.exceptions import BlockError
-from skfusion.fusion import Concat, Fusion
+from skfusion.exceptions import BlockError, ParameterError
+from skfusion.fusion import Concat, Fusion, Late, Tree
 from skfusion.heads import LinearHead
 
 N_ROWS = 12
@@ -249,3 +250,103 @@ def test_errors_in_an_encoder_name_its_block(plan, fails_in, doing):
         build(plan(["facts"], encoders={"facts": Broken(fails_in=fails_in)}))
     told = [str(caught.value), *getattr(caught.value, "__notes__", [])]
     assert f"while {doing} the encoder of block 'facts'" in " ".join(told)
+
+
+# Fusions that do not keep their promise
+
+
+class WrongFusion(Fusion):
+    takes = "vectors"
+
+    def __init__(self, module=None, takes="vectors"):
+        self.module = module
+        self.takes = takes
+
+    def build(self, widths):
+        return self.module
+
+
+class Returns(nn.Module):
+    """Gives what a function makes of the blocks' vectors."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, encoded, present):
+        return self.function(torch.cat([*encoded.values()], dim=1))
+
+
+class Unfinished(Fusion):
+    pass
+
+
+class Counts(Fusion):
+    decides = True
+
+    def build(self, widths, n_outputs):
+        return Returns(lambda x: x)
+
+
+VECTOR_A_ROW = r"WrongFusion\(.*must return \(batch, width\). Got .*Return one vector a row"
+
+
+@pytest.mark.parametrize(
+    ("fusion", "message"),
+    [
+        (WrongFusion(Returns(lambda x: x.sum(1))), VECTOR_A_ROW),
+        (WrongFusion(Returns(lambda x: x[:, :, None])), VECTOR_A_ROW),
+        (WrongFusion(Returns(lambda x: x[:1])), VECTOR_A_ROW),
+        (WrongFusion(Returns(lambda x: (x, x))), VECTOR_A_ROW),
+        (WrongFusion(None), r"WrongFusion\(\) must return an nn.Module. Got None"),
+        (WrongFusion(takes="token"), r"takes of the fusion WrongFusion.*Did you mean 'tokens'"),
+        (Counts(), r"Counts\(\) decides.*n_outputs=2.*Got width 3. Return as many"),
+    ],
+    ids=["one axis", "three axes", "one row", "a pair", "no module", "takes", "n_outputs"],
+)
+def test_a_fusion_that_returns_no_vectors(plan, fusion, message):
+    with pytest.raises(ParameterError, match=re.compile(message, re.DOTALL)):
+        build(plan(["facts"], fusion=fusion))
+
+
+@pytest.mark.parametrize(
+    ("fusion", "doing", "message"),
+    [
+        (Unfinished(), "building", r"Unfinished must define build\(self, widths\)"),
+        (WrongFusion(Returns(lambda x: x @ x)), "measuring", "shapes cannot be multiplied"),
+        (WrongFusion(nn.Flatten()), "measuring", "takes 2 positional arguments"),
+    ],
+    ids=["no build", "shapes", "arguments"],
+)
+def test_errors_in_a_fusion_name_it(plan, fusion, doing, message):
+    with pytest.raises((NotImplementedError, RuntimeError, TypeError), match=message) as caught:
+        build(plan(["facts"], fusion=fusion))
+    told = " ".join([str(caught.value), *getattr(caught.value, "__notes__", [])])
+    assert f"while {doing} the fusion {type(fusion).__name__}(" in told
+
+
+# What the outputs are
+
+GROUP = ("group", ["text"], "mean")
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+@pytest.mark.parametrize("within", [lambda late: late, lambda late: Tree([GROUP], final=late)])
+@pytest.mark.parametrize("combine", ["max", "vote"])
+def test_late_fusion_knows_whether_outputs_are_classes(blocks, combine, within, exclusive):
+    """What is added to all classes of a block changes nothing; what is added to labels does."""
+    names = ["text", "facts"]
+    module = ModulePlan(
+        blocks.select(names).specs(),
+        {name: ENCODERS[name] for name in names},
+        within(Late(combine)),
+        LinearHead(),
+        3,
+        torch.float64,
+        exclusive=exclusive,
+    )()
+    batch = batch_of(blocks.select(names), torch.float64)
+    before = module(batch)
+    (late,) = [part for part in module.modules() if hasattr(part, "decisions")]
+    late.heads[1].bias.data += 5
+    assert torch.allclose(module(batch), before) is exclusive

@@ -52,6 +52,13 @@ def test_a_search(run):
     assert search.best_score_ > 0.85
 
 
+def test_whether_fusion_helps(run):
+    names = run("Does fusion help? And when a block is missing?")
+    assert set(names["table"]["variant"]) >= {"words", "all but words", "concat", "late"}
+    assert names["table"].set_index("variant").loc["words", "mean"] > 0.8
+    assert names["model"].missing == "allow"
+
+
 def test_seeing_the_network(run):
     network = run("See the network, watch it learn")["network"]
     assert network.summary().loc["block"].index.tolist() == ["words", "carrier", "facts"]
@@ -59,7 +66,7 @@ def test_seeing_the_network(run):
 
 
 def test_there_is_one_example_a_test():
-    assert len(examples()) == 4
+    assert len(examples()) == 5
 
 
 def test_commands_exist():

@@ -28,7 +28,7 @@ __all__ = [
 
 
 def check_arguments(estimator: Any) -> None:
-    """Check all arguments that no recipe checks for itestimator."""
+    """Check all arguments that no recipe checks for itself."""
     check_int("max_epochs", estimator.max_epochs)
     check_int("n_iter_no_change", estimator.n_iter_no_change)
     check_real("lr", estimator.lr)

@@ -205,6 +205,7 @@ class FusionEstimator(
             self.target_.n_outputs,
             net_dtype(blocks),
             block_heads=balance_of(self).needs_heads,
+            exclusive=self.target_.exclusive,
         )
         self._seed = draw_seed(self.random_state)
         self._settings = net_settings(self, len(blocks), net_dtype(blocks))
@@ -229,8 +230,7 @@ class FusionEstimator(
         if checkpoint is not None:
             self._seed = checkpoint.seed
         rows = Rows(blocks.row_major(), self.target_.encode(y), weight)
-        if not undo:
-            self._prior = self.target_.prior(rows.codes, weight)
+        self._learn_prior(rows, add=undo and not whole)
         train, valid = rows, None
         if stops:
             share, strata = self.validation_fraction, self._strata(y)
@@ -244,6 +244,13 @@ class FusionEstimator(
         with seeded(seed), cleared_at_the_end(checkpoint):
             self.net_.train(train, valid, n_epochs, undo, whole, checkpoint)
         self.history_ = self.net_.epochs()
+
+    def _learn_prior(self, rows: Rows, add: bool) -> None:
+        """Learn what is predicted of a row without blocks: from ``rows``, or from them as well."""
+        prior = self.target_.prior(rows.codes, rows.weight)
+        self._n_seen = len(rows) + (self._n_seen if add else 0)
+        share = len(rows) / self._n_seen
+        self._prior = self.target_.blended(self._prior, prior, share) if add else prior
 
     # What the classifier and the regressor say of y
 

@@ -35,7 +35,7 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
     fusion : str or Fusion, default="concat"
         How the encoded blocks become one vector.
     head : {"linear", "mlp"} or Head, default="linear"
-        From the fused vector to the outputs.
+        From the fused vector to the outputs. Of no use where the fusion decides, as ``Late`` does.
     loss : {"cross_entropy", "focal"}, Loss or callable, default="cross_entropy"
         What is minimised. Recipes of ``skfusion.losses`` have parameters; a function
         (outputs, codes) returns the loss of each row, see ``skfusion.losses.Loss``.
@@ -78,7 +78,8 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         Epochs without gain to wait for.
     missing : {"error", "allow"}, default="error"
         Rows may lack blocks in any case. "allow" also takes rows that lack every block (the prior
-        is predicted for them), and X without some of the blocks of the fit.
+        is predicted for them), and X without some of the blocks of the fit, or without all columns
+        of a block. In a pipeline the ``BlockUnion`` has an argument ``missing`` of its own.
     block_dropout : float, default=0.0
         Probability of leaving a block out of a row while training ("modality dropout"); a row
         always keeps one. Makes predictions degrade gracefully where blocks are missing.
@@ -87,7 +88,8 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         added while training.
     gradient_modulation : float, default=0.0
         Strength by which the gradients of encoders that are ahead of the others are shrunk (OGM-GE,
-        Peng et al., 2022; the paper's alpha, 0.1 to 1).
+        Peng et al., 2022; the paper's alpha, 0.1 to 1). Meant for ``optimizer="sgd"``, as in the
+        paper: AdamW divides gradients by their running size, which cancels much of a factor.
     class_weight : dict, "balanced" or None, default=None
         Weight of each class in the loss.
     memory : str, joblib.Memory or None, default=None

@@ -9,15 +9,27 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 from skfusion._checks import did_you_mean
+from skfusion.encoders import resolve_encoder
 from skfusion.exceptions import BlockError, ParameterError
+from skfusion.fusion import Tree, resolve_fusion
+from skfusion.heads import resolve_head
+from skfusion.training import resolve_averaging, resolve_schedule
 
 __all__ = ["NamedEncoders", "check_names_free"]
+
+_RESOLVE = {
+    "fusion": resolve_fusion,
+    "head": resolve_head,
+    "schedule": resolve_schedule,
+    "averaging": resolve_averaging,
+}
 
 
 class NamedEncoders(BaseEstimator):
     """Adds to an estimator's parameters those of the recipes in its ``encoders`` dict."""
 
-    encoders: Mapping[str, Any] | None
+    encoders: Any  # Mapping[str, Encoder or str] or None
+    fusion: Any
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters; with ``deep`` also each encoder and its own parameters.
@@ -33,6 +45,8 @@ class NamedEncoders(BaseEstimator):
             Values by parameter name.
         """
         params = super().get_params(deep=deep)
+        if deep and isinstance(self.fusion, (list, tuple)):
+            params |= _prefixed("fusion", Tree(self.fusion))
         if deep and isinstance(self.encoders, Mapping):
             for name, encoder in self.encoders.items():
                 params[name] = encoder
@@ -41,6 +55,8 @@ class NamedEncoders(BaseEstimator):
 
     def set_params(self, **params: Any) -> Any:
         """Set parameters; ``name=...`` exchanges an encoder, ``name__parameter=...`` tunes it.
+
+        So does ``fusion__parameter``; an alias or a list of groups becomes its recipe for that.
 
         Parameters
         ----------
@@ -58,11 +74,26 @@ class NamedEncoders(BaseEstimator):
         for name in [key for key in params if "__" not in key and key not in own]:
             self._set_encoder(name, params.pop(name))
         nested = {key: params.pop(key) for key in [*params] if key.partition("__")[0] not in own}
+        inner = {key: params.pop(key) for key in [*params] if "__" in key}
         super().set_params(**params)
+        for key in inner:
+            self._have_recipe(key)
+        super().set_params(**inner)
         for key, value in nested.items():
             name, _, parameter = key.partition("__")
             self._encoder_called(name, key).set_params(**{parameter: value})
         return self
+
+    def _have_recipe(self, key: str) -> None:
+        """Put a recipe in the place of an argument, of which ``key`` names a parameter."""
+        name = key.partition("__")[0]
+        given = getattr(self, name)
+        recipe = _RESOLVE[name](given) if name in _RESOLVE else given
+        if not hasattr(recipe, "set_params"):
+            raise ParameterError(
+                f"{key!r}: {name} is {given!r}, which has no parameters. Give a recipe that has."
+            )
+        setattr(self, name, recipe)
 
     def _set_encoder(self, name: str, encoder: Any) -> None:
         if name not in (self.encoders or {}):
@@ -79,12 +110,9 @@ class NamedEncoders(BaseEstimator):
                 f"To search over a block's encoder, name it: encoders={{{name!r}: MLP()}}. "
                 f"Valid parameters are: {known}."
             )
-        if not hasattr(encoders[name], "set_params"):
-            raise ParameterError(
-                f"{key!r}: the encoder of block {name!r} is {encoders[name]!r}, which has no "
-                "parameters. Give the recipe itself, such as CNN(), instead of its name."
-            )
-        return encoders[name]
+        if not hasattr(encoders[name], "set_params"):  # the name of one
+            self._set_encoder(name, resolve_encoder(encoders[name]))
+        return self.encoders[name]
 
 
 def check_names_free(estimator: BaseEstimator, names: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -48,13 +49,21 @@ def read_fit(estimator: Any, X: Any) -> Blocks:
 def read_predict(estimator: Any, X: Any) -> Blocks:
     """Return X as ``Blocks`` like those of the fit; an error says how they differ."""
     if estimator.union_ is not None:
-        blocks = estimator.union_.transform(_as_table(estimator, X))
+        blocks = _union(estimator).transform(_as_table(estimator, X))
     else:
         blocks = _read(estimator, X, reset=False)
     if estimator.missing == "allow":
         blocks = _with_absent(blocks, estimator.specs_)
     check_same_blocks(estimator.specs_, blocks)
     return blocks
+
+
+def _union(estimator: Any) -> BlockUnion:
+    """Return the default union, which bears missing blocks as the estimator does by now."""
+    union = estimator.union_
+    if union.missing != estimator.missing:
+        union = copy.copy(union).set_params(missing=estimator.missing)
+    return union
 
 
 def rows_without_blocks(blocks: Blocks) -> np.ndarray | None:
@@ -166,13 +175,19 @@ def needs_coding(value: Any) -> bool:
 
 def _as_table(estimator: Any, X: Any) -> Any:
     """Check the columns of X against the fit; a plain matrix is read by position."""
-    if isinstance(X, Mapping):
+    if isinstance(X, Mapping) or _is_part(estimator, X):  # the union says what is missing
         return X
     validate_data(estimator, X, reset=False, skip_check_array=True)
     if _is_table(X):
         return X
     X = validate_data(estimator, X, reset=False, dtype=None, ensure_all_finite="allow-nan")
     return pd.DataFrame(X, columns=estimator.union_.feature_names_in_)
+
+
+def _is_part(estimator: Any, X: Any) -> bool:
+    """Whether X has some of the columns of the fit, and no others."""
+    known = getattr(estimator, "feature_names_in_", ())
+    return hasattr(X, "columns") and len(X.columns) > 0 and set(X.columns) < set(known)
 
 
 def _remember_names(estimator: Any, X: Any) -> None:

@@ -27,7 +27,7 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
     fusion : str or Fusion, default="concat"
         How the encoded blocks become one vector.
     head : {"linear", "mlp"} or Head, default="linear"
-        From the fused vector to the outputs.
+        From the fused vector to the outputs. Of no use where the fusion decides, as ``Late`` does.
     loss : str, Loss or callable, default="squared"
         What is minimised: "squared" predicts means, "absolute" medians, "huber" something between,
         "quantile" or ``Quantile(level=0.9)`` what nine in ten values lie below, "poisson" the means

@@ -20,7 +20,7 @@ from skfusion.blocks import Blocks
 from skfusion.exceptions import NonFiniteLossError, ParameterError
 from skfusion.targets import Target
 
-__all__ = ["FittedNetwork"]
+__all__ = ["FittedNetwork", "indexed_like"]
 
 
 class FittedNetwork(TransformerMixin):
@@ -32,6 +32,7 @@ class FittedNetwork(TransformerMixin):
     target_: Target
     specs_: dict[str, Any]
     _prior: np.ndarray
+    _n_seen: int  # rows that the prior is of
 
     def _read_to_predict(self, X: Any) -> Blocks:
         if "net_" not in vars(self):  # asked first, since check_is_fitted costs as much as a row
@@ -102,7 +103,9 @@ class FittedNetwork(TransformerMixin):
         Returns
         -------
         weights : DataFrame of shape (n_rows, n_blocks)
-            A column a block; what a weight means is said in the docstring of the fusion.
+            A column a block, with the index of a pandas X; what a weight means is said in the
+            docstring of the fusion. NaN for a row without any block (``missing="allow"``), since
+            the prior is predicted for it and nothing is weighed.
 
         Raises
         ------
@@ -116,4 +119,12 @@ class FittedNetwork(TransformerMixin):
                 'Use one with gates or attention, such as fusion="gated".'
             )
         weights = self.net_.outputs(blocks, check_finite, part="weights")
-        return pd.DataFrame(weights, columns=list(self.specs_))
+        without = rows_without_blocks(blocks)
+        if without is not None:
+            weights[without] = np.nan
+        return indexed_like(X, pd.DataFrame(weights, columns=list(self.specs_)))
+
+
+def indexed_like(X: Any, table: pd.DataFrame) -> pd.DataFrame:
+    """Return ``table``, a row for each of X, with the index of X where X is of pandas."""
+    return table.set_axis(X.index, axis=0) if isinstance(X, pd.DataFrame | pd.Series) else table

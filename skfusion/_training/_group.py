@@ -31,14 +31,17 @@ class Group:
         self._n_rows = [n_rows] if self.begins else [*self._n_rows, n_rows]
         return loss * (n_rows / self._n_rows[0])
 
-    def block_losses(self, losses: torch.Tensor, n_rows: torch.Tensor) -> torch.Tensor:
-        """Return the losses of the blocks alone over all batches of the group so far."""
+    def block_losses(
+        self, losses: torch.Tensor, n_rows: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the losses of the blocks alone over all batches so far, and how many rows."""
         if self.size == 1:
-            return losses
+            return losses, n_rows
         one = (losses.detach(), n_rows)
         self._losses = [one] if self.begins else [*self._losses, one]
         each, counts = (torch.stack(parts) for parts in zip(*self._losses, strict=True))
-        return (each * counts).sum(0) / counts.sum(0).clamp(min=1)
+        total = counts.sum(0)
+        return (each * counts).sum(0) / total.clamp(min=1), total
 
     def finish(self, parameters: Iterable[nn.Parameter]) -> None:
         """Turn the gradients that were added up into that of the mean over all rows."""

@@ -130,6 +130,7 @@ _OURS = (
 
 def follow(net: Net, settings: Settings) -> None:
     """Let a net that goes on do what the user chose since; its optimiser stays."""
+    net.weigh(settings.balance)
     net.follow(settings.lr, settings.batch_size, settings.batch_by_length)
     net.group(settings.accumulate)
     net.bf16 = settings.bf16

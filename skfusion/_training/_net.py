@@ -16,7 +16,7 @@ from joblib import Memory
 from skorch import NeuralNet
 from skorch.history import History
 
-from skfusion._balance import block_losses, slow_leaders
+from skfusion._balance import block_losses, mean_of_losses, slow_leaders
 from skfusion._batch import ahead, make_batch
 from skfusion._frozen import encode_frozen
 from skfusion._module import ModulePlan
@@ -27,7 +27,7 @@ from skfusion._training._policies import parameter_groups, to_pretrain
 from skfusion._training._rows import BatchIterator, Rows
 from skfusion._training._tally import Tally
 from skfusion.blocks import Blocks
-from skfusion.exceptions import NonFiniteLossError
+from skfusion.exceptions import NonFiniteLossError, ParameterError
 
 __all__ = ["Balance", "Net"]
 
@@ -156,11 +156,11 @@ class Net(NeuralNet):
         with torch.autocast(torch.device(self.device).type, torch.bfloat16):
             return compute(batch).to(self.module.dtype)
 
-    def _step(self, batch: Any, losses: torch.Tensor | None) -> None:
+    def _step(self, batch: Any, losses: tuple[torch.Tensor, torch.Tensor] | None) -> None:
         """Take the gradients as they are, or as the user wants them, for one step."""
         self.group_.finish(self.module_.parameters())
         if losses is not None and self.balance.gradient_modulation:
-            slow_leaders(self.module_.encoders, losses, self.balance.gradient_modulation)
+            slow_leaders(self.module_.encoders, *losses, self.balance.gradient_modulation)
         if listens(self.callbacks_, "on_grad_computed"):
             parameters = list(self.get_all_learnable_params())
             self.notify("on_grad_computed", named_parameters=parameters, batch=batch, training=True)
@@ -170,19 +170,19 @@ class Net(NeuralNet):
 
     def _backward(
         self, loss: torch.Tensor, codes: torch.Tensor, weight: torch.Tensor | None
-    ) -> torch.Tensor | None:
-        """Compute the gradients of the loss; return those of the blocks alone where asked for."""
+    ) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """Compute the gradients; where asked for, return the blocks' own losses and row counts."""
         balance, module, group = self.balance, self.module_, self.group_
         extra = getattr(module.fusion, "auxiliary_loss", None)
         if extra is not None:
             loss = loss + extra
-        if module.block_heads is None:
+        if not balance.needs_heads:
             group.scaled(loss, len(codes)).backward()
             return None
         detached, n_rows = balance.block_loss_weight == 0, module.block_heads.n_rows()
         losses = block_losses(module.block_heads, self.criterion_.target, codes, weight, detached)
         self.tally_.add_blocks(losses, n_rows)
-        loss = loss + losses.mean() * (balance.block_loss_weight or 1.0)
+        loss = loss + mean_of_losses(losses, n_rows) * (balance.block_loss_weight or 1.0)
         group.scaled(loss, len(codes)).backward()
         return group.block_losses(losses, n_rows)
 
@@ -249,6 +249,16 @@ class Net(NeuralNet):
     def group(self, accumulate: int) -> None:
         """Take ``accumulate`` batches for a step from now on."""
         self.accumulate, self.group_ = accumulate, Group(accumulate)
+
+    def weigh(self, balance: Balance) -> None:
+        """Keep the blocks in another balance from now on."""
+        if balance.needs_heads and self.module_.block_heads is None:
+            raise ParameterError(
+                "block_loss_weight and gradient_modulation need a head for each block, which a "
+                "network that goes on cannot be given. Set one of them in the first fit already, "
+                "or fit anew with warm_start=False."
+            )
+        self.balance = balance
 
     def follow(self, lr: float, batch_size: int, by_length: bool) -> None:
         """Go on with another learning rate, in the proportions of the encoders' policies."""

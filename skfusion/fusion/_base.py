@@ -27,12 +27,14 @@ class Fusion(BaseEstimator):
       (None where all are data). A row that lacks a block has the block's learned stand-in there.
     - ``present`` is a bool tensor ``(batch, n_blocks)``, or None where no row lacks a block.
 
-    Two attributes of the module are used where it has them:
+    Three attributes of the module are used where it has them:
 
     - ``auxiliary_loss``, a scalar that the last training step's forward left behind and that is
       added to the loss, or None;
     - ``weights(encoded, present)``, a method that returns ``(batch, n_blocks)``: how much each
-      block counts in each row, as numbers that sum to 1.
+      block counts in each row, as numbers that sum to 1;
+    - ``exclusive``, a bool that is set, on parts of the module too: whether the outputs are classes
+      of which one is right, as opposed to labels or values. For modules that decide.
 
     Examples
     --------
@@ -63,7 +65,9 @@ class Fusion(BaseEstimator):
         Where ``decides`` is True the fusion comes after the decisions: it is built as
         ``build(widths, n_outputs=n)``, returns ``(batch, n_outputs)``, and no head follows.
         """
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} must define build(self, widths) and return an nn.Module from it"
+        )
 
     def encoder_for(self, spec: BlockSpec) -> Encoder | None:
         """Return the encoder that this fusion insists on for a block; None leaves the choice."""

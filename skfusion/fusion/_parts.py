@@ -14,6 +14,8 @@ from skfusion.exceptions import BlockError
 __all__ = [
     "Projections",
     "TokenProjections",
+    "as_tokens",
+    "as_vector",
     "check_block",
     "counting",
     "join",
@@ -62,7 +64,7 @@ class TokenProjections(nn.Module):
         return [self._project(encoded[name], project) for name, project in maps]
 
     def _project(self, encoded: Any, project: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
-        tokens, mask = encoded if isinstance(encoded, tuple) else (encoded[:, None], None)
+        tokens, mask = as_tokens(encoded)
         if mask is None:
             mask = tokens.new_ones(tokens.shape[:2], dtype=torch.bool)
         return project(tokens), mask
@@ -96,6 +98,16 @@ def mean_of_tokens(tokens: torch.Tensor, mask: torch.Tensor | None) -> torch.Ten
         return tokens.mean(1)
     n_tokens = mask.sum(1, keepdim=True).clamp(min=1)
     return tokens.masked_fill(~mask[:, :, None], 0).sum(1) / n_tokens
+
+
+def as_vector(encoded: Any) -> torch.Tensor:
+    """Return one vector a row: tokens are averaged over those that are data."""
+    return mean_of_tokens(*encoded) if isinstance(encoded, tuple) else encoded
+
+
+def as_tokens(encoded: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Return tokens and their mask; a vector is the only token of its row."""
+    return encoded if isinstance(encoded, tuple) else (encoded[:, None], None)
 
 
 def masked_softmax(scores: torch.Tensor, present: torch.Tensor | None) -> torch.Tensor:

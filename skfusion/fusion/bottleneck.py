@@ -35,7 +35,7 @@ class Bottleneck(Fusion):
         Number of attention heads.
     n_layers : int, default=2
         Number of layers; blocks exchange between layers, so at least 2.
-    dropout : float, default=0.0
+    dropout : float, default=0.1
         Share of each layer's outputs set to zero while training.
 
     Examples
@@ -50,7 +50,8 @@ class Bottleneck(Fusion):
     Notes
     -----
     NOTE[DIFF] The paper averages the decisions of a linear head on each CLS token, which is the
-    decision on their average; its layers in front of the exchange are our encoders.
+    decision on their average; its layers in front of the exchange are our encoders. Tokens carry no
+    positions: the encoders know the order.
     """
 
     takes = "tokens"
@@ -61,7 +62,7 @@ class Bottleneck(Fusion):
         width: int = 64,
         n_heads: int = 4,
         n_layers: int = 2,
-        dropout: float = 0.0,
+        dropout: float = 0.1,
     ) -> None:
         self.n_bottlenecks = n_bottlenecks
         self.width = width

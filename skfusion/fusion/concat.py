@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from skfusion.fusion._base import Fusion
+from skfusion.fusion._parts import join
 
 __all__ = ["Concat"]
 
@@ -27,12 +28,15 @@ class Concat(Fusion):
     """
 
     def build(self, widths: Mapping[str, int]) -> nn.Module:
-        return _Concat()
+        return _Concat(tuple(widths))
 
 
 class _Concat(nn.Module):
+    def __init__(self, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self.names = names
+
     def forward(
-        self, encoded: dict[str, torch.Tensor], present: torch.Tensor | None
+        self, encoded: Mapping[str, torch.Tensor], present: torch.Tensor | None
     ) -> torch.Tensor:
-        vectors = tuple(encoded.values())
-        return vectors[0] if len(vectors) == 1 else torch.cat(vectors, dim=1)
+        return encoded[self.names[0]] if len(self.names) == 1 else join(encoded, self.names)

@@ -36,7 +36,7 @@ class CrossAttention(Fusion):
         Number of attention heads.
     n_layers : int, default=1
         Number of layers per block.
-    dropout : float, default=0.0
+    dropout : float, default=0.1
         Share of each layer's outputs set to zero while training.
 
     Examples
@@ -59,7 +59,7 @@ class CrossAttention(Fusion):
     takes = "tokens"
 
     def __init__(
-        self, width: int = 64, n_heads: int = 4, n_layers: int = 1, dropout: float = 0.0
+        self, width: int = 64, n_heads: int = 4, n_layers: int = 1, dropout: float = 0.1
     ) -> None:
         self.width = width
         self.n_heads = n_heads

@@ -17,8 +17,10 @@ __all__ = ["Late"]
 class Late(Fusion):
     """A linear head per block, and a rule that combines their outputs (Kittler et al., 1998).
 
-    The rules work on outputs as they are before softmax or sigmoid: the log-odds of classes and
-    labels, the standardised values of a regression. Only blocks that a row has are combined.
+    The rules work on outputs as they are before softmax or sigmoid: one number per class, the
+    log-odds of two classes and of labels, the standardised values of a regression. Only blocks that
+    a row has are combined. The combined decisions are the outputs: ``head`` of an estimator has no
+    place behind them and is not used.
 
     {name: (batch, width of the block)} -> (batch, n_outputs).
 
@@ -31,10 +33,12 @@ class Late(Fusion):
           its own vector alone, how much it trusts its decision.
         - "product": the sum; for classes a product of experts (Hinton, 2002): blocks that agree
           make each other more certain. For a regression, an additive model.
-        - "max": per output the largest; for a single output, where that would favour one class,
-          the one furthest from zero, the most certain block. Meant for classes and labels.
-        - "vote": per output the median. For two classes, and for each of several labels, its sign
-          is the vote of the majority; for a regression it is the value in the middle.
+        - "max": the most certain block. For three classes and more, per class the largest
+          log-probability; for two classes, and for each of several labels, the log-odds furthest
+          from zero. Meant for classes and labels.
+        - "vote": per output the median, of three classes and more that of the log-probabilities.
+          For two classes, and for each of several labels, its sign is the vote of the majority; for
+          a regression it is the value in the middle.
         - "stacked": the average plus a small network on all decisions together, where a missing
           block's decision is that of its stand-in.
     width : int, default=32
@@ -54,8 +58,9 @@ class Late(Fusion):
     Notes
     -----
     NOTE[DIFF] The heads are trained together, through the rule. Kittler et al. combine the
-    probabilities of finished classifiers; their vote counts hard decisions, which have no gradient,
-    and a stacked combiner (Wolpert, 1992) is trained on decisions for rows held out.
+    probabilities of finished classifiers; of two classes "max" decides as theirs does, but returns
+    the log-odds of one block. Their vote counts hard decisions, which have no gradient, and a
+    stacked combiner (Wolpert, 1992) is trained on decisions for rows held out.
     """
 
     decides = True
@@ -156,28 +161,39 @@ class _Product(_Late):
         return decisions.sum(1)
 
 
-class _Max(_Late):
+class _Compared(_Late):
+    """The decisions of blocks against each other, for which they need a common scale."""
+
+    exclusive = False  # whether the outputs are classes, of which one is right
+
+    def comparable(self, decisions: torch.Tensor) -> torch.Tensor:
+        # What is added to all classes of a block leaves its probabilities as they are.
+        return decisions.log_softmax(2) if self.exclusive else decisions
+
+
+class _Max(_Compared):
     def combine(
         self,
         decisions: torch.Tensor,
         encoded: Mapping[str, torch.Tensor],
         present: torch.Tensor | None,
     ) -> torch.Tensor:
-        size = decisions.abs() if decisions.shape[2] == 1 else decisions
+        decisions = self.comparable(decisions)
+        size = decisions if self.exclusive else decisions.abs()
         count = counting(present)
         if count is not None:
             size = size.masked_fill(~count[:, :, None], -torch.inf)
         return decisions.gather(1, size.argmax(1, keepdim=True)).squeeze(1)
 
 
-class _Vote(_Late):
+class _Vote(_Compared):
     def combine(
         self,
         decisions: torch.Tensor,
         encoded: Mapping[str, torch.Tensor],
         present: torch.Tensor | None,
     ) -> torch.Tensor:
-        count = counting(present)
+        decisions, count = self.comparable(decisions), counting(present)
         if count is not None:
             decisions = decisions.masked_fill(~count[:, :, None], torch.inf)
         n_voters = n_counting(present, decisions.shape[1])

@@ -1,4 +1,4 @@
-"""From a name, or a list of groups, to a fusion."""
+"""From a name, or groups, to a fusion."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _ALIASES: dict[str, Callable[[], Fusion]] = {
 
 
 def resolve_fusion(fusion: Any) -> Fusion:
-    """Return ``fusion``, a new one for an alias such as ``"gated"``, a ``Tree`` for a list.
+    """Return ``fusion``, a new one for an alias such as ``"gated"``, a ``Tree`` for groups.
 
     Examples
     --------
@@ -55,7 +55,7 @@ def resolve_fusion(fusion: Any) -> Fusion:
     >>> resolve_fusion([("language", ["tfidf", "words"], "gated")])
     Tree(groups=[('language', ['tfidf', 'words'], 'gated')])
     """
-    if isinstance(fusion, list):
+    if isinstance(fusion, (list, tuple)):
         return Tree(fusion)
     rule = "fusion must be a recipe such as Concat(), a list of groups,"
     return resolve_recipe(rule, fusion, Fusion, _ALIASES)

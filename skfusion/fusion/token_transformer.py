@@ -29,14 +29,15 @@ class TokenTransformer(Fusion):
     ----------
     tokens : {"one", "all"}, default="one"
         "one": each block is one token. "all": each step of a sequence and each place of an image
-        is a token of its own, where the block's encoder has tokens.
+        is a token of its own, where the block's encoder has tokens. Tokens carry no positions: the
+        encoders know the order.
     width : int, default=64
         Size of the tokens and of the fused vector; a multiple of ``n_heads``.
     n_heads : int, default=4
         Number of attention heads.
     n_layers : int, default=2
         Number of layers.
-    dropout : float, default=0.0
+    dropout : float, default=0.1
         Share of each layer's outputs set to zero while training.
 
     Examples
@@ -55,7 +56,7 @@ class TokenTransformer(Fusion):
         width: int = 64,
         n_heads: int = 4,
         n_layers: int = 2,
-        dropout: float = 0.0,
+        dropout: float = 0.1,
     ) -> None:
         self.tokens = tokens
         self.width = width

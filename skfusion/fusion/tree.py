@@ -12,7 +12,8 @@ from skfusion._checks import did_you_mean
 from skfusion.blocks import BlockSpec
 from skfusion.exceptions import ParameterError, add_note
 from skfusion.fusion._base import Fusion
-from skfusion.fusion._parts import check_block, mean_of_tokens
+from skfusion.fusion._build import build_fusion, fused_width, takes_tokens
+from skfusion.fusion._parts import as_tokens, as_vector, check_block
 
 if TYPE_CHECKING:
     from skfusion.encoders import Encoder
@@ -86,13 +87,30 @@ class Tree(Fusion):
                 (name, blocks, params.pop(name) if name in replaced else fusion)
                 for name, blocks, fusion in groups
             ]
+        own = {key: params.pop(key) for key in [*params] if "__" not in key}
+        super().set_params(**own)
+        self._have_recipes({key.partition("__")[0] for key in params})
         super().set_params(**params)
         return self
 
+    def _have_recipes(self, names: set[str]) -> None:
+        """Put recipes in the place of aliases and lists in groups called ``names``."""
+        from skfusion.fusion.resolve import resolve_fusion
+
+        if "final" in names:
+            self.final = resolve_fusion(self.final)
+        groups = _well_formed(self.groups)
+        if names & {name for name, _, _ in groups}:
+            self.groups = [
+                (name, blocks, resolve_fusion(fusion) if name in names else fusion)
+                for name, blocks, fusion in groups
+            ]
+
     @property
     def takes(self) -> str:
-        kinds = [fusion.takes for _, _, fusion in self._resolved()] + [self._final().takes]
-        return "tokens" if "tokens" in kinds else "vectors"
+        fusions = [*(fusion for _, _, fusion in self._resolved()), self._final()]
+        kinds = [takes_tokens(fusion) for fusion in fusions]
+        return "tokens" if any(kinds) else "vectors"
 
     @property
     def decides(self) -> bool:
@@ -105,17 +123,16 @@ class Tree(Fusion):
         return self._final().encoder_for(spec)
 
     def build(self, widths: Mapping[str, int], n_outputs: int = 1) -> nn.Module:
-        nodes, steps = dict(widths), []
-        for name, blocks, fusion in self._resolved():
-            inside = _take(nodes, blocks, name, widths)
-            module = _built(fusion, inside, name)
-            width = _width(module, inside, fusion.takes)
-            steps.append(_Step(name, module, tuple(inside), fusion.takes, width))
+        nodes, steps, resolved = dict(widths), [], [*self._resolved()]
+        names = [name for name, _, _ in resolved]
+        for i, (name, blocks, fusion) in enumerate(resolved):
+            inside = _take(nodes, blocks, widths, names, i)
+            module, width = _built(fusion, inside, name)
+            steps.append(_Step(name, module, tuple(inside), takes_tokens(fusion), width))
             nodes = _replace(nodes, inside, name, width)
-        final: Any = self._final()
-        outputs = {"n_outputs": n_outputs} if final.decides else {}
-        module = final.build(nodes, **outputs)
-        steps.append(_Step("final", module, tuple(nodes), final.takes))
+        final = self._final()
+        module = build_fusion(final, nodes, n_outputs)
+        steps.append(_Step("final", module, tuple(nodes), takes_tokens(final)))
         weighs = all(hasattr(step.fusion, "weights") for step in steps)
         return (_WeighedTree if weighs else _Tree)(tuple(widths), steps)
 
@@ -153,13 +170,13 @@ class _Step(nn.Module):
         name: str,
         fusion: nn.Module,
         inside: tuple[str, ...],
-        takes: str,
+        tokens: bool,
         width: int | None = None,  # of what a group becomes
     ) -> None:
         super().__init__()
         self.width = width
         self.name, self.fusion, self.inside = name, fusion, inside
-        self.convert = _as_tokens if takes == "tokens" else _as_vector
+        self.convert: Any = as_tokens if tokens else as_vector
 
     def inputs(
         self, values: Mapping[str, Any], shown: Mapping[str, torch.Tensor]
@@ -215,37 +232,62 @@ class _WeighedTree(_Tree):
         return torch.stack([shares[name] for name in self.names], dim=1)
 
 
-def _built(fusion: Fusion, widths: Mapping[str, int], name: str) -> nn.Module:
+def _built(fusion: Fusion, widths: Mapping[str, int], name: str) -> tuple[nn.Module, int]:
+    """Return the module of a group, and how wide its vectors are."""
     try:
-        return fusion.build(widths)
+        module = build_fusion(fusion, widths, 1)
+        return module, _width(fusion, module, widths)
     except Exception as error:
         add_note(error, f"in the group {name!r}")
         raise
 
 
-def _width(module: nn.Module, widths: Mapping[str, int], takes: str) -> int:
-    """Return how wide the module's vectors are."""
-    convert = _as_tokens if takes == "tokens" else _as_vector
-    made_up = {name: convert(torch.zeros(2, width)) for name, width in widths.items()}
+def _width(fusion: Fusion, module: nn.Module, widths: Mapping[str, int]) -> int:
+    made_up: dict[str, Any] = {name: torch.zeros(2, width) for name, width in widths.items()}
+    if takes_tokens(fusion):
+        made_up = {name: as_tokens(vectors) for name, vectors in made_up.items()}
+    module.eval()
     with torch.no_grad():
-        width = module.eval()(made_up, None).shape[1]
+        width = fused_width(fusion, lambda: module(made_up, None), n_rows=2)
     module.train()
-    return int(width)
+    return width
 
 
 def _take(
-    nodes: Mapping[str, int], blocks: list[str], group: str, given: Mapping[str, int]
+    nodes: Mapping[str, int],
+    blocks: list[str],
+    given: Mapping[str, int],
+    groups: list[str],
+    i: int,
 ) -> dict[str, int]:
-    """Return the widths of the group's blocks."""
-    if group in given:
-        raise ParameterError(f"a group must not be called like a block. Rename group {group!r}.")
+    """Return the widths of the blocks of group ``i``, which are ``given`` or groups before it."""
+    if groups[i] in given:
+        raise ParameterError(
+            f"a group must not be called like a block. Rename group {groups[i]!r}."
+        )
     for name in blocks:
-        if name in given and name not in nodes:
-            raise ParameterError(
-                f"block {name!r} is in two groups, the second is {group!r}. Leave it in one."
-            )
-        check_block(name, nodes, f"the group {group!r}")
+        if name not in nodes:
+            _refuse(name, nodes, given, groups, i)
     return {name: nodes[name] for name in blocks}
+
+
+def _refuse(
+    name: str, nodes: Mapping[str, int], given: Mapping[str, int], groups: list[str], i: int
+) -> None:
+    """Say why ``name`` is not one of the ``nodes`` that group ``i`` may contain."""
+    group = groups[i]
+    if name == group:
+        raise ParameterError(f"group {name!r} contains itself. Take it out of its own blocks.")
+    if name in groups[i:]:
+        raise ParameterError(
+            f"group {name!r} is defined later than {group!r}, which contains it. Move it up."
+        )
+    if name in given or name in groups:
+        kind = "block" if name in given else "group"
+        raise ParameterError(
+            f"{kind} {name!r} is in two groups, the second is {group!r}. Leave it in one."
+        )
+    check_block(name, nodes, f"the group {group!r}")
 
 
 def _replace(
@@ -259,14 +301,6 @@ def _replace(
         if name not in inside:
             after[name] = given
     return after
-
-
-def _as_vector(value: Any) -> torch.Tensor:
-    return mean_of_tokens(*value) if isinstance(value, tuple) else value
-
-
-def _as_tokens(value: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
-    return value if isinstance(value, tuple) else (value[:, None], None)
 
 
 def _well_formed(groups: Any) -> list[tuple[str, Any, Any]]:
@@ -296,10 +330,11 @@ def _check_groups(groups: Any) -> None:
 def _check_group(group: Any) -> None:
     whole = isinstance(group, (list, tuple)) and len(group) == 3 and isinstance(group[0], str)
     blocks = group[1] if whole else None
-    if not isinstance(blocks, (list, tuple)) or not blocks:
+    listed = isinstance(blocks, (list, tuple)) and all(isinstance(name, str) for name in blocks)
+    if not listed or not blocks:
         raise ParameterError(
-            "each group must be (name, list of blocks, fusion), with at least one block. "
-            f"Got {group!r}."
+            "each group must be (name, list of blocks, fusion), with at least one block, each by "
+            f"its name. Got {group!r}."
         )
     if len(set(blocks)) < len(blocks):
         raise ParameterError(f"group {group[0]!r} names a block twice: {list(blocks)}.")

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from skfusion._checks import did_you_mean
+from skfusion._checks import check_choice, did_you_mean
 from skfusion.exceptions import BlockError, BlockTypeError
+from skfusion.inputs._steps import Steps
 from skfusion.inputs._table import Table
 
-__all__ = ["as_list", "check_present", "resolve_columns"]
+__all__ = ["as_list", "complete", "resolve_columns"]
 
 
 def resolve_columns(block: str, columns: Any, table: Table) -> Any:
@@ -43,16 +44,36 @@ def as_list(columns: Any) -> list[Any]:
     return columns if isinstance(columns, list) else [columns]
 
 
-def check_present(block: str, columns: Any, table: Table) -> None:
-    """Raise if the ``table`` of a later call lacks a column that the block was fitted on."""
+def complete(table: Table, steps: Steps, missing: str) -> Table:
+    """Return a later table with all columns that the blocks were fitted on.
+
+    With ``missing="allow"`` a block may lack all of its columns; they are then empty.
+
+    Raises
+    ------
+    BlockError
+        For any other column that is not there.
+    """
+    check_choice("missing", missing, ("error", "allow"))
     if table.names is None:
-        return
-    for column in as_list(columns):
-        if isinstance(column, str) and column not in table.names:
-            raise BlockError(
-                f"column {column!r}, from which block {block!r} is made, is missing; the columns "
-                f"are {_listed(table.names)}. {did_you_mean(column, table.names)}".rstrip()
-            )
+        return table
+    gone: list[str] = []
+    for name, _, columns in steps:
+        absent = [one for one in as_list(columns) if isinstance(one, str) and one not in table.keys]
+        whole = len(absent) == len(as_list(columns))
+        if absent and not (whole and missing == "allow"):
+            raise _column_missing(name, absent[0], whole, table.names)
+        gone += absent
+    return table.with_empty(gone) if gone else table
+
+
+def _column_missing(block: str, column: str, whole: bool, names: list[str]) -> BlockError:
+    repair = ' Use missing="allow" to go without the block.' if whole else ""
+    return BlockError(
+        f"column {column!r}, from which block {block!r} is made, is missing; the columns "
+        f"are {_listed(names)}. {did_you_mean(column, names)}".rstrip()
+        + repair
+    )
 
 
 def _resolve_one(block: str, column: Any, table: Table) -> Any:

@@ -43,6 +43,10 @@ class Table:
         """Return one column, 1-D, for a name or position; 2-D for a list of them."""
         raise NotImplementedError
 
+    def with_empty(self, names: list[str]) -> Table:
+        """Return the table with further columns that hold nothing."""
+        raise NotImplementedError
+
     def missing(self, columns: Any, taken: Any) -> np.ndarray | None:
         """Return the mask of rows without any value in ``columns``, which ``take`` returned."""
         return missing_rows(taken)
@@ -68,6 +72,9 @@ class FrameTable(Table):
             return self.frame
         return self.frame[columns] if isinstance(columns[0], str) else self.frame.iloc[:, columns]
 
+    def with_empty(self, names: list[str]) -> FrameTable:
+        return FrameTable(self.frame.assign(**dict.fromkeys(names)), self.source)
+
 
 class NamedTable(Table):
     """The arrays of a dict, or of ``Blocks``; a name stands for the whole array."""
@@ -91,6 +98,14 @@ class NamedTable(Table):
             return _side_by_side({name: self.take(name) for name in columns})
         masks = {name: self.source.missing(name) for name in columns}
         return _side_by_side({name: _without(self.take(name), masks[name]) for name in columns})
+
+    def with_empty(self, names: list[str]) -> NamedTable:
+        if self._values is not None:
+            nothing = np.full(self.n_rows, None, dtype=object)
+            return NamedTable({**self.source, **dict.fromkeys(names, nothing)})
+        blocks = {name: np.zeros((self.n_rows, 1)) for name in names}
+        masks = {name: np.ones(self.n_rows, dtype=bool) for name in names}
+        return NamedTable(self.source.assign(blocks, masks))
 
     def missing(self, columns: Any, taken: Any) -> np.ndarray | None:
         """Return the rows that ``Blocks`` mark as missing, or that hold no value."""

@@ -8,14 +8,15 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from sklearn import config_context, get_config
+from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Bunch, get_tags
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, check_memory
 
+from skfusion._checks import check_choice
 from skfusion.blocks import Blocks, check_block_name
 from skfusion.inputs._apply import (
     Job,
@@ -26,11 +27,12 @@ from skfusion.inputs._apply import (
     transform_block,
 )
 from skfusion.inputs._choose import choose_transformers
-from skfusion.inputs._columns import as_list, check_present, resolve_columns
+from skfusion.inputs._columns import as_list, complete, resolve_columns
 from skfusion.inputs._diagram import parallel_block, single_block
 from skfusion.inputs._names import names_of_block
 from skfusion.inputs._no_set_output import NO_SET_OUTPUT
 from skfusion.inputs._read import check_target, read_table
+from skfusion.inputs._routing import route, router_of
 from skfusion.inputs._steps import (
     Steps,
     active_steps,
@@ -81,6 +83,9 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         Folder in which what each transformer learned, and made of which rows, is kept. A search
         over the network behind then fits and transforms once per fold; ``Pipeline(memory=...)``
         saves the fits alone.
+    missing : {"error", "allow"}, default="error"
+        What to do after the fit about a block without a single one of its columns in X: raise
+        an error, or mark it as missing in all rows.
 
     Attributes
     ----------
@@ -147,6 +152,7 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         verbose: bool = False,
         dtype: Any = "float32",
         memory: Any = None,
+        missing: str = "error",
     ) -> None:
         self.transformers = transformers
         self.remainder = remainder
@@ -154,6 +160,7 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         self.verbose = verbose
         self.dtype = dtype
         self.memory = memory
+        self.missing = missing
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> BlockUnion:
         """Fit all transformers.
@@ -172,7 +179,7 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         BlockUnion
             The union itself.
         """
-        self._fit(X, y, self._route("fit", params))
+        self._fit(X, y, route(self, "fit", params))
         return self
 
     @available_if(learns_in_chunks)
@@ -203,8 +210,7 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
             (name, fresh(name, one) if first else copy.deepcopy(one), columns)
             for name, one, columns in active_steps(steps)
         ]
-        for name, _, columns in active:
-            check_present(name, columns, table)
+        table = table if first else complete(table, active, self.missing)
         learned = self._run(learn_block, active, table, [(y, first)] * len(active))
         self._keep(steps, active, learned, {})
         if first:  # no block is missing in all rows, so that no spec is needed to transform
@@ -216,7 +222,7 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
 
     def fit_transform(self, X: Any, y: Any = None, **params: Any) -> Blocks:
         """Fit all transformers and return their blocks; parameters as for ``fit``."""
-        return self._fit(X, y, self._route("fit_transform", params))
+        return self._fit(X, y, route(self, "fit_transform", params))
 
     def transform(self, X: Any, **params: Any) -> Blocks:
         """Return the blocks of X.
@@ -234,11 +240,9 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
             Of ``n_rows`` rows.
         """
         check_is_fitted(self, "transformers_")
-        routed = self._route("transform", params)
-        table = read_table(self, X, reset=False)
+        routed = route(self, "transform", params)
         steps = active_steps(self.transformers_)
-        for name, _, columns in steps:
-            check_present(name, columns, table)
+        table = complete(read_table(self, X, reset=False), steps, self.missing)
         arguments = [(self.specs_[name], params_of(routed, name)) for name, _, _ in steps]
         return collect(steps, self._run(transform_block, steps, table, arguments))
 
@@ -285,17 +289,7 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Return how metadata reaches the transformers."""
-        router = MetadataRouter(owner=self)
-        for name, transformer in self._consumers():
-            mapping = MethodMapping()
-            callees = (
-                ["fit_transform"] if hasattr(transformer, "fit_transform") else ["fit", "transform"]
-            )
-            for callee in callees:
-                mapping.add(caller="fit", callee=callee).add(caller="fit_transform", callee=callee)
-            mapping.add(caller="transform", callee="transform")
-            router.add(method_mapping=mapping, **{name: transformer})
-        return router
+        return router_of(self, self._consumers())
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -319,6 +313,7 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
 
     def _fit(self, X: Any, y: Any, routed: Any) -> Blocks:
         check_dtype(self.dtype)
+        check_choice("missing", self.missing, ("error", "allow"))
         table = read_table(self, X, reset=True)
         check_target(table, y)
         steps = self._steps(table)
@@ -388,12 +383,3 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
     def _consumers(self) -> list[tuple[str, Any]]:
         named = [(name, transformer) for name, transformer, _ in well_formed(self.transformers)]
         return [*named, ("remainder", self.remainder)]
-
-    def _route(self, method: str, params: dict[str, Any]) -> Any:
-        if params and not get_config()["enable_metadata_routing"]:
-            raise ValueError(
-                f"{sorted(params)} are passed to BlockUnion.{method}, but metadata routing is off. "
-                "Set sklearn.set_config(enable_metadata_routing=True), and request the metadata "
-                "from the inner transformers with their set_..._request."
-            )
-        return process_routing(self, method, **params)

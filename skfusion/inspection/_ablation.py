@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,6 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 from sklearn.base import clone, is_classifier
-from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
@@ -20,7 +20,8 @@ from skfusion._checks import check_real
 from skfusion._estimators._reading import needs_coding, read_fit, read_predict, rows_without_blocks
 from skfusion.blocks import Blocks
 from skfusion.exceptions import BlockTypeError, ParameterError, add_note
-from skfusion.inspection._splitting import final_step
+from skfusion.inspection._scoring import check_y, find_scorer
+from skfusion.inspection._splitting import final_step, unwrapped
 from skfusion.inspection._variants import Operators, Variant, check_operators, make_variants
 from skfusion.inspection._verdicts import Results, compare
 
@@ -48,8 +49,10 @@ def ablation(
 
     Parameters
     ----------
-    estimator : FusionClassifier, FusionRegressor, or a Pipeline that ends in one
-        Is cloned, not fitted. The steps in front are fitted once a fold, for all variants.
+    estimator : FusionClassifier, FusionRegressor, a Pipeline that ends in one, or a fitted search
+        Is cloned, not fitted. The steps in front are fitted once a fold, for all variants. A
+        fitted search stands for its best estimator; rows that it has seen flatter the fusion that
+        it chose, so pass others.
     X : Blocks, DataFrame, or whatever ``estimator`` takes, of n_rows rows
         Rows.
     y : array-like of shape (n_rows,) or (n_rows, n_outputs)
@@ -58,12 +61,13 @@ def ablation(
         Folds, as in ``cross_validate``. Few folds tell little apart: prefer a repeated one, such
         as ``RepeatedStratifiedKFold(n_splits=5, n_repeats=3, random_state=0)``.
     scoring : str, callable or None, default=None
-        A scorer; higher is better. None takes the estimator's ``score``.
+        A scorer; higher is better. None takes the scorer of a fitted search, else the estimator's
+        ``score``. Of a Pipeline a callable receives the last step, and ``Blocks``.
     operators : list of str or Fusion, or dict of label to such, \
 default=("early", "concat", "gated", "late")
         Fusions of all blocks to compare, besides the estimator's own. Their levels are early (one
         network on all blocks joined), middle (each block encoded, then fused) and late (each block
-        decides).
+        decides). One that equals the estimator's own is not fitted again, and gives it its label.
     groups : array-like of shape (n_rows,), default=None
         Groups of rows for ``cv``.
     alpha : float, default=0.05
@@ -102,12 +106,17 @@ default=("early", "concat", "gated", "late")
     Raises
     ------
     ParameterError
-        If ``estimator`` does not fuse, there is only one block, or the folds make other blocks.
+        If ``estimator`` does not fuse, there is only one block, the folds make other blocks, a
+        score is nan, two operators are the same or are called alike, several scorers are given at
+        once, or no y.
 
     Notes
     -----
     A block alone is fused by nothing: encoder, then head. Rows that lack all blocks of a variant
-    are not learned from, and predicted with ``missing="allow"``.
+    are not learned from, and predicted with ``missing="allow"``: the prior is answered for them.
+
+    Where folds test on more rows than they train on (``n_test > n_train``), the correction makes
+    the intervals so wide that only large differences are told apart.
 
     Examples
     --------
@@ -126,14 +135,16 @@ default=("early", "concat", "gated", "late")
     2  concat  middle fusion  fusion did not help: no better than 'left' alone
     3    late    late fusion  fusion did not help: no better than 'left' alone
     """
+    _check_fuses(final_step(estimator))
+    check_y(y)
+    scorer = find_scorer(estimator, scoring)
+    estimator = unwrapped(estimator)
     learner = final_step(estimator)
-    _check_fuses(learner)
+    fusions = check_operators(operators, learner.fusion)
+    alpha = check_real("alpha", alpha, 0, 1)
     X, y, groups = indexable(_indexed(X), y, groups)
     cv = check_cv(cv, y, classifier=is_classifier(learner))
     folds = list(cv.split(X, y, groups))
-    scorer = check_scoring(learner, scoring=scoring)
-    fusions = check_operators(operators)
-    alpha = check_real("alpha", alpha, 0, 1)
     rows = Parallel(n_jobs=n_jobs)(
         delayed(_run_fold)(estimator, X, y, train, test, fusions, scorer) for train, test in folds
     )
@@ -145,8 +156,8 @@ def _check_fuses(learner: Any) -> None:
     if not {"fusion", "encoders"} <= set(params):
         raise ParameterError(
             "ablation exchanges the fusion of a FusionClassifier or FusionRegressor. Got "
-            f"{type(learner).__name__}. Pass such an estimator or a Pipeline that ends in one; of "
-            "a search, its best_estimator_."
+            f"{type(learner).__name__}. Pass such an estimator, a Pipeline that ends in one, or a "
+            "search over one that is fitted."
         )
 
 
@@ -169,7 +180,7 @@ def _run_fold(
     y: Any,
     train: np.ndarray,
     test: np.ndarray,
-    operators: Mapping[str, Any],
+    fusions: Mapping[str, Any],
     scorer: Any,
 ) -> dict[Variant, float]:
     """Return the score of each variant on one fold; what makes blocks is fitted once."""
@@ -180,7 +191,7 @@ def _run_fold(
     )
     return {
         variant: _fit_and_score(variant, learner, X_train, y_train, X_test, y_test, scorer)
-        for variant in make_variants(X_train.names, learner.fusion, operators)
+        for variant in make_variants(X_train.names, fusions)
     }
 
 
@@ -212,10 +223,20 @@ def _fit_and_score(
         rows = np.flatnonzero(~without)
         X_train, y_train = X_train[rows], _safe_indexing(y_train, rows)
     try:
-        return float(scorer(variant.of(learner).fit(X_train, y_train), X_test, y_test))
+        fitted = variant.of(learner).fit(X_train, y_train)
+        return _check_score(float(scorer(fitted, X_test, y_test)), len(X_test))
     except Exception as error:
         add_note(error, f"in the variant {variant.label!r} of the ablation")
         raise
+
+
+def _check_score(score: float, n_rows: int) -> float:
+    if math.isnan(score):
+        raise ParameterError(
+            f"scoring returned nan on a fold of {n_rows} row{'s' * (n_rows > 1)}. Use a score that "
+            "is defined there, or fewer and larger folds."
+        )
+    return score
 
 
 def _gather(rows: list[dict[Variant, float]], folds: list[Any]) -> Results:

@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 
 from skfusion.inspection._ablation import ablation
-from skfusion.inspection._axes import axes_for
+from skfusion.inspection._axes import axes_for, wrapped
 from skfusion.inspection._variants import Operators
 from skfusion.inspection._verdicts import BEST
 
 __all__ = ["AblationDisplay"]
 
+_INCHES = 0.32  # of a variant whose label is one line
 _COLOURS = {"fusion helped": "tab:green", "fusion hurt": "tab:red", "worse": "tab:red"}
 
 
@@ -22,6 +23,7 @@ class AblationDisplay:
 
     Green is better and red is worse, each beyond chance after correction for the number of
     tests; grey is not told apart. The interval is of one test, so that a grey one may miss zero.
+    Beside each variant stands its mean score.
 
     Parameters
     ----------
@@ -45,7 +47,7 @@ class AblationDisplay:
     >>> table = ablation(model, X, ["yes", "no"] * 30, operators=["late"])
     >>> display = AblationDisplay(table).plot()
     >>> display.ax_.get_xlabel()
-    "difference in score to 'left' alone"
+    "difference in score to 'left' alone, with its 95 % interval"
     """
 
     def __init__(self, table: pd.DataFrame) -> None:
@@ -82,28 +84,39 @@ class AblationDisplay:
 
     def plot(self, ax: Any = None) -> AblationDisplay:
         """Draw on ``ax``, or on a new figure; variants from top to bottom as in the table."""
-        table = self.table
-        ax = axes_for(ax, "AblationDisplay", 1.4 + 0.32 * len(table))
-        places = np.arange(len(table))[::-1]
-        for place, row in zip(places, table.itertuples(), strict=True):
+        labels = [wrapped(f"{row.variant}  {row.mean:.3f}") for row in self.table.itertuples()]
+        edges = _edges(labels)
+        ax = axes_for(ax, "AblationDisplay", 1.4 - _INCHES * edges[-1])
+        places = (edges[:-1] + edges[1:]) / 2
+        for place, row in zip(places, self.table.itertuples(), strict=True):
             colour = _colour(str(row.verdict))
             ax.plot([row.low, row.high], [place, place], color=colour)
             ax.plot(row.difference, place, "o", color=colour)
-        labels = [f"{row.variant}  {row.mean:.3f}" for row in table.itertuples()]
         ax.set_yticks(places, labels)
-        ax.set_ylim(-0.7, len(table) - 0.3)
+        ax.locator_params(axis="x", nbins=6)  # numbers of three places fit beside each other
+        ax.set_ylim(edges[-1] - 0.2, edges[0] + 0.2)
         ax.axvline(0, color="black", linewidth=0.8)
-        self._separate_kinds(ax)
-        best = table.loc[table["verdict"] == BEST, "variant"].iloc[0]
-        ax.set_xlabel(f"difference in score to {best!r} alone")
-        ax.set_title("mean score, difference and its 95 % interval", fontsize="medium")
+        self._separate_kinds(ax, edges)
+        ax.set_ylabel("variant, mean score")
+        ax.set_xlabel(wrapped(self._meaning(), 60))
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
-    def _separate_kinds(self, ax: Any) -> None:
+    def _meaning(self) -> str:
+        best = self.table.loc[self.table["verdict"] == BEST, "variant"].iloc[0]
+        doubt = ", with its 95 % interval" if (self.table["n_folds"] > 1).any() else ""
+        return f"difference in score to {best!r} alone{doubt}"
+
+    def _separate_kinds(self, ax: Any, edges: np.ndarray) -> None:
         kinds = self.table["kind"].where(~self.table["kind"].str.endswith("fusion"), "fusion")
         for i in np.flatnonzero(kinds[1:].to_numpy() != kinds[:-1].to_numpy()):
-            ax.axhline(len(kinds) - i - 1.5, color="black", linewidth=0.5, linestyle=":")
+            ax.axhline(edges[i + 1], color="black", linewidth=0.5, linestyle=":")
+
+
+def _edges(labels: list[str]) -> np.ndarray:
+    """Return where each variant begins and ends, from 0 downwards; one line of label is 1 high."""
+    heights = [0.4 + 0.6 * (label.count("\n") + 1) for label in labels]
+    return -np.cumsum([0.0, *heights])
 
 
 def _colour(verdict: str) -> str:

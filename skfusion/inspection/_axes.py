@@ -1,12 +1,18 @@
-"""Where a display draws."""
+"""Where a display draws, and how it writes names and curves beside it."""
 
 from __future__ import annotations
 
+import math
+import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 from skfusion._optional import import_optional
 
-__all__ = ["axes_for"]
+__all__ = ["add_legend", "axes_for", "legend_height", "wrapped"]
+
+_MOST_INSIDE = 4  # curves; the legend of more would hide them
+_WIDTH = 34  # characters of a name on one line
 
 
 def axes_for(ax: Any, what: str, height: float = 4.0) -> Any:
@@ -16,3 +22,37 @@ def axes_for(ax: Any, what: str, height: float = 4.0) -> Any:
         return ax
     _, ax = pyplot.subplots(figsize=(7.0, height), layout="constrained")
     return ax
+
+
+def wrapped(text: str, width: int = _WIDTH) -> str:
+    r"""Return ``text`` in lines of at most ``width`` characters.
+
+    Examples
+    --------
+    >>> from skfusion.inspection._axes import wrapped
+    >>> wrapped("Gated(width=4)  0.913", width=16)
+    'Gated(width=4)\n0.913'
+    """
+    return textwrap.fill(text, width, break_on_hyphens=False)
+
+
+def add_legend(ax: Any, title: str | None = None) -> None:
+    """Name the curves of ``ax``: inside of it, or above where they are many."""
+    names = ax.get_legend_handles_labels()[1]
+    if len(names) <= _MOST_INSIDE:
+        ax.legend(title=title)
+        return
+    # Above and not beside, where a second axis may stand.
+    place = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.02), "borderaxespad": 0.0}
+    ax.legend(title=title, ncols=_n_columns(names), **place)
+
+
+def legend_height(names: Sequence[str]) -> float:
+    """Return the inches that a legend of curves called ``names`` takes above the axes."""
+    if len(names) <= _MOST_INSIDE:
+        return 0.0
+    return 0.22 * (1 + math.ceil(len(names) / _n_columns(names)))
+
+
+def _n_columns(names: Sequence[str]) -> int:
+    return 2 if max(map(len, names)) <= _WIDTH else 1

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from skfusion._checks import check_choice
+from skfusion._estimators._using import indexed_like
 from skfusion.inspection._masking import without_blocks
 from skfusion.inspection._splitting import allow_missing, split_off
 
@@ -17,7 +18,8 @@ __all__ = ["block_predictions"]
 def block_predictions(estimator: Any, X: Any, *, method: str = "predict") -> pd.DataFrame:
     """Return what a fitted estimator answers from all blocks, and from each block alone.
 
-    "Alone" means that the other blocks are marked missing in all rows.
+    "Alone" means that the other blocks are marked missing in all rows. For a row that lacks the
+    block itself nothing is left then: a fusion estimator answers with the prior.
 
     Parameters
     ----------
@@ -31,11 +33,14 @@ def block_predictions(estimator: Any, X: Any, *, method: str = "predict") -> pd.
     Returns
     -------
     answers : DataFrame of n_rows rows
-        A column "all blocks" and one per block. Where an answer has several numbers (classes,
-        outputs), the columns have a second level with their labels, or their places.
+        A column "all blocks" and one per block, with the index of a pandas X. Where an answer has
+        several numbers (classes, outputs), the columns have a second level with their labels, or
+        their places.
 
     Raises
     ------
+    BlockError
+        If X lacks a block of the fit, and the estimator has ``missing="error"``.
     BlockTypeError
         If X does not become ``Blocks``.
 
@@ -59,7 +64,8 @@ def block_predictions(estimator: Any, X: Any, *, method: str = "predict") -> pd.
         sets[name] = without_blocks(blocks, [other for other in blocks.names if other != name])
     answers = {name: getattr(learner, method)(rows) for name, rows in sets.items()}
     labels = None if method == "predict" else getattr(learner, "classes_", None)
-    return pd.concat({name: _frame(answer, labels) for name, answer in answers.items()}, axis=1)
+    frames = {name: _frame(answer, labels) for name, answer in answers.items()}
+    return indexed_like(X, pd.concat(frames, axis=1))
 
 
 def _frame(answer: np.ndarray, labels: Any) -> Any:

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import check_scoring
 from sklearn.utils import Bunch, check_random_state
-from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import check_consistent_length
 
 from skfusion._checks import check_choice, check_int
 from skfusion.blocks import Blocks
 from skfusion.exceptions import ParameterError
 from skfusion.inspection._masking import with_shuffled, without_blocks
-from skfusion.inspection._splitting import allow_missing, split_off
+from skfusion.inspection._scoring import ScoreAll, prepare
 
 __all__ = ["block_importance"]
 
@@ -34,6 +30,7 @@ def block_importance(
     n_repeats: int = 5,
     random_state: Any = None,
     n_jobs: int | None = None,
+    sample_weight: Any = None,
 ) -> Bunch:
     """Measure what each block is worth to a fitted estimator, on rows that it has not seen.
 
@@ -47,7 +44,8 @@ def block_importance(
     y : array-like of shape (n_rows,) or (n_rows, n_outputs)
         Target of these rows.
     scoring : str, callable or None, default=None
-        A scorer; higher is better. None takes the estimator's ``score``.
+        A scorer; higher is better. None takes the scorer of a fitted search, else the estimator's
+        ``score``. Of a Pipeline a callable receives the part behind the blocks, and ``Blocks``.
     method : {"permute", "drop", "shapley"}, default="permute"
         - "permute": how much the score falls when the block's rows are shuffled, so that each row
           gets the block of another. What the others can say as well is not counted.
@@ -63,6 +61,8 @@ def block_importance(
         Seed of the shuffling.
     n_jobs : int or None, default=None
         Predictions to make at the same time, in threads.
+    sample_weight : array-like of shape (n_rows,), default=None
+        Weights of the rows in the score: handed to the scorer.
 
     Returns
     -------
@@ -80,10 +80,13 @@ def block_importance(
 
     Raises
     ------
+    BlockError
+        If X lacks a block of the fit, and the estimator has ``missing="error"``.
     BlockTypeError
         If X does not become ``Blocks``.
     ParameterError
-        For an unknown method, or Shapley values of more than eight blocks.
+        For an unknown method, Shapley values of more than eight blocks, several scorers at once,
+        or no y.
 
     Examples
     --------
@@ -102,16 +105,8 @@ def block_importance(
     """
     measure = _METHODS[check_choice("method", method, _METHODS)]
     check_int("n_repeats", n_repeats)
-    learner, blocks = split_off(estimator, X)
-    learner = allow_missing(learner)
-    check_consistent_length(blocks, y)
-    scorer = check_scoring(learner, scoring=scoring)
-    parallel, rng = Parallel(n_jobs=n_jobs, prefer="threads"), check_random_state(random_state)
-
-    def score_all(variants: Iterator[Blocks]) -> np.ndarray:
-        return np.array(parallel(delayed(scorer)(learner, variant, y) for variant in variants))
-
-    score, importances = measure(score_all, blocks, n_repeats, rng)
+    blocks, score_all = prepare(estimator, X, y, scoring, sample_weight, n_jobs)
+    score, importances = measure(score_all, blocks, n_repeats, check_random_state(random_state))
     return Bunch(
         importances=importances,
         importances_mean=importances.mean(axis=1),
@@ -123,7 +118,7 @@ def block_importance(
 
 
 def _permute(
-    score_all: Callable[[Iterator[Blocks]], np.ndarray], blocks: Blocks, n_repeats: int, rng: Any
+    score_all: ScoreAll, blocks: Blocks, n_repeats: int, rng: Any
 ) -> tuple[float, np.ndarray]:
     orders = [rng.permutation(len(blocks)) for _ in range(n_repeats)]
     shuffled = (with_shuffled(blocks, name, order) for name in blocks.names for order in orders)
@@ -132,7 +127,7 @@ def _permute(
 
 
 def _drop(
-    score_all: Callable[[Iterator[Blocks]], np.ndarray], blocks: Blocks, n_repeats: int, rng: Any
+    score_all: ScoreAll, blocks: Blocks, n_repeats: int, rng: Any
 ) -> tuple[float, np.ndarray]:
     lacking = (without_blocks(blocks, [name]) for name in blocks.names)
     score, *others = score_all(itertools.chain([blocks], lacking))
@@ -140,7 +135,7 @@ def _drop(
 
 
 def _shapley(
-    score_all: Callable[[Iterator[Blocks]], np.ndarray], blocks: Blocks, n_repeats: int, rng: Any
+    score_all: ScoreAll, blocks: Blocks, n_repeats: int, rng: Any
 ) -> tuple[float, np.ndarray]:
     n_blocks = len(blocks.names)
     if n_blocks > _MOST_PLAYERS:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from skfusion.inspection._axes import axes_for
+from skfusion.inspection._axes import axes_for, wrapped
 from skfusion.inspection._importance import block_importance
 
 __all__ = ["BlockImportanceDisplay"]
@@ -61,6 +61,7 @@ class BlockImportanceDisplay:
         n_repeats: int = 5,
         random_state: Any = None,
         n_jobs: int | None = None,
+        sample_weight: Any = None,
         ax: Any = None,
     ) -> BlockImportanceDisplay:
         """Measure and draw; the arguments are those of :func:`block_importance`."""
@@ -73,6 +74,7 @@ class BlockImportanceDisplay:
             n_repeats=n_repeats,
             random_state=random_state,
             n_jobs=n_jobs,
+            sample_weight=sample_weight,
         )
         return cls(importance).plot(ax)
 
@@ -87,7 +89,7 @@ class BlockImportanceDisplay:
         if n_repeats > 1:
             dots = np.repeat(places, n_repeats)
             ax.plot(found.importances[order].ravel(), dots, "o", color="black", markersize=3)
-        ax.set_yticks(places, [found.names[i] for i in order])
+        ax.set_yticks(places, [wrapped(found.names[i]) for i in order])
         ax.set_ylim(-0.6, len(order) - 0.4)
         ax.axvline(0, color="black", linewidth=0.8)
         ax.set_xlabel(_AXIS[found.method])

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state
-from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import check_consistent_length
 
 from skfusion._checks import check_choice, check_int, check_real
 from skfusion.blocks import Blocks
 from skfusion.exceptions import ParameterError
 from skfusion.inspection._masking import with_missing
-from skfusion.inspection._splitting import allow_missing, split_off
+from skfusion.inspection._scoring import ScoreAll, prepare
 
 __all__ = ["ONE_AT_RANDOM", "missing_curve"]
 
@@ -34,8 +31,11 @@ def missing_curve(
     n_repeats: int = 5,
     random_state: Any = None,
     n_jobs: int | None = None,
+    sample_weight: Any = None,
 ) -> pd.DataFrame:
     """Measure the score of a fitted estimator while more and more rows lack a block.
+
+    A row that has lost its last block is scored too: a fusion estimator predicts the prior for it.
 
     Parameters
     ----------
@@ -47,30 +47,37 @@ def missing_curve(
         Target of these rows.
     blocks : list of str or None, default=None
         Blocks to take away, each by itself; None takes all, and a further curve
-        "one block at random", in which each chosen row loses one that is drawn for it.
+        "one block at random", in which each chosen row loses one of those that it has.
     shares : list of float, default=(0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
         Shares of the rows that are marked missing. In a repeat the rows of a smaller share are
         among those of a larger one.
     scoring : str, callable or None, default=None
-        A scorer; higher is better. None takes the estimator's ``score``.
+        A scorer; higher is better. None takes the scorer of a fitted search, else the estimator's
+        ``score``. Of a Pipeline a callable receives the part behind the blocks, and ``Blocks``.
     n_repeats : int, default=5
         How often to draw the rows.
     random_state : int, RandomState instance or None, default=None
         Seed of the draw.
     n_jobs : int or None, default=None
         Predictions to make at the same time, in threads.
+    sample_weight : array-like of shape (n_rows,), default=None
+        Weights of the rows in the score: handed to the scorer.
 
     Returns
     -------
     curve : DataFrame of shape (n_curves * n_shares, 5)
         ``block``, ``share``, ``mean`` and ``std`` of the score over the repeats, ``n_repeats``.
+        The divisor of ``std`` is ``n_repeats``; it is 0 where there is nothing to draw.
 
     Raises
     ------
+    BlockError
+        If X lacks a block of the fit, and the estimator has ``missing="error"``.
     BlockTypeError
         If X does not become ``Blocks``.
     ParameterError
-        For a share outside of [0, 1], or a block that does not exist.
+        For a share outside of [0, 1], no shares or blocks, a block that does not exist, several
+        scorers at once, or no y.
 
     Examples
     --------
@@ -86,19 +93,13 @@ def missing_curve(
     >>> curve["mean"].is_monotonic_decreasing
     True
     """
-    learner, X = split_off(estimator, X)
-    learner = allow_missing(learner)
-    check_consistent_length(X, y)
+    X, score_all = prepare(estimator, X, y, scoring, sample_weight, n_jobs)
     names = _check_blocks(blocks, X)
     shares = _check_shares(shares)
     rng = check_random_state(random_state)
     draws = [_Draw(rng, X) for _ in range(check_int("n_repeats", n_repeats))]
-    scorer = check_scoring(learner, scoring=scoring)
     cases = [(name, share) for name in names for share in shares]
-    lacking = _draw(X, cases, draws)
-    parallel = Parallel(n_jobs=n_jobs, prefer="threads")
-    scores = parallel(delayed(scorer)(learner, rows, y) for rows in lacking)
-    return _tabulate(cases, np.reshape(scores, (len(cases), n_repeats)))
+    return _tabulate(cases, _scores(score_all, X, cases, draws))
 
 
 class _Draw:
@@ -106,26 +107,55 @@ class _Draw:
 
     def __init__(self, rng: Any, X: Blocks) -> None:
         self.order = rng.permutation(len(X))
-        self.block = rng.randint(len(X.names), size=len(X))
+        lots = rng.uniform(size=(len(X), len(X.names)))
+        for i, name in enumerate(X.names):
+            missing = X.missing(name)
+            if missing is not None:
+                lots[missing, i] = -1  # a row cannot lose what it lacks
+        self.block = lots.argmax(axis=1)
 
-    def masks(self, X: Blocks, name: str, share: float) -> dict[str, np.ndarray]:
+    def masks(self, X: Blocks, name: str, n_chosen: int) -> dict[str, np.ndarray]:
         chosen = np.zeros(len(X), dtype=bool)
-        chosen[self.order[: round(share * len(X))]] = True
+        chosen[self.order[:n_chosen]] = True
         if name != ONE_AT_RANDOM:
             return {name: chosen}
         return {name: chosen & (self.block == i) for i, name in enumerate(X.names)}
 
 
-def _draw(X: Blocks, cases: list[tuple[str, float]], draws: list[_Draw]) -> Iterator[Blocks]:
-    for name, share in cases:
-        for draw in draws:
-            yield with_missing(X, draw.masks(X, name, share))
+def _scores(
+    score_all: ScoreAll, X: Blocks, cases: list[tuple[str, float]], draws: list[_Draw]
+) -> np.ndarray:
+    """Return the scores (n_cases, n_repeats); rows that are alike are predicted once."""
+    keys = [
+        _key(name, round(share * len(X)), repeat, len(X))
+        for name, share in cases
+        for repeat in range(len(draws))
+    ]
+    distinct = list(dict.fromkeys(keys))
+    scores = score_all(
+        with_missing(X, draws[repeat].masks(X, name, n_chosen))
+        for name, n_chosen, repeat in distinct
+    )
+    by_key = dict(zip(distinct, scores, strict=True))
+    return np.reshape([by_key[key] for key in keys], (len(cases), len(draws)))
+
+
+def _key(name: str, n_chosen: int, repeat: int, n_rows: int) -> tuple[str, int, int]:
+    """Return what tells the rows: no block and no repeat matters where none of them is chosen."""
+    if n_chosen == 0:
+        return ONE_AT_RANDOM, 0, 0
+    drawn = n_chosen < n_rows or name == ONE_AT_RANDOM
+    return name, n_chosen, repeat if drawn else 0
 
 
 def _check_blocks(blocks: Sequence[str] | None, X: Blocks) -> list[str]:
     if blocks is None:
         return [*X.names, ONE_AT_RANDOM] if len(X.names) > 1 else [*X.names]
     names = [blocks] if isinstance(blocks, str) else list(blocks)
+    if not names:
+        raise ParameterError(
+            "blocks must name at least one block to take away. Got none. Use None for all."
+        )
     return [check_choice("each of blocks", name, (*X.names, ONE_AT_RANDOM)) for name in names]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from skfusion.inspection._axes import axes_for
+from skfusion.inspection._axes import add_legend, axes_for, legend_height
 from skfusion.inspection._missing_curve import ONE_AT_RANDOM, missing_curve
 
 __all__ = ["MissingCurveDisplay"]
@@ -57,6 +57,7 @@ class MissingCurveDisplay:
         n_repeats: int = 5,
         random_state: Any = None,
         n_jobs: int | None = None,
+        sample_weight: Any = None,
         ax: Any = None,
     ) -> MissingCurveDisplay:
         """Measure and draw; the arguments are those of :func:`missing_curve`."""
@@ -70,12 +71,14 @@ class MissingCurveDisplay:
             n_repeats=n_repeats,
             random_state=random_state,
             n_jobs=n_jobs,
+            sample_weight=sample_weight,
         )
         return cls(curve).plot(ax)
 
     def plot(self, ax: Any = None) -> MissingCurveDisplay:
-        """Draw on ``ax``, or on a new figure; the bands are one standard deviation wide."""
-        ax = axes_for(ax, "MissingCurveDisplay")
+        """Draw on ``ax``, or on a new figure; bands are plus and minus one standard deviation."""
+        height = 4.0 + legend_height(self.curve["block"].unique().tolist())
+        ax = axes_for(ax, "MissingCurveDisplay", height)
         for name, part in self.curve.groupby("block", sort=False):
             part = part.sort_values("share")
             style = "--" if name == ONE_AT_RANDOM else "-"
@@ -84,6 +87,6 @@ class MissingCurveDisplay:
             ax.fill_between(part["share"], low, high, color=line.get_color(), alpha=0.15)
         ax.set_xlabel("share of the rows that lack the block")
         ax.set_ylabel("score")
-        ax.legend(title="missing")
+        add_legend(ax, title="missing")
         self.ax_, self.figure_ = ax, ax.figure
         return self

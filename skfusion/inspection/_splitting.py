@@ -13,36 +13,57 @@ from skfusion._estimators._reading import read_predict
 from skfusion.blocks import Blocks
 from skfusion.exceptions import BlockTypeError
 
-__all__ = ["allow_missing", "final_step", "split_off"]
+__all__ = ["allow_missing", "final_step", "split_off", "unwrapped"]
 
 
 def split_off(estimator: Any, X: Any) -> tuple[Any, Blocks]:
     """Return the part of a fitted ``estimator`` that takes ``Blocks``, and X as these ``Blocks``.
 
     Of a pipeline the part behind the last step that makes ``Blocks``; of a search its best
-    estimator. A fusion estimator that made blocks of a table or a matrix itself takes them as
-    they are from then on.
+    estimator. A fusion estimator reads X as its ``predict`` would, and takes the blocks that it
+    made of a table or a matrix as they are from then on.
 
     Raises
     ------
+    BlockError
+        If X lacks a block of the fit and ``missing="error"``.
     BlockTypeError
         If X never becomes ``Blocks``.
     """
-    estimator = getattr(estimator, "best_estimator_", estimator)
+    estimator = unwrapped(estimator)
     check_is_fitted(estimator)
     if isinstance(estimator, Pipeline):
         estimator, X = _behind_blocks(estimator, X)
-    if isinstance(X, Blocks):
-        return estimator, X.assign({})  # cuts selected rows once, and not in every variant
     if hasattr(estimator, "specs_"):
-        blocks = read_predict(estimator, X)
-        return _changed(estimator, union_=None), blocks
-    if isinstance(X, Mapping) and not issparse(X):
-        return estimator, Blocks(X)
-    raise BlockTypeError(
-        f"X must be Blocks, or become Blocks inside the estimator. Got {type(X).__name__} and "
-        f"{type(estimator).__name__}. Put a BlockUnion in front, in a Pipeline."
-    )
+        X = read_predict(estimator, X)
+        estimator = _changed(estimator, union_=None)
+    elif isinstance(X, Mapping) and not issparse(X):
+        X = Blocks(X)
+    if not isinstance(X, Blocks):
+        raise BlockTypeError(
+            f"X must be Blocks, or become Blocks inside the estimator. Got {type(X).__name__} and "
+            f"{type(estimator).__name__}. Put a BlockUnion in front, in a Pipeline."
+        )
+    return estimator, X.assign({})  # cuts selected rows once, and not in every variant
+
+
+def unwrapped(estimator: Any) -> Any:
+    """Return ``estimator`` with the best one in place of a fitted search, also as a last step.
+
+    A pipeline that ends in a pipeline is joined with it.
+    """
+    if hasattr(estimator, "best_estimator_"):
+        return unwrapped(estimator.best_estimator_)
+    if not isinstance(estimator, Pipeline):
+        return estimator
+    *steps, (name, last) = estimator.steps
+    best = unwrapped(last)
+    if isinstance(best, Pipeline):
+        inner = [(f"{name}-{inner_name}", step) for inner_name, step in best.steps]
+        return Pipeline([*steps, *inner], memory=estimator.memory)
+    if best is last:
+        return estimator
+    return Pipeline([*steps, (name, best)], memory=estimator.memory)
 
 
 def _behind_blocks(pipeline: Pipeline, X: Any) -> tuple[Any, Any]:
@@ -73,7 +94,7 @@ def allow_missing(estimator: Any) -> Any:
 
 def final_step(estimator: Any) -> Any:
     """Return the estimator itself, or the last step of a pipeline; of a search, of its best."""
-    estimator = getattr(estimator, "best_estimator_", estimator)
+    estimator = unwrapped(estimator)
     return estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
 
 

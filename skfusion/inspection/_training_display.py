@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skfusion._checks import check_choice
 from skfusion.exceptions import ParameterError
-from skfusion.inspection._axes import axes_for
+from skfusion.inspection._axes import add_legend, axes_for, legend_height
 from skfusion.inspection._splitting import final_step
 
 __all__ = ["TrainingDisplay"]
@@ -91,7 +91,7 @@ class TrainingDisplay:
             This display.
         """
         curves = self._curves(check_choice("kind", kind, _REPAIRS))
-        ax = axes_for(ax, "TrainingDisplay")
+        ax = axes_for(ax, "TrainingDisplay", 4.0 + legend_height([*curves.values()]))
         epochs = self.history["epoch"]
         for name, label in curves.items():
             ax.plot(epochs, self.history[name], label=label)
@@ -101,7 +101,7 @@ class TrainingDisplay:
         ax.set_xlabel("epoch")
         ax.set_ylabel("loss of the block alone" if kind == "blocks" else kind)
         self.rate_ax_ = self._draw_rate(ax, epochs)
-        ax.legend()
+        add_legend(ax)
         self.ax_, self.figure_ = ax, ax.figure
         return self
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 
-from skfusion.exceptions import ParameterError
+from skfusion.exceptions import ParameterError, add_note
 from skfusion.fusion import Early, FiLM, Fusion, Tree, resolve_fusion
 
 __all__ = ["ALONE", "LEAVE_ONE_OUT", "Variant", "check_operators", "make_variants"]
@@ -40,30 +42,66 @@ class Variant:
         return clone(clone(estimator).set_params(**params))
 
 
-def check_operators(operators: Operators) -> dict[str, Fusion]:
-    """Return each operator by its label: the key of a dict, an alias, or the recipe's repr."""
-    if isinstance(operators, str):
-        raise ParameterError(
-            f"operators must be a list or a dict of fusions. Got {operators!r}. "
-            f"Write operators=[{operators!r}]."
-        )
-    if isinstance(operators, Mapping):
-        return {label: resolve_fusion(fusion) for label, fusion in operators.items()}
-    return {_label(fusion): resolve_fusion(fusion) for fusion in operators}
+def check_operators(operators: Operators, given: Any) -> dict[str, Fusion]:
+    """Return the fusions to compare by their labels: ``given`` first, then the ``operators``.
+
+    A label is the key of a dict, an alias, or the recipe's repr. An operator that equals ``given``
+    gives it its label.
+    """
+    asked: dict[Any, tuple[str, Fusion]] = {}
+    for label, fusion in _labelled(operators):
+        known, _ = asked.setdefault(_content(fusion), (label, fusion))
+        if known != label:
+            raise ParameterError(
+                f"the operators {known!r} and {label!r} are the same fusion. Leave one of them out."
+            )
+    own = resolve_fusion(given)
+    first = asked.pop(_content(own), (_label(given), own))
+    fusions: dict[str, Fusion] = {}
+    for label, fusion in [first, *asked.values()]:
+        if label in fusions:
+            name, one, other = map(_shortened, (label, fusions[label], fusion))
+            raise ParameterError(
+                f"two fusions are called {name!r}: {one} and {other}. "
+                "Give each operator a label of its own: operators={label: fusion}."
+            )
+        fusions[label] = fusion
+    return fusions
 
 
-def make_variants(
-    names: tuple[str, ...], given: Any, operators: Mapping[str, Fusion]
-) -> list[Variant]:
-    """Return every block alone, all but one, and all blocks with each fusion, ``given`` first."""
+def make_variants(names: tuple[str, ...], fusions: Mapping[str, Fusion]) -> list[Variant]:
+    """Return every block alone, all but one, and all blocks with each of the ``fusions``.
+
+    The first of them fuses all but one.
+    """
     if len(names) < 2:
         raise ParameterError(
             f"ablation needs at least two blocks. Got {list(names)}. There is nothing to fuse."
         )
-    own = resolve_fusion(given)
     alone = [Variant(name, ALONE, (name,), "concat") for name in names]
-    fusions = [(_label(given), own), *operators.items()]
-    return alone + _all_but_one(names, own) + _all_blocks(names, fusions)
+    fused = [Variant(label, _kind(fusion), names, fusion) for label, fusion in fusions.items()]
+    return alone + _all_but_one(names, fused[0].fusion) + fused
+
+
+def _labelled(operators: Operators) -> list[tuple[str, Fusion]]:
+    if isinstance(operators, Mapping):
+        return [(str(label), _resolved(fusion)) for label, fusion in operators.items()]
+    if isinstance(operators, str) or not isinstance(operators, Iterable):
+        own = "[] to compare no more than the estimator's own"
+        raise ParameterError(
+            f"operators must be a list or a dict of fusions. Got {operators!r}. "
+            f"Write operators={own if operators is None else [operators]}."
+        )
+    fusions = [(fusion, _resolved(fusion)) for fusion in operators]
+    return [(_label(given), fusion) for given, fusion in fusions]
+
+
+def _resolved(operator: Any) -> Fusion:
+    try:
+        return resolve_fusion(operator)
+    except ParameterError as error:
+        add_note(error, f"{operator!r} is one of operators")
+        raise
 
 
 def _all_but_one(names: tuple[str, ...], fusion: Fusion) -> list[Variant]:
@@ -76,14 +114,6 @@ def _all_but_one(names: tuple[str, ...], fusion: Fusion) -> list[Variant]:
     ]
 
 
-def _all_blocks(names: tuple[str, ...], fusions: Iterable[tuple[str, Fusion]]) -> list[Variant]:
-    """Return a variant per fusion; one that is there under another label is not fitted again."""
-    distinct: dict[str, tuple[str, Fusion]] = {}
-    for label, fusion in fusions:
-        distinct.setdefault(repr(fusion), (label, fusion))
-    return [Variant(label, _kind(fusion), names, fusion) for label, fusion in distinct.values()]
-
-
 def _kind(fusion: Fusion) -> str:
     if isinstance(fusion, Early):
         return "early fusion"
@@ -91,7 +121,25 @@ def _kind(fusion: Fusion) -> str:
 
 
 def _label(fusion: Any) -> str:
-    return fusion if isinstance(fusion, str) else " ".join(repr(resolve_fusion(fusion)).split())
+    if isinstance(fusion, str):
+        return fusion
+    whole = BaseEstimator.__repr__(resolve_fusion(fusion), N_CHAR_MAX=math.inf)
+    return " ".join(whole.split())
+
+
+def _shortened(fusion: Any) -> str:
+    return textwrap.shorten(_label(fusion), 80, placeholder=" ...")
+
+
+def _content(recipe: Any) -> Any:
+    """Return what a recipe holds, to be compared; its repr leaves out the middle of long ones."""
+    if isinstance(recipe, BaseEstimator):
+        return type(recipe), _content(recipe.get_params(deep=False))
+    if isinstance(recipe, Mapping):
+        return tuple((name, _content(value)) for name, value in recipe.items())
+    if isinstance(recipe, list | tuple):
+        return tuple(map(_content, recipe))
+    return repr(recipe)
 
 
 def _without(fusion: Fusion, out: str) -> Fusion:

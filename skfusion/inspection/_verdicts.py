@@ -55,7 +55,7 @@ def _verdict(row: Any, best: str, alpha: float) -> str:
     alone, certain = row.kind == ALONE, row.p_holm < alpha
     if alone and row.variant == best:
         return BEST
-    if np.isnan(row.p_holm):
+    if row.n_folds == 1:
         return f"one fold does not tell it from {best!r} alone"
     if alone:
         return f"worse than {best!r}" if certain else f"not told apart from {best!r}"
@@ -89,10 +89,11 @@ def conclusion(table: pd.DataFrame) -> str:
     >>> from skfusion.inspection import conclusion
     >>> print(conclusion(pd.DataFrame({
     ...     "variant": ["text", "gated"], "kind": ["block alone", "middle fusion"],
-    ...     "mean": [0.8, 0.81], "difference": [0.0, 0.01], "low": [0.0, -0.02],
+    ...     "mean": [0.8, 0.81], "n_folds": 5, "difference": [0.0, 0.01], "low": [0.0, -0.02],
     ...     "high": [0.0, 0.04], "p_holm": [float("nan"), 0.4],
-    ...     "verdict": ["the best single block", "fusion did not help: no better than 'text'"]})))
-    Fusion did not help: 'gated', the best of 1 fused variant, scores 0.810 against 0.800 of
+    ...     "verdict": ["the best single block", "fusion not shown to help: its gain over 'text' "
+    ...                 "alone is within chance"]})))
+    Fusion not shown to help: 'gated', the best of 1 fused variant, scores 0.810 against 0.800 of
     'text' alone; difference +0.010, 95 % interval -0.020 to +0.040, adjusted p = 0.4.
     """
     single = table.loc[table["verdict"] == BEST].iloc[0]
@@ -107,7 +108,7 @@ def conclusion(table: pd.DataFrame) -> str:
 
 
 def _opening(best: Any) -> str:
-    if pd.isna(best["p_holm"]):
+    if best["n_folds"] == 1:
         return "One fold does not tell whether fusion helps"
     return str(best["verdict"]).partition(":")[0].capitalize()
 
@@ -119,7 +120,7 @@ def _count(n_fused: int, n_helped: int) -> str:
 
 
 def _doubt(row: Any) -> str:
-    if pd.isna(row["p_holm"]):
+    if row["n_folds"] == 1:
         return ""
     p_value = f"= {row['p_holm']:.2g}" if row["p_holm"] >= 0.0001 else "< 0.0001"
     return f", 95 % interval {row['low']:+.3f} to {row['high']:+.3f}, adjusted p {p_value}"

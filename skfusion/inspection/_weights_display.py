@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from skfusion._checks import check_choice
+from skfusion._estimators._using import indexed_like
 from skfusion.exceptions import ParameterError
-from skfusion.inspection._axes import axes_for
+from skfusion.inspection._axes import axes_for, wrapped
 from skfusion.inspection._splitting import allow_missing, final_step, split_off
 
 __all__ = ["WeightsDisplay"]
@@ -49,7 +51,23 @@ class WeightsDisplay:
     def from_estimator(
         cls, estimator: Any, X: Any, *, kind: str = "box", ax: Any = None
     ) -> WeightsDisplay:
-        """Ask a fitted estimator, or a pipeline that ends in one, for its weights and draw them.
+        """Ask a fitted estimator, a pipeline that ends in one, or a search for its weights.
+
+        Parameters
+        ----------
+        estimator : fitted estimator
+            One with ``explain``, a pipeline that ends in one, or a fitted search over one of them.
+        X : Blocks, or whatever ``estimator`` takes, of n_rows rows
+            Rows.
+        kind : {"box", "rows"}, default="box"
+            How to draw, as in ``plot``.
+        ax : matplotlib Axes or None, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : WeightsDisplay
+            The display, drawn.
 
         Raises
         ------
@@ -62,7 +80,8 @@ class WeightsDisplay:
                 'blocks. Use a fusion estimator with fusion="gated" or another that weighs blocks.'
             )
         learner, blocks = split_off(estimator, X)
-        return cls(allow_missing(learner).explain(blocks)).plot(ax, kind=kind)
+        weights = indexed_like(X, allow_missing(learner).explain(blocks))
+        return cls(weights).plot(ax, kind=kind)
 
     def plot(self, ax: Any = None, *, kind: str = "box") -> WeightsDisplay:
         """Draw on ``ax``, or on a new figure.
@@ -72,8 +91,8 @@ class WeightsDisplay:
         ax : matplotlib Axes or None, default=None
             Where to draw.
         kind : {"box", "rows"}, default="box"
-            A box a block with the spread over rows, or a column a row, in the order of the first
-            block's weight.
+            A box a block with the spread over rows, the first block at the top, or a column a
+            row, in the order of the first block's weight. Rows without any block have no weights.
 
         Returns
         -------
@@ -81,25 +100,36 @@ class WeightsDisplay:
             This display.
         """
         draw = _KINDS[check_choice("kind", kind, _KINDS)]
-        ax = axes_for(ax, "WeightsDisplay")
+        ax = axes_for(ax, "WeightsDisplay", 1.2 + 0.45 * self.weights.shape[1])
         draw(ax, self.weights)
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
 
 def _draw_boxes(ax: Any, weights: pd.DataFrame) -> None:
-    places = range(weights.shape[1])
-    ax.boxplot([weights[name].dropna().to_numpy() for name in weights], positions=places)
-    ax.set_xticks(places, list(map(str, weights.columns)))
-    ax.set_ylim(bottom=0)
-    ax.set_ylabel("weight of the block in a row")
+    places = np.arange(weights.shape[1])[::-1]
+    values = [weights[name].dropna().to_numpy() for name in weights]
+    ax.boxplot(values, positions=places, **_lying(ax))
+    ax.set_yticks(places, _names(weights))
+    ax.set_xlim(left=0)
+    ax.set_xlabel("weight of the block in a row")
+
+
+def _lying(ax: Any) -> dict[str, Any]:
+    """Return what lays boxes down: matplotlib 3.10 renamed it, and warns of the old name."""
+    named = "orientation" in inspect.signature(ax.boxplot).parameters
+    return {"orientation": "horizontal"} if named else {"vert": False}
+
+
+def _names(weights: pd.DataFrame) -> list[str]:
+    return [wrapped(str(name)) for name in weights]
 
 
 def _draw_rows(ax: Any, weights: pd.DataFrame) -> None:
     order = np.argsort(weights.iloc[:, 0].to_numpy(), kind="stable")
     values = weights.to_numpy()[order].T
     image = ax.imshow(values, aspect="auto", vmin=0, cmap="viridis", interpolation="nearest")
-    ax.set_yticks(range(len(values)), list(map(str, weights.columns)))
+    ax.set_yticks(range(len(values)), _names(weights))
     ax.set_xlabel(f"rows, by the weight of {weights.columns[0]!r}")
     ax.figure.colorbar(image, ax=ax, label="weight")
 

@@ -18,6 +18,7 @@ from skfusion.blocks import Blocks
 from skfusion.encoders import MLP
 from skfusion.exceptions import add_note
 from skfusion.fusion import Fusion
+from skfusion.fusion._build import build_fusion
 from skfusion.heads import LinearHead
 from skfusion.testing._agreement import (
     assert_close,
@@ -104,7 +105,7 @@ class _Case:
         return f"{self.fusion!r} on {self.n_blocks} blocks"
 
     def build(self) -> nn.Module:
-        return _build(self.fusion, self.widths)
+        return build_fusion(self.fusion, self.widths, _N_OUTPUTS)
 
     @cached_property
     def module(self) -> nn.Module:
@@ -188,7 +189,7 @@ def _orders(case: _Case) -> None:
     for names in list(permutations(case.widths))[1:4]:
         widths = {name: case.widths[name] for name in names}
         encoded = case.encoded()
-        module = seeded_build(partial(_build, case.fusion, widths)).eval()
+        module = seeded_build(partial(build_fusion, case.fusion, widths, _N_OUTPUTS)).eval()
         output = module({name: encoded[name] for name in names}, case.present())
         assert len(output) == _N_ROWS, f"blocks in the order {names}: {len(output)} rows out."
         assert_finite(output, f"the output of blocks in the order {names}")
@@ -226,11 +227,6 @@ _CHECKS: tuple[Callable[[_Case], None], ...] = (
     _state,
     _double,
 )
-
-
-def _build(fusion: Fusion, widths: dict[str, int]) -> nn.Module:
-    build: Callable[..., nn.Module] = fusion.build
-    return build(widths, n_outputs=_N_OUTPUTS) if fusion.decides else build(widths)
 
 
 def _plan(case: _Case) -> ModulePlan:

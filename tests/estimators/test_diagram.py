@@ -130,7 +130,7 @@ def test_ids_are_unique_on_a_page_and_nothing_is_loaded(fitted):
 
 def test_details_are_cut(X, y, make):
     model = make(max_epochs=1).fit(X, y)
-    model.net_.module_.encoders[1].extend([type(model.net_.module_.fusion)() for _ in range(500)])
+    model.net_.module_.encoders[1].extend([type(model.net_.module_.fusion)(()) for _ in range(500)])
     assert estimator_html_repr(model).count("_Concat") < 200
 
 

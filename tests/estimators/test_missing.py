@@ -1,10 +1,13 @@
 """Rows and whole blocks that are missing, while fitting and predicting."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.sparse import csr_array
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.pipeline import make_pipeline
 
-from skfusion import Blocks, FusionClassifier, FusionRegressor, Ragged
+from skfusion import Blocks, BlockUnion, FusionClassifier, FusionRegressor, Ragged
 from skfusion.encoders import MLP, SparseLinear
 from skfusion.exceptions import BlockError, ParameterError
 
@@ -83,6 +86,50 @@ def test_without_a_block_equals_the_block_missing_everywhere(fitted):
     np.testing.assert_array_equal(model.predict_proba(part), model.predict_proba(marked))
 
 
+def a_table():
+    rng = np.random.default_rng(0)
+    words = [f"{'good' if i % 2 else 'bad'} number {i}" for i in range(N)]
+    frame = pd.DataFrame({"note": words, "price": rng.normal(size=N), "stars": rng.normal(size=N)})
+    return frame, np.arange(N) % 2
+
+
+def test_a_table_may_lack_all_columns_of_a_block_where_that_is_allowed():
+    frame, y = a_table()
+    model = FusionClassifier(max_epochs=2, missing="allow", random_state=0).fit(frame, y)
+    without = model.predict_proba(frame.drop(columns="note"))
+    np.testing.assert_array_equal(without, model.predict_proba(frame.assign(note=None)))
+    assert np.isfinite(model.predict_proba(frame[["note"]])).all()
+    with pytest.raises(BlockError, match="column 'price', from which block 'numbers' is made"):
+        model.predict(frame.drop(columns="price"))
+    with pytest.raises(ValueError, match="(?s)unseen at fit.*other"):
+        model.predict(frame[["note"]].assign(other=1))
+
+
+def test_a_table_without_a_block_is_an_error_that_names_it():
+    frame, y = a_table()
+    model = FusionClassifier(max_epochs=1).fit(frame, y)
+    match = "column 'note', from which block 'note' is made, is missing.*missing=\"allow\""
+    with pytest.raises(BlockError, match=match):
+        model.predict(frame.drop(columns="note"))
+    model.set_params(missing="allow").predict(frame.drop(columns="note"))
+
+
+def test_a_dict_with_text_may_lack_a_block_where_that_is_allowed():
+    frame, y = a_table()
+    arrays = {"note": frame["note"].tolist(), "price": frame["price"].to_numpy()}
+    model = FusionClassifier(max_epochs=2, missing="allow", random_state=0).fit(arrays, y)
+    for name in arrays:
+        assert model.predict({name: arrays[name]}).shape == (N,)
+
+
+def test_a_pipeline_may_lack_a_block_where_its_union_allows_that():
+    frame, y = a_table()
+    steps = [("words", TfidfVectorizer(), "note"), ("facts", "passthrough", ["price", "stars"])]
+    model = make_pipeline(BlockUnion(steps, missing="allow"), FusionClassifier(max_epochs=1))
+    model.fit(frame, y)
+    assert model.predict(frame[["note"]]).shape == (N,)
+
+
 def test_a_row_without_any_block_is_an_error_that_names_it():
     X = Blocks({"a": np.ones((4, 2))}, {"a": [False, False, True, False]})
     with pytest.raises(BlockError, match="row 2 lacks every block"):
@@ -119,6 +166,50 @@ def test_the_prior_of_several_labels_and_of_three_classes():
     three = np.arange(60) % 3
     model.fit(X, three)
     np.testing.assert_allclose(model.predict_proba(nothing)[0], np.full(3, 1 / 3), rtol=1e-6)
+
+
+def prior_of(model):
+    nothing = Blocks({"a": np.zeros((1, 3))}, {"a": [True]})
+    return model.predict_proba(nothing)[0] if hasattr(model, "classes_") else model.predict(nothing)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_the_prior_is_that_of_all_batches_so_far(n_classes):
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    y = np.arange(60) % n_classes
+    y[:20] = 0
+    model = FusionClassifier(missing="allow")
+    for rows in (slice(0, 20), slice(20, 30), slice(30, 60)):
+        model.partial_fit(Blocks({"a": X[rows]}), y[rows], classes=range(n_classes))
+    np.testing.assert_allclose(prior_of(model), np.bincount(y) / 60, atol=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["squared", "poisson"])
+def test_the_prior_of_values_is_that_of_all_batches_so_far(loss):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)), rng.gamma(2.0, size=60)
+    y[20:] += 5
+    model = FusionRegressor(missing="allow", loss=loss)
+    for rows in (slice(0, 20), slice(20, 60)):
+        model.partial_fit(Blocks({"a": X[rows]}), y[rows])
+    np.testing.assert_allclose(prior_of(model), y.mean(), rtol=1e-5)
+
+
+def test_the_prior_of_several_labels_is_that_of_all_batches_so_far():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3))
+    labels = (rng.random((60, 3)) < [0.2, 0.5, 0.7]).astype(int)
+    model = FusionClassifier(missing="allow")
+    for rows in (slice(0, 20), slice(20, 60)):
+        model.partial_fit(Blocks({"a": X[rows]}), labels[rows])
+    np.testing.assert_allclose(prior_of(model), labels.mean(0), rtol=1e-5)
+
+
+def test_the_prior_of_a_warm_start_is_that_of_the_last_fit():
+    X = Blocks({"a": np.random.default_rng(0).normal(size=(60, 3))})
+    model = FusionClassifier(missing="allow", warm_start=True, max_epochs=1)
+    model.fit(X, np.arange(60) % 2).fit(X, np.arange(60) % 6 > 0)
+    np.testing.assert_allclose(prior_of(model), [1 / 6, 5 / 6], rtol=1e-6)
 
 
 def test_missing_takes_two_words():

@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 from skfusion import BlockUnion, FusionClassifier, FusionRegressor
 from skfusion.encoders import CNN, MLP
 from skfusion.exceptions import ParameterError
-from skfusion.fusion import Concat
+from skfusion.fusion import Concat, Gated
 from skfusion.heads import MLPHead
 
 
@@ -93,13 +93,39 @@ def test_parameters_without_encoders():
         ({"foto__channels": 1}, "Did you mean 'photo'"),
         ({"text__width": 1}, r"name it: encoders=\{'text': MLP\(\)\}"),
         ({"photo__chanels": 1}, "Invalid parameter 'chanels' for estimator CNN"),
-        ({"aliased__width": 1}, "the encoder of block 'aliased' is 'mlp', which has no parameters"),
+        ({"aliased__width": 1}, "Invalid parameter 'width' for estimator MLP"),
+        ({"lr__scale": 1}, "'lr__scale': lr is 0.003, which has no parameters"),
+        ({"schedule__warmup": 1}, "schedule is None, which has no parameters"),
+        ({"fusion__width": 1}, "Invalid parameter 'width' for estimator Concat"),
     ],
 )
 def test_unknown_parameters(model, params, match):
     model.encoders = {**model.encoders, "aliased": "mlp"}
     with pytest.raises(ValueError, match=match):
         model.set_params(**params)
+
+
+def test_a_name_becomes_its_recipe_where_a_parameter_of_it_is_set():
+    model = FusionClassifier({"facts": "mlp"}, fusion="gated", head="mlp")
+    model.set_params(facts__widths=3, fusion__width=4, head__widths=5)
+    assert repr(model.encoders["facts"]) == "MLP(widths=3)"
+    assert repr(model.fusion) == "Gated(width=4)"
+    assert repr(model.head) == "MLPHead(widths=5)"
+
+
+def test_parameters_inside_a_list_of_groups_are_named_by_group():
+    model = FusionClassifier(fusion=[("language", ["text", "words"], Gated())])
+    assert model.get_params()["fusion__language__width"] == 64
+    copy = clone(model).set_params(fusion__language__width=8)
+    assert copy.fusion.groups[0][2].width == 8
+    assert model.fusion[0][2].width == 64
+
+
+def test_a_grid_search_over_parameters_of_a_fusion_that_is_named(X, y, make):
+    grid = {"fusion": ["gated"], "fusion__width": [2, 3]}
+    search = GridSearchCV(make(max_epochs=1), grid, cv=2, error_score="raise").fit(X, y)
+    width = search.best_params_["fusion__width"]
+    assert search.best_estimator_.transform(X).shape[1] == width
 
 
 def test_unknown_parameters_are_errors_of_this_library(model):

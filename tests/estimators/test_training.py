@@ -11,7 +11,7 @@ from torch.optim.lr_scheduler import StepLR
 
 from skfusion import Blocks, FusionClassifier, FusionRegressor
 from skfusion.encoders import MLP, Policy
-from skfusion.exceptions import NonFiniteLossError
+from skfusion.exceptions import NonFiniteLossError, ParameterError
 
 
 class Recorder(Callback):
@@ -53,6 +53,14 @@ def on_noise(kind=FusionClassifier, **params):
     encoders = {"facts": MLP(widths=(32,)), "numbers": MLP(widths=(2,))}
     settings = {"encoders": encoders, "max_epochs": 3, "random_state": 0, "batch_size": 32}
     return kind(**(settings | params))
+
+
+@pytest.fixture(scope="module")
+def two_blocks():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 120)
+    left, right = y[:, None] + rng.normal(size=(2, 120, 3)) * [[[0.5]], [[2.0]]]
+    return Blocks({"left": left, "right": right}), y
 
 
 def weights_of(model):
@@ -261,6 +269,33 @@ def test_warm_start_follows_changed_settings(noise):
     before = weights_of(model)
     model.set_params(lr=0.0, max_epochs=1).fit(*noise)
     assert_same_weights(weights_of(model), before)
+
+
+@pytest.mark.parametrize("balance", [{"block_dropout": 0.5}, {"gradient_modulation": 1.0}])
+def test_a_warm_start_follows_a_changed_balance(two_blocks, balance):
+    X, y = two_blocks
+
+    def weights_after(**changes):
+        first = {"block_loss_weight": 0.1, "max_epochs": 2, "early_stopping": False}
+        model = FusionClassifier(random_state=0, warm_start=True, **first).fit(X, y)
+        return weights_of(model.set_params(**changes).fit(X, y))
+
+    as_before, changed = weights_after(), weights_after(**balance)
+    assert any((changed[name] != as_before[name]).any() for name in as_before)
+
+
+def test_a_balance_that_is_switched_off_is_off(two_blocks):
+    model = FusionClassifier(max_epochs=1, block_loss_weight=0.5, warm_start=True)
+    model.fit(*two_blocks).set_params(block_loss_weight=0.0).fit(*two_blocks)
+    assert model.history_["loss_left"].notna().tolist() == [True, False]
+
+
+def test_a_network_that_goes_on_gets_no_heads_for_its_blocks(two_blocks):
+    model = FusionClassifier(max_epochs=1, lr=0.01, warm_start=True).fit(*two_blocks)
+    model.set_params(block_loss_weight=0.5, lr=0.5)
+    with pytest.raises(ParameterError, match=r"Set one of them in the first fit.*warm_start=False"):
+        model.fit(*two_blocks)
+    assert model.net_.lr == 0.01
 
 
 def test_partial_fit_of_values_keeps_the_first_units(noise):

@@ -5,7 +5,7 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 import torch
-from scipy.special import expit, softmax
+from scipy.special import expit, log_softmax, softmax
 
 from skfusion.fusion import (
     Bilinear,
@@ -61,10 +61,11 @@ def tokens(seed=1):
     return values, masks
 
 
-def run(module, encoded, present=None):
+def run(module, encoded, present=None, method="forward"):
     inputs = {name: torch.from_numpy(block) for name, block in encoded.items()}
     with torch.no_grad():
-        return module(inputs, None if present is None else torch.from_numpy(present)).numpy()
+        shown = None if present is None else torch.from_numpy(present)
+        return getattr(module, method)(inputs, shown).numpy()
 
 
 def run_tokens(module, values, masks, present=None, method="forward"):
@@ -301,15 +302,43 @@ def test_late_by_a_fixed_rule(combine, rule, n_outputs, present, count):
     np.testing.assert_allclose(run(module, encoded, present), expected, atol=1e-6)
 
 
+def furthest_from_zero(blocks):
+    """Output by output: that of several labels, like that of two classes, may be any block's."""
+    return np.array([max(column, key=abs) for column in blocks.T])
+
+
 @presence
-def test_late_max(present, count):
-    encoded = vectors()
-    module = module_of(Late("max"), n_outputs=4)
-    expected = over_blocks(decided(module, encoded), count, lambda blocks: blocks.max(0))
+@pytest.mark.parametrize("n_outputs", [1, 4])
+def test_late_max_of_two_classes_and_of_labels(n_outputs, present, count):
+    module, encoded = module_of(Late("max"), n_outputs=n_outputs), vectors()
+    expected = over_blocks(decided(module, encoded), count, furthest_from_zero)
     np.testing.assert_allclose(run(module, encoded, present), expected, atol=1e-6)
-    module = module_of(Late("max"), n_outputs=1)
-    expected = over_blocks(decided(module, encoded), count, lambda b: b[np.abs(b[:, 0]).argmax()])
-    np.testing.assert_allclose(run(module, encoded, present), expected, atol=1e-6)
+
+
+def test_a_certain_no_outweighs_an_uncertain_yes():
+    module = Late("max").build({"a": 1, "b": 1}, n_outputs=2)
+    with torch.no_grad():
+        for head, value in zip(module.heads, (-5.0, 1.0), strict=True):
+            head.weight.zero_()
+            head.bias.fill_(value)
+    outputs = module({"a": torch.zeros(1, 1), "b": torch.zeros(1, 1)}, None)
+    assert outputs.tolist() == [[-5, -5]]
+
+
+@presence
+@pytest.mark.parametrize(
+    ("combine", "rule"),
+    [("max", lambda logs: logs.max(0)), ("vote", lambda logs: np.median(logs, axis=0))],
+)
+def test_late_compares_the_probabilities_of_classes(combine, rule, present, count):
+    module, encoded = module_of(Late(combine), n_outputs=4), vectors()
+    module.exclusive = True
+    logs = [log_softmax(scores, axis=1) for scores in decided(module, encoded)]
+    before = run(module, encoded, present)
+    np.testing.assert_allclose(before, over_blocks(logs, count, rule), atol=1e-6)
+    with torch.no_grad():
+        module.heads[1].bias += 5  # the same for all classes: no probability changes
+    np.testing.assert_allclose(run(module, encoded, present), before, atol=1e-6)
 
 
 @presence
@@ -326,12 +355,14 @@ def test_late_weighted(combine, present, count):
     np.testing.assert_allclose(run(module, encoded, present), expected, atol=1e-6)
 
 
-def test_late_stacked():
+@presence
+def test_late_stacked(present, count):
     module, encoded = module_of(Late("stacked", width=5), n_outputs=4), vectors()
     decisions = decided(module, encoded)
     hidden = np.maximum(linear(module.judge[0], np.concatenate(decisions, axis=1)), 0)
-    expected = np.mean(decisions, axis=0) + linear(module.judge[2], hidden)
-    np.testing.assert_allclose(run(module, encoded), expected, atol=1e-6)
+    mean = over_blocks(decisions, count, lambda blocks: blocks.mean(0))
+    expected = mean + linear(module.judge[2], hidden)
+    np.testing.assert_allclose(run(module, encoded, present), expected, atol=1e-6)
 
 
 def test_early_equals_one_network_on_the_joined_inputs():
@@ -356,15 +387,19 @@ def test_concat():
 # Attention, one row and one head at a time
 
 
+def looks(module, queries, context, mask, n_heads=2):
+    """Return how much each query of one row attends to what, for each head (q, k)."""
+    query, key = linear(module.query, queries), linear(module.key, context)
+    parts = zip(*(np.split(x, n_heads, axis=1) for x in (query, key)), strict=True)
+    scores = [q @ k.T / np.sqrt(q.shape[1]) for q, k in parts]
+    return [softmax(np.where(mask, one, -np.inf), axis=1) for one in scores]
+
+
 def attention(module, queries, context, mask, n_heads=2):
     """One row: queries (q, width), context (k, width), mask (k,)."""
-    query, key = linear(module.query, queries), linear(module.key, context)
-    value, size = linear(module.value, context), queries.shape[1] // n_heads
-    heads = []
-    for head in range(n_heads):
-        part = slice(head * size, (head + 1) * size)
-        scores = query[:, part] @ key[:, part].T / np.sqrt(size)
-        heads.append(softmax(np.where(mask, scores, -np.inf), axis=1) @ value[:, part])
+    values = np.split(linear(module.value, context), n_heads, axis=1)
+    shares = looks(module, queries, context, mask, n_heads)
+    heads = [share @ value for share, value in zip(shares, values, strict=True)]
     return linear(module.output, np.concatenate(heads, axis=1))
 
 
@@ -481,6 +516,50 @@ def test_weights_of_the_token_transformer(present, count):
         received = np.split(np.mean(heads, axis=0)[1:], np.cumsum([5, 4]))
         totals = np.array([one.sum() for one in received])
         expected.append(totals / totals.sum())
+    actual = run_tokens(module, values, masks, present, method="weights")
+    np.testing.assert_allclose(actual, expected, atol=1e-6)
+
+
+@presence
+@pytest.mark.parametrize("per_number", [True, False])
+@pytest.mark.parametrize("gate", ["softmax", "sigmoid"])
+def test_weights_of_gates(gate, per_number, present, count):
+    module, encoded = module_of(Gated(WIDTH, gate, per_number)), vectors()
+    joined = np.concatenate([encoded[name] for name in NAMES], axis=1)
+    scores = linear(module.gates, joined).reshape(N_ROWS, 3, -1)
+    scores[~count] = -np.inf
+    opened = (softmax(scores, axis=1) if gate == "softmax" else expit(scores)).sum(2)
+    expected = opened / opened.sum(1, keepdims=True)
+    actual = run(module, encoded, present, method="weights")
+    np.testing.assert_allclose(actual, expected, atol=1e-6)
+
+
+@presence
+def test_weights_of_cross_attention(present, count):
+    """What a row's blocks give to each other in their last layers, by the share of each."""
+    module = module_of(CrossAttention(WIDTH, n_heads=2, n_layers=2))
+    values, masks = tokens()
+    expected = []
+    for row in range(N_ROWS):
+        blocks, received = token_row(module, values, masks, row), np.zeros(3)
+        for i, (x, own) in enumerate(blocks):
+            if not count[row, i] or not own.any():
+                continue
+            others = [j for j in range(3) if j != i]
+            context = np.concatenate(
+                [module.nothing.detach().numpy()[0], *[blocks[j][0] for j in others]]
+            )
+            mask = np.concatenate([[True], *[blocks[j][1] & count[row, j] for j in others]])
+            first, last = module.stacks[i]
+            x = transformer_layer(first, x, context, mask)
+            x, context = (layer_norm(last.attention_norm, part) for part in (x, context))
+            given = np.mean(looks(last.attention, x, context, mask), axis=0)[own].mean(0)
+            first, second = others
+            split = 1 + len(blocks[first][0])
+            received[first] += given[1:split].sum()
+            received[second] += given[split:].sum()
+        shares = count[row] / count[row].sum()
+        expected.append(received / received.sum() if received.any() else shares)
     actual = run_tokens(module, values, masks, present, method="weights")
     np.testing.assert_allclose(actual, expected, atol=1e-6)
 

@@ -13,6 +13,7 @@ import torch
 from skfusion.fusion import (
     Bilinear,
     Bottleneck,
+    Concat,
     CrossAttention,
     Early,
     FiLM,
@@ -26,6 +27,7 @@ from skfusion.fusion import (
     Sum,
     Tensor,
     TokenTransformer,
+    Tree,
 )
 
 WIDTHS = {"a": 3, "b": 5, "c": 2}
@@ -105,6 +107,14 @@ def film_projections(key, value):
     return key.translate(str.maketrans("01", "10")), value
 
 
+def rest_of_tree(key, value):
+    """The group of a and b comes first, then c; now c comes first."""
+    if not key.startswith("steps.1.fusion.projections."):
+        return None
+    head, maps, tail = key.partition("maps.")
+    return head + maps + tail.translate(str.maketrans("01", "10")), value
+
+
 projections, heads = numbered(r"(?:\w+\.)?maps"), numbered("heads")
 
 ROWS = [
@@ -146,6 +156,8 @@ ROWS = [
     (Late("learned"), [heads, pieces("block_scores", 0)]),
     (Late("confidence"), [heads, numbered("confidence")]),
     (Late("stacked"), [heads, pieces(r"judge.0.weight", 1)]),
+    (Concat(), []),
+    (Tree([("ab", ["a", "b"], Gated(8))], final=Max(8)), [rest_of_tree]),
 ]
 
 
@@ -177,5 +189,8 @@ def test_permuting_the_blocks_permutes_nothing_else(recipe, changes):
     expected = module(encoded, present)
     if isinstance(recipe, CrossAttention):
         expected = torch.cat([expected.chunk(3, dim=1)[i] for i in ORDER], dim=1)
+    elif isinstance(recipe, Concat):
+        parts = expected.split(list(WIDTHS.values()), dim=1)
+        expected = torch.cat([parts[i] for i in ORDER], dim=1)
     actual = permuted({name: encoded[name] for name in PERMUTED}, present[:, ORDER])
     torch.testing.assert_close(actual, expected, atol=1e-9, rtol=0)

@@ -11,7 +11,7 @@ from sklearn.base import clone
 from skfusion._batch import make_batch
 from skfusion._module import ModulePlan
 from skfusion.blocks import Blocks, Ragged
-from skfusion.encoders import MLP, choose_encoders
+from skfusion.encoders import CNN, MLP, SparseLinear, choose_encoders
 from skfusion.fusion import (
     Bilinear,
     Bottleneck,
@@ -112,16 +112,19 @@ def rows_of(encoded, rows):
 def blocks_with_missing(of_absent_rows):
     """Blocks of several forms, each missing in some rows, all in the first row.
 
-    ``of_absent_rows`` seeds the values that stand where a block is missing.
+    ``of_absent_rows`` seeds the values that stand where a block is missing; None makes them NaN,
+    but for token ids, which have none.
     """
-    missing = np.random.default_rng(2).random((N_ROWS, 4)) < 0.4
+    missing = np.random.default_rng(2).random((N_ROWS, 5)) < 0.4
     missing[0], missing[1] = True, False
-    data, absent = np.random.default_rng(0), np.random.default_rng(of_absent_rows)
+    data, absent = np.random.default_rng(0), np.random.default_rng(of_absent_rows or 1)
     lengths = data.integers(0, 4, N_ROWS)
 
     def rows(i, draw):
         there = [draw(data, lengths[row]) for row in range(N_ROWS)]
         gone = [draw(absent, lengths[row] + 1) for row in range(N_ROWS)]
+        if of_absent_rows is None:
+            gone = [one if one.dtype.kind in "iu" else np.full_like(one, np.nan) for one in gone]
         return [gone[row] if missing[row, i] else there[row] for row in range(N_ROWS)]
 
     blocks = {
@@ -129,6 +132,7 @@ def blocks_with_missing(of_absent_rows):
         "b": Ragged.from_rows(rows(1, lambda rng, length: rng.normal(size=(length, 2)))),
         "c": csr_array(np.stack(rows(2, lambda rng, _: rng.normal(size=4).clip(0)))),
         "d": Ragged.from_rows(rows(3, lambda rng, length: rng.integers(0, 9, length)), n_tokens=9),
+        "e": np.stack(rows(4, lambda rng, _: rng.normal(size=(4, 4, 1)))),
     }
     return Blocks(blocks, {name: missing[:, i] for i, name in enumerate(blocks)})
 
@@ -136,7 +140,8 @@ def blocks_with_missing(of_absent_rows):
 def learn(recipe, blocks):
     """Return the outputs for ``blocks``, and the gradients, of a network with random stand-ins."""
     specs = blocks.specs()
-    encoders = choose_encoders({"a": MLP(6)}, specs, recipe.encoder_for)
+    given = {"a": MLP(6), "c": SparseLinear(5), "e": CNN((2,), width=4)}
+    encoders = choose_encoders(given, specs, recipe.encoder_for)
     torch.manual_seed(0)
     module = ModulePlan(specs, encoders, recipe, LinearHead(), 3, torch.float64)()
     with torch.no_grad():
@@ -201,7 +206,7 @@ def test_all_blocks_present_and_no_mask_are_the_same(recipe):
     )
 
 
-@pytest.mark.parametrize("recipe", FUSIONS[1:], ids=str)
+@every_fusion
 def test_the_order_in_which_blocks_are_handed_over_does_not_matter(recipe):
     widths = widths_of(3)
     module, encoded = build(recipe, widths).eval(), made_up(recipe, widths)
@@ -230,10 +235,11 @@ def test_recipes_clone(recipe):
 # Rows that lack blocks
 
 
+@pytest.mark.parametrize("garbage", [2, None], ids=["numbers", "NaN"])
 @every_fusion
-def test_nothing_depends_on_what_stands_where_a_block_is_missing(recipe):
+def test_nothing_depends_on_what_stands_where_a_block_is_missing(recipe, garbage):
     outputs, gradients = learn(recipe, blocks_with_missing(of_absent_rows=1))
-    others, other_gradients = learn(recipe, blocks_with_missing(of_absent_rows=2))
+    others, other_gradients = learn(recipe, blocks_with_missing(of_absent_rows=garbage))
     assert outputs.isfinite().all()
     assert torch.equal(outputs, others)
     for name, gradient in gradients.items():

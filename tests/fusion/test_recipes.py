@@ -90,6 +90,11 @@ def test_an_unknown_name_is_met_with_the_nearest():
         resolve_fusion("gatd")
 
 
+def test_a_class_in_the_place_of_a_recipe():
+    with pytest.raises(ParameterError, match=r"write Gated\(\)"):
+        resolve_fusion(Gated)
+
+
 @pytest.mark.parametrize("combine", ["mean", "max", "vote", "stacked", "confidence"])
 def test_late_decides_for_several_classes_and_for_values(combine):
     blocks, y = mixed_blocks()
@@ -119,7 +124,10 @@ def test_late_decides_for_several_classes_and_for_values(combine):
         (Bottleneck(n_layers=1), "n_layers must be an int >= 2"),
         (MixtureOfExperts(top_k=0), "Use top_k=None for all experts"),
         (MixtureOfExperts(balance=-1), "balance must be a number >= 0"),
+        (MixtureOfExperts(balance=np.inf), "balance must be a finite number >= 0. Got inf"),
         (Late(combine="median"), "combine must be one of 'mean', 'learned'"),
+        (Gated(gate=["softmax"]), r"gate must be one of.*Got \['softmax'\]"),
+        (Late(combine={"mean": 1}), "combine must be one of.*Got {'mean': 1}"),
     ],
     ids=str,
 )
@@ -158,6 +166,16 @@ def test_gates_depend_on_the_row():
     module = Gated(width=4).build(TWO)
     weights = module.weights({"text": torch.randn(9, 5), "photo": torch.randn(9, 4)}, None)
     assert weights.std(0).min() > 0
+
+
+@pytest.mark.parametrize("recipe", [TokenTransformer(), CrossAttention(), Bottleneck()], ids=str)
+def test_attention_drops_while_training_only(recipe):
+    encoded = {"text": torch.randn(9, 5), "photo": torch.randn(9, 4)}
+    module = recipe.build(TWO)
+    assert not torch.equal(module(encoded, None), module(encoded, None))
+    assert torch.equal(module.eval()(encoded, None), module(encoded, None))
+    module = recipe.set_params(dropout=0.0).build(TWO)
+    assert torch.equal(module(encoded, None), module(encoded, None))
 
 
 # Load balance

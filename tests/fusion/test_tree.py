@@ -12,6 +12,7 @@ from skfusion.exceptions import BlockError, ParameterError
 from skfusion.fusion import (
     CrossAttention,
     Early,
+    Fusion,
     Gated,
     Late,
     MixtureOfExperts,
@@ -67,7 +68,7 @@ def test_a_group_is_missing_where_all_its_blocks_are():
 def test_tokens_reach_the_groups_that_take_them_and_others_get_their_mean():
     tree = Tree([("seen", ["words", "photo"], CrossAttention(8))], final="concat")
     assert tree.takes == "tokens"
-    module = tree.build({"words": 4, "photo": 5, "price": 2})
+    module = tree.build({"words": 4, "photo": 5, "price": 2}).eval()
     mask = torch.tensor([[True, True, False]] * 6)
     x = {
         "words": (torch.randn(6, 3, 4), mask),
@@ -102,8 +103,10 @@ def test_auxiliary_losses_add_up():
 # In an estimator
 
 
-def test_a_list_of_groups_is_a_tree():
-    model = FusionClassifier(fusion=[LANGUAGE], max_epochs=2).fit(blocks(), np.arange(30) % 2)
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_groups_are_a_tree(kind):
+    model = clone(FusionClassifier(fusion=kind([LANGUAGE]), max_epochs=2))
+    model.fit(blocks(), np.arange(30) % 2)
     assert model.transform(blocks()).shape == (30, 8 + 64 + 64)
 
 
@@ -143,6 +146,18 @@ def test_a_group_s_fusion_can_be_exchanged():
     assert tree.get_params()["final"] == "sum"
 
 
+def test_the_name_of_a_fusion_becomes_its_recipe_where_a_parameter_of_it_is_set():
+    inner = [("left", ["tfidf", "words"], "sum")]
+    tree = Tree([("a", ["tfidf", "words"], inner), ("b", ["price", "photo"], "gated")], "sum")
+    tree.set_params(b__width=5, final__width=6, a__left__width=7)
+    assert [repr(fusion) for _, _, fusion in tree.groups] == [
+        "Tree(groups=[('left', ['tfidf', 'words'], Sum(width=7))])",
+        "Gated(width=5)",
+    ]
+    assert repr(tree.final) == "Sum(width=6)"
+    assert inner == [("left", ["tfidf", "words"], "sum")]
+
+
 # Bad groups
 
 
@@ -159,6 +174,18 @@ def test_a_group_s_fusion_can_be_exchanged():
         ([("a", ["tfidf"], "sum"), ("a", ["words"], "sum")], ParameterError, "must be its own"),
         ([("final", ["tfidf"], "sum")], ParameterError, "none of"),
         ([("a__b", ["tfidf"], "sum")], ParameterError, "without '__'"),
+        (
+            [("a", ["tfidf"], "sum"), ("b", ["a"], "sum"), ("c", ["a"], "sum")],
+            ParameterError,
+            "group 'a' is in two groups, the second is 'c'",
+        ),
+        ([("a", ["tfidf", "a"], "sum")], ParameterError, "group 'a' contains itself"),
+        (
+            [("a", ["b"], "sum"), ("b", ["tfidf"], "sum")],
+            ParameterError,
+            "group 'b' is defined later than 'a', which contains it. Move it up",
+        ),
+        ([("a", [["tfidf"], "words"], "sum")], ParameterError, "each by its name"),
         ([("photo", ["tfidf"], "sum")], ParameterError, "must not be called like a block"),
         ([("a", ["tfidf", "word"], "sum")], BlockError, "'word' that does not.*mean 'words'"),
         ([("a", ["tfidf"], "summ")], ParameterError, "Did you mean 'sum'"),
@@ -172,8 +199,33 @@ def test_a_wrong_group_is_named(groups, error, message):
         (resolve_fusion(groups) if isinstance(groups, list) else Tree(groups)).build(WIDTHS)
 
 
-def test_an_error_within_a_group_says_which():
-    with pytest.raises(ParameterError, match="width must") as caught:
-        Tree([("language", ["tfidf"], Gated(width=0))]).build(WIDTHS)
+class Wrong(Fusion):
+    takes = "vectors"
+
+    def __init__(self, returns=None, takes="vectors"):
+        self.returns = returns
+        self.takes = takes
+
+    def build(self, widths):
+        return self.returns
+
+
+@pytest.mark.parametrize(
+    ("fusion", "message"),
+    [
+        (Gated(width=0), "width must"),
+        (Wrong(), "must return an nn.Module. Got None"),
+        (Wrong(torch.nn.Flatten()), "forward"),
+    ],
+    ids=str,
+)
+def test_an_error_within_a_group_says_which(fusion, message):
+    with pytest.raises((ParameterError, TypeError), match=message) as caught:
+        Tree([("language", ["tfidf"], fusion)]).build(WIDTHS)
     noted = " ".join([str(caught.value), *getattr(caught.value, "__notes__", [])])
     assert "group 'language'" in noted
+
+
+def test_what_a_fusion_within_takes_is_checked():
+    with pytest.raises(ParameterError, match="takes of the fusion.*Did you mean 'tokens'"):
+        _ = Tree([("language", ["tfidf"], Wrong(takes="token"))]).takes

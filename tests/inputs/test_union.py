@@ -598,6 +598,36 @@ def test_missing_column_at_transform_is_named(frame, union):
         union.transform(frame.rename(columns={"colour": "color"}))
 
 
+@pytest.mark.parametrize("kind", ["pandas", "polars", "dict"])
+def test_a_block_without_its_columns_is_missing_in_all_rows_where_that_is_allowed(
+    frame, union, kind
+):
+    columns = {name: frame[name].tolist() for name in ["price", "stars", "colour"]}
+    rows = {"pandas": pd.DataFrame, "polars": polars.DataFrame, "dict": dict}[kind](columns)
+    union.set_params(missing="allow").fit(frame)
+    blocks = union.transform(rows)
+    assert blocks.missing("text").all()
+    assert blocks["text"].shape == union.transform(frame)["text"].shape
+    assert blocks.missing("facts") is None
+    np.testing.assert_array_equal(blocks["facts"], union.transform(frame)["facts"])
+
+
+def test_a_block_that_lacks_some_of_its_columns_is_an_error_in_any_case(frame, union):
+    union.set_params(missing="allow").fit(frame)
+    with pytest.raises(BlockError, match="column 'price', from which block 'facts' is made"):
+        union.transform(frame.drop(columns="price"))
+
+
+def test_blocks_without_one_of_those_of_the_fit():
+    X = Blocks({"a": np.ones((3, 2)), "b": np.ones((3, 4))})
+    union = BlockUnion(missing="allow").fit(X)
+    assert union.transform(X.select(["a"])).missing("b").tolist() == [True] * 3
+    with pytest.raises(BlockError, match='Use missing="allow" to go without the block'):
+        union.set_params(missing="error").transform(X.select(["a"]))
+    with pytest.raises(ParameterError, match="missing must be one of 'error', 'allow'"):
+        union.set_params(missing="drop").fit(X)
+
+
 def test_unknown_column_at_fit_is_named(frame):
     with pytest.raises(BlockError, match="no column 'revue'.*Did you mean 'review'"):
         BlockUnion([("text", TfidfVectorizer(), "revue")]).fit(frame)

@@ -1,3 +1,6 @@
+import itertools
+
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -18,6 +21,12 @@ def small_classifier(**params):
     return FusionClassifier({"signal": MLP((8,)), "noise": MLP((8,))}, **{**defaults, **params})
 
 
+@pytest.fixture
+def notes():
+    """What an error says: its message, and the notes that were added to it."""
+    return lambda error: [*getattr(error, "__notes__", ()), str(error)]
+
+
 @pytest.fixture(scope="session")
 def rows():
     return two_blocks(160)
@@ -31,3 +40,25 @@ def held_out():
 @pytest.fixture(scope="session")
 def fitted(rows):
     return small_classifier(block_dropout=0.2).fit(*rows)
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def labels_fit():
+    """Tell whether the names on the y axis are inside the figure, one below the other."""
+
+    def fit(display):
+        display.figure_.draw_without_rendering()
+        figure = display.figure_.bbox
+        boxes = [label.get_window_extent() for label in display.ax_.get_yticklabels()]
+        boxes.sort(key=lambda box: box.y0)
+        inside = all(box.x0 >= 0 and box.y0 >= 0 and box.y1 <= figure.y1 for box in boxes)
+        apart = all(below.y1 <= above.y0 for below, above in itertools.pairwise(boxes))
+        return inside and apart and display.ax_.get_window_extent().width > figure.width / 3
+
+    return fit

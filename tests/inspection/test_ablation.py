@@ -8,6 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
+    LeaveOneOut,
     RepeatedStratifiedKFold,
     StratifiedKFold,
     cross_val_score,
@@ -83,15 +84,15 @@ def test_operators_may_be_labelled():
 
 
 def test_a_fusion_that_names_blocks_is_adapted_where_one_is_left_out():
-    film = {v.label: v.fusion for v in make_variants(("a", "b", "c"), FiLM(by="b"), {})}
+    film = {v.label: v.fusion for v in make_variants(("a", "b", "c"), {"": FiLM(by="b")})}
     assert film["all but b"].by is None
     assert film["all but a"].by == "b"
     tree = Tree([("both", ["a", "b"], "sum"), ("top", ["both"], "mean")], final=FiLM(by="c"))
-    pruned = {v.label: v.fusion for v in make_variants(("a", "b", "c"), tree, {})}
+    pruned = {v.label: v.fusion for v in make_variants(("a", "b", "c"), {"": tree})}
     assert pruned["all but a"].groups[0][:2] == ("both", ["b"])
     assert pruned["all but c"].final.by is None
     lonely = Tree([("one", ["a"], "sum"), ("top", ["one"], "mean")], final="gated")
-    assert isinstance(make_variants(("a", "b", "c"), lonely, {})[3].fusion, Gated)
+    assert isinstance(make_variants(("a", "b", "c"), {"": lonely})[3].fusion, Gated)
 
 
 def test_a_tree_is_compared_without_each_of_its_blocks():
@@ -142,6 +143,17 @@ def test_p_values_are_of_the_differences_to_the_best_block_fold_by_fold():
     assert table.set_index("variant").loc[best, "verdict"] == "the best single block"
 
 
+def test_alpha_is_the_line_between_certain_and_chance():
+    X, y = three_blocks()
+    arguments = {"cv": FOLDS, "operators": []}
+    strict = ablation(classifier(), X, y, alpha=0.0, **arguments)
+    assert strict["verdict"][0:3].str.match("the best single block|not told apart").all()
+    lenient = ablation(classifier(), X, y, alpha=1.0, **arguments)
+    certain = lenient["p_holm"] < 1
+    assert certain.any()
+    assert lenient["verdict"][certain].str.match("worse|fusion helped|fusion hurt").all()
+
+
 def made_up(**differences):
     """Scores over ten folds: a block alone at 0.8, another at 0.5, and fusions that differ."""
     rng = np.random.default_rng(0)
@@ -163,6 +175,15 @@ def test_verdicts_in_words():
         "fusion not shown to help: its gain over 'text' alone is within chance",
         "fusion did not help: no better than 'text' alone",
     ]
+
+
+def test_only_one_fold_is_called_one():
+    results = made_up(gain=0.1)
+    one = compare(Results(results.variants, results.scores[:, :1], 90, 10), alpha=0.05)
+    three = compare(Results(results.variants, results.scores[:, :3], 90, 10), alpha=0.05)
+    assert one["verdict"].str.startswith("one fold").tolist() == [False, True, True]
+    assert not three["verdict"].str.startswith("one fold").any()
+    assert not conclusion(three.assign(p_holm=np.nan)).startswith("One fold")
 
 
 def test_many_operators_must_pass_a_stricter_test():
@@ -325,27 +346,34 @@ def test_what_does_not_fuse_is_refused():
     with pytest.raises(ParameterError, match="FusionClassifier or FusionRegressor. Got Logistic"):
         ablation(LogisticRegression(), X, y)
     search = GridSearchCV(classifier(), {"lr": [0.1]})
-    with pytest.raises(ParameterError, match="Got GridSearchCV.*of a search, its best_estimator_"):
+    with pytest.raises(ParameterError, match="Got GridSearchCV.*a search over one that is fitted"):
         ablation(search, X, y)
 
 
-def test_operators_are_checked_before_anything_is_fitted():
-    X, y = three_blocks()
-    with pytest.raises(ParameterError, match="Did you mean 'gated'"):
-        ablation(classifier(), X, y, operators=["gate"])
-    with pytest.raises(ParameterError, match=r"Write operators=\['late'\]"):
-        ablation(classifier(), X, y, operators="late")
-
-
-def test_an_error_names_the_variant():
+def test_an_error_names_the_variant(notes):
     X, y = three_blocks()
     with pytest.raises(ParameterError, match="width must be") as caught:
         ablation(classifier(), X, y, cv=2, operators={"none": Gated(width=0)})
     assert any("'none'" in note for note in notes(caught.value))
 
 
-def notes(error):
-    return [*getattr(error, "__notes__", ()), str(error)]
+def test_a_score_that_is_nan_is_refused_at_its_fold(notes):
+    X, y = three_blocks(12)
+
+    def undefined(model, X, y):
+        return np.nan if len(X.names) == 3 else 0.5
+
+    settings = {"cv": LeaveOneOut(), "operators": [], "scoring": undefined}
+    with pytest.raises(
+        ParameterError, match=r"nan on a fold of 1 row\..*fewer and larger"
+    ) as caught:
+        ablation(classifier(max_epochs=1), X, y, **settings)
+    assert any("variant 'concat'" in note for note in notes(caught.value))
+
+
+def test_without_y_there_is_nothing_to_score_against():
+    with pytest.raises(ParameterError, match="y must be the target of the rows.*Got None"):
+        ablation(classifier(), three_blocks()[0], None)
 
 
 def test_a_dict_with_text_has_no_rows_to_select():

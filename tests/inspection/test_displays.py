@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skfusion import BlockUnion, FusionClassifier
@@ -22,12 +23,6 @@ from skfusion.inspection import (
 )
 
 plt.switch_backend("agg")
-
-
-@pytest.fixture(autouse=True)
-def closed_figures():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture(scope="module")
@@ -65,10 +60,25 @@ def test_a_display_draws_on_given_axes_or_on_its_own(displays, name):
     assert display.figure_ is display.ax_.figure
 
 
+LABELS = {
+    "importance": ("fall in score when the block's rows are shuffled", ""),
+    "ablation": (
+        "difference in score to {best!r} alone, with its 95 % interval",
+        "variant, mean score",
+    ),
+    "missing": ("share of the rows that lack the block", "score"),
+    "weights": ("weight of the block in a row", ""),
+    "training": ("epoch", "loss"),
+}
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_axes_are_labelled(displays, name):
+def test_axes_are_labelled(displays, table, name):
     ax = displays[name].plot().ax_
-    assert ax.get_xlabel() or ax.get_ylabel()
+    below, beside = LABELS[name]
+    best = table.loc[table["verdict"] == "the best single block", "variant"].item()
+    assert ax.get_xlabel().replace("\n", " ") == below.format(best=best)
+    assert ax.get_ylabel() == beside
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -85,33 +95,20 @@ def test_importance_is_sorted_with_a_dot_per_repeat(fitted, held_out):
     widths = [bar.get_width() for bar in display.ax_.patches]
     assert widths == sorted(found.importances_mean)
     assert len(display.ax_.get_lines()[0].get_xdata()) == 6
-    shapley = BlockImportanceDisplay.from_estimator(fitted, *held_out, method="shapley")
-    assert "Shapley" in shapley.ax_.get_xlabel()
 
 
-def test_ablation_is_drawn_from_top_to_bottom(rows):
-    model = FusionClassifier(max_epochs=2, random_state=0)
-    display = AblationDisplay.from_estimator(model, *rows, cv=2, operators=["late"])
-    labels = [label.get_text().split()[0] for label in display.ax_.get_yticklabels()]
-    assert labels == ["signal", "noise", "concat", "late"]
-    heights = [label.get_position()[1] for label in display.ax_.get_yticklabels()]
-    assert heights == sorted(heights, reverse=True)
-
-
-def test_ablation_colours_say_the_verdict(table):
-    verdicts = {
-        "the best single block": "tab:gray",
-        "worse than 'hurt'": "tab:red",
-        "fusion hurt: worse than 'text' alone": "tab:red",
-        "fusion helped: better than 'text' alone": "tab:green",
-        "not told apart from 'hurt'": "tab:gray",
-        "fusion did not help: no better than 'text' alone": "tab:gray",
-        "fusion not shown to help: its gain over 'text' alone is within chance": "tab:gray",
-    }
-    repeated = pd.concat([table.iloc[[0]]] * len(verdicts), ignore_index=True)
-    ax = AblationDisplay(repeated.assign(verdict=list(verdicts))).plot().ax_
-    dots = [line.get_color() for line in ax.get_lines() if line.get_marker() == "o"]
-    assert dots == list(verdicts.values())
+@pytest.mark.parametrize(
+    ("method", "meaning"),
+    [
+        ("permute", "fall in score when the block's rows are shuffled"),
+        ("drop", "fall in score when all rows lack the block"),
+        ("shapley", "Shapley value: share in the score above that of the prior"),
+    ],
+)
+def test_importance_says_what_its_bars_mean(fitted, held_out, method, meaning):
+    display = BlockImportanceDisplay.from_estimator(fitted, *held_out, method=method, n_repeats=1)
+    assert display.ax_.get_xlabel() == meaning
+    assert display.ax_.get_title() == f"score with all blocks: {display.importance.score:.3f}"
 
 
 def test_missing_curves_have_a_line_each(fitted, held_out):
@@ -125,13 +122,74 @@ def test_missing_curves_have_a_line_each(fitted, held_out):
     assert lines["signal"].get_xdata().tolist() == [0, 1]
 
 
+def test_bands_are_one_standard_deviation_to_both_sides():
+    curve = pd.DataFrame(
+        {"block": "text", "share": [0.0, 0.5, 1.0], "mean": [0.9, 0.8, 0.6], "std": [0.0, 0.1, 0.2]}
+    )
+    band = MissingCurveDisplay(curve).plot().ax_.collections[0].get_paths()[0].vertices
+    corners = {(share, round(score, 6)) for share, score in band.tolist()}
+    assert corners == {(0.0, 0.9), (0.5, 0.7), (0.5, 0.9), (1.0, 0.4), (1.0, 0.8)}
+
+
+def lies_above(display):
+    """Whether the legend stands wholly above the axes, and inside the figure."""
+    display.figure_.draw_without_rendering()
+    legend = display.ax_.get_legend().get_window_extent()
+    below = legend.y0 >= display.ax_.get_window_extent().y1
+    return below and legend.y1 <= display.figure_.bbox.y1 and legend.x1 <= display.figure_.bbox.x1
+
+
+@pytest.mark.parametrize("length", [6, 30, 60])
+@pytest.mark.parametrize("n_curves", [4, 5, 9])
+def test_the_legend_of_many_curves_does_not_hide_them(n_curves, length):
+    names = [f"{i}".ljust(length, "x") for i in range(n_curves)]
+    shares = [
+        {"block": name, "share": x, "mean": 1 - x, "std": 0.1} for name in names for x in (0, 1)
+    ]
+    losses = {f"loss_{name}": [1.0, 0.5] for name in names}
+    history = pd.DataFrame({"epoch": [1, 2], "lr": [0.1, 0.01], **losses})
+    for display in (
+        MissingCurveDisplay(pd.DataFrame(shares)).plot(),
+        TrainingDisplay(history).plot(kind="blocks"),
+    ):
+        assert lies_above(display) == (n_curves > 4)
+        assert display.ax_.get_window_extent().height > 250
+
+
 def test_weights_of_a_pipeline_are_drawn_for_its_own_input():
     frame = pd.DataFrame({"a": np.arange(40.0), "b": np.arange(40.0) % 3})
     union = BlockUnion([("first", "passthrough", ["a"]), ("second", "passthrough", ["b"])])
     model = make_pipeline(union, FusionClassifier(fusion="gated", max_epochs=2, random_state=0))
     display = WeightsDisplay.from_estimator(model.fit(frame, np.arange(40) % 2), frame)
     assert display.weights.shape == (40, 2)
-    assert [tick.get_text() for tick in display.ax_.get_xticklabels()] == ["first", "second"]
+    assert [tick.get_text() for tick in display.ax_.get_yticklabels()] == ["first", "second"]
+
+
+def test_boxes_lie_in_the_order_of_the_blocks():
+    weights = pd.DataFrame({"text": [0.1, 0.2, 0.3, np.nan], "photo": [0.9, 0.8, 0.7, np.nan]})
+    ax = WeightsDisplay(weights).plot().ax_
+    names = {tick.get_text(): tick.get_position()[1] for tick in ax.get_yticklabels()}
+    assert names["text"] > names["photo"]
+    medians = [line for line in ax.get_lines() if line.get_color() == "C1"]
+    found = {round(float(np.mean(line.get_ydata()))): line.get_xdata()[0] for line in medians}
+    assert found == {names["text"]: pytest.approx(0.2), names["photo"]: pytest.approx(0.8)}
+
+
+def test_long_names_of_eight_blocks_neither_overlap_nor_are_cut(labels_fit):
+    names = [f"a block with quite a long name, the one with number {i}" for i in range(8)]
+    weights = pd.DataFrame(np.random.default_rng(0).dirichlet(np.ones(8), 20), columns=names)
+    for kind in ("box", "rows"):
+        assert labels_fit(WeightsDisplay(weights).plot(kind=kind))
+
+
+def test_a_search_at_the_end_of_a_pipeline_is_drawn():
+    frame = pd.DataFrame({"a": np.arange(40.0), "b": np.arange(40.0) % 3})
+    union = BlockUnion([("first", "passthrough", ["a"]), ("second", "passthrough", ["b"])])
+    network = FusionClassifier(fusion="gated", max_epochs=2, random_state=0)
+    model = make_pipeline(union, GridSearchCV(network, {"lr": [0.01]}, cv=2))
+    model.fit(frame, np.arange(40) % 2)
+    assert WeightsDisplay.from_estimator(model, frame).weights.shape == (40, 2)
+    assert len(TrainingDisplay.from_estimator(model).history) == 2
 
 
 def test_weights_of_rows_are_ordered_by_the_first_block():
