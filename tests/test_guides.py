@@ -1,0 +1,36 @@
+"""The examples of a guide run, one after the other."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from skfusion.fusion import resolve_fusion
+
+GUIDES = Path(__file__).parents[1] / "docs"
+
+
+@pytest.fixture(scope="module")
+def fusion():
+    code = "\n".join(re.findall(r"```python\n(.+?)```", (GUIDES / "fusion.md").read_text(), re.S))
+    names = {"__name__": "fusion"}
+    exec(compile(code, "docs/fusion.md", "exec"), names)
+    return names
+
+
+def test_the_search_finds_a_fusion_that_multiplies(fusion):
+    assert fusion["search"].best_params_["fusion"] == "low_rank"
+    assert fusion["search"].score(fusion["X"][300:], fusion["y"][300:]) > 0.75
+
+
+def test_a_fusion_of_ones_own_goes_into_an_estimator(fusion):
+    model = fusion["FusionClassifier"](fusion=fusion["LouderCounts"](16), max_epochs=1)
+    assert model.fit(fusion["X"], fusion["y"]).transform(fusion["X"]).shape == (400, 16)
+
+
+def test_every_fusion_that_is_named_exists():
+    rows = re.findall(r"^\| (`\".+?) \|", (GUIDES / "fusion.md").read_text(), re.M)
+    named = [name for row in rows for name in re.findall(r'`"(\w+)"`', row)]
+    assert len(named) == 16
+    for name in named:
+        resolve_fusion(name)
