@@ -1,5 +1,6 @@
 """The examples of a guide run, one after the other."""
 
+import importlib
 import re
 from pathlib import Path
 
@@ -11,21 +12,24 @@ GUIDES = Path(__file__).parents[1] / "docs"
 
 
 @pytest.fixture(scope="module")
-def fusion():
-    code = "\n".join(re.findall(r"```python\n(.+?)```", (GUIDES / "fusion.md").read_text(), re.S))
-    names = {"__name__": "fusion"}
-    exec(compile(code, "docs/fusion.md", "exec"), names)
-    return names
+def fusion(tmp_path_factory):
+    """The guide's code as a module, since what is pickled must be importable."""
+    folder = tmp_path_factory.mktemp("guides")
+    code = re.findall(r"```python\n(.+?)```", (GUIDES / "fusion.md").read_text(), re.S)
+    (folder / "guide_to_fusion.py").write_text("\n".join(code))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        yield importlib.import_module("guide_to_fusion")
 
 
 def test_the_search_finds_a_fusion_that_multiplies(fusion):
-    assert fusion["search"].best_params_["fusion"] == "low_rank"
-    assert fusion["search"].score(fusion["X"][300:], fusion["y"][300:]) > 0.75
+    assert fusion.search.best_params_["fusion"] == "low_rank"
+    assert fusion.search.score(fusion.X[300:], fusion.y[300:]) > 0.75
 
 
 def test_a_fusion_of_ones_own_goes_into_an_estimator(fusion):
-    model = fusion["FusionClassifier"](fusion=fusion["LouderCounts"](16), max_epochs=1)
-    assert model.fit(fusion["X"], fusion["y"]).transform(fusion["X"]).shape == (400, 16)
+    model = fusion.FusionClassifier(fusion=fusion.LouderCounts(16), max_epochs=1)
+    assert model.fit(fusion.X, fusion.y).transform(fusion.X).shape == (400, 16)
 
 
 def test_every_fusion_that_is_named_exists():
