@@ -113,7 +113,7 @@ def by_fusion(records: list[dict[str, Any]]) -> list[str]:
     order = [*OPERATORS, *columns.index.difference(OPERATORS)]
     columns = columns.reindex([name for name in order if name in columns.index])
     lines = [
-        "Differences to the best block alone, a row a fusion.\n",
+        "Differences to the best block alone, a row a fusion; what is empty was not run.\n",
         "| " + " | ".join(["fusion", "level", *columns.columns]) + " |",
         "|---|---|" + "---:|" * columns.shape[1],
     ]
