@@ -14,7 +14,7 @@ from skfusion._balance import BlockHeads
 from skfusion._batch import Batch, dummy_input
 from skfusion.blocks import BlockSpec
 from skfusion.encoders import Encoder, Policy, frozen_part, is_frozen
-from skfusion.exceptions import BlockError, ParameterError, add_note
+from skfusion.exceptions import BlockError, ParameterError, noted
 from skfusion.fusion import Concat, Fusion
 from skfusion.fusion._build import build_fusion, fused_width, takes_tokens
 from skfusion.fusion._parts import as_vector
@@ -88,20 +88,13 @@ class ModulePlan:
         return ModulePlan(specs, encoders, Concat(), LinearHead(), self.n_outputs, self.dtype)
 
     def _encoder(self, name: str, pooled: bool) -> nn.Module:
-        try:
+        with noted(f"while building the encoder of block {name!r}"):
             return self.encoders[name].build(self.specs[name], pooled=pooled).to(self.dtype)
-        except Exception as error:
-            add_note(error, f"while building the encoder of block {name!r}")
-            raise
 
     def _width(self, name: str, encoder: nn.Module) -> int:
         x = dummy_input(self.specs[name], self.dtype)
-        try:
-            with _measuring(encoder):
-                output = encode(encoder, x)
-        except Exception as error:
-            add_note(error, f"while measuring the encoder of block {name!r}")
-            raise
+        with noted(f"while measuring the encoder of block {name!r}"), _measuring(encoder):
+            output = encode(encoder, x)
         encoded = output[0] if isinstance(output, tuple) else output
         if not isinstance(encoded, torch.Tensor) or encoded.ndim not in (2, 3):
             raise BlockError(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 __all__ = [
     "BlockError",
     "BlockTypeError",
@@ -12,6 +15,7 @@ __all__ = [
     "SkfusionError",
     "TargetError",
     "add_note",
+    "noted",
 ]
 
 
@@ -135,3 +139,20 @@ def add_note(error: BaseException, note: str) -> BaseException:
     else:
         error.args = (f"{note}: {error.args[0] if error.args else ''}", *error.args[1:])
     return error
+
+
+@contextmanager
+def noted(note: str) -> Iterator[None]:
+    """Add ``note`` to whatever is raised inside: the code of a user may raise anything.
+
+    Examples
+    --------
+    >>> from skfusion.exceptions import noted
+    >>> with noted("in block 'photo'"):
+    ...     number = int("1")
+    """
+    try:
+        yield
+    except Exception as error:
+        add_note(error, note)
+        raise

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from skfusion._checks import check_choice
-from skfusion.exceptions import ParameterError, add_note
+from skfusion.exceptions import ParameterError, noted
 from skfusion.fusion._base import Fusion
 
 __all__ = ["build_fusion", "fused_width", "takes_tokens"]
@@ -24,11 +24,8 @@ def takes_tokens(fusion: Fusion) -> bool:
 def build_fusion(fusion: Fusion, widths: Mapping[str, int], n_outputs: int) -> nn.Module:
     """Return a new module of ``fusion``, which is told ``n_outputs`` if it decides."""
     build: Any = fusion.build
-    try:
+    with noted(f"while building the fusion {fusion!r}"):
         module = build(widths, n_outputs=n_outputs) if fusion.decides else build(widths)
-    except Exception as error:
-        add_note(error, f"while building the fusion {fusion!r}")
-        raise
     if not isinstance(module, nn.Module):
         raise ParameterError(
             f"build of the fusion {fusion!r} must return an nn.Module. Got {module!r}. "
@@ -39,11 +36,8 @@ def build_fusion(fusion: Fusion, widths: Mapping[str, int], n_outputs: int) -> n
 
 def fused_width(fusion: Fusion, fuse: Callable[[], Any], n_rows: int) -> int:
     """Return how wide the vectors are that ``fuse`` makes of ``n_rows`` rows by ``fusion``."""
-    try:
+    with noted(f"while measuring the fusion {fusion!r}"):
         fused = fuse()
-    except Exception as error:
-        add_note(error, f"while measuring the fusion {fusion!r}")
-        raise
     found = tuple(fused.shape) if isinstance(fused, torch.Tensor) else repr(fused)
     if not isinstance(found, tuple) or len(found) != 2 or found[0] != n_rows:
         raise ParameterError(

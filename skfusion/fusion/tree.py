@@ -10,7 +10,7 @@ from torch import nn
 
 from skfusion._checks import did_you_mean
 from skfusion.blocks import BlockSpec
-from skfusion.exceptions import ParameterError, add_note
+from skfusion.exceptions import ParameterError, noted
 from skfusion.fusion._base import Fusion
 from skfusion.fusion._build import build_fusion, fused_width, takes_tokens
 from skfusion.fusion._parts import as_tokens, as_vector, check_block
@@ -142,11 +142,8 @@ class Tree(Fusion):
 
         _check_groups(self.groups)
         for name, blocks, fusion in self.groups:
-            try:
+            with noted(f"in the group {name!r}"):
                 resolved = resolve_fusion(fusion)
-            except ParameterError as error:
-                add_note(error, f"in the group {name!r}")
-                raise
             if resolved.decides:
                 raise ParameterError(
                     f"group {name!r} has the fusion {fusion!r}, which decides; only the last "
@@ -234,12 +231,9 @@ class _WeighedTree(_Tree):
 
 def _built(fusion: Fusion, widths: Mapping[str, int], name: str) -> tuple[nn.Module, int]:
     """Return the module of a group, and how wide its vectors are."""
-    try:
+    with noted(f"in the group {name!r}"):
         module = build_fusion(fusion, widths, 1)
         return module, _width(fusion, module, widths)
-    except Exception as error:
-        add_note(error, f"in the group {name!r}")
-        raise
 
 
 def _width(fusion: Fusion, module: nn.Module, widths: Mapping[str, int]) -> int:

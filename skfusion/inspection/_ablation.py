@@ -19,7 +19,7 @@ from sklearn.utils.validation import indexable
 from skfusion._checks import check_real
 from skfusion._estimators._reading import needs_coding, read_fit, read_predict, rows_without_blocks
 from skfusion.blocks import Blocks
-from skfusion.exceptions import BlockTypeError, ParameterError, add_note
+from skfusion.exceptions import BlockTypeError, ParameterError, noted
 from skfusion.inspection._scoring import check_y, find_scorer
 from skfusion.inspection._splitting import final_step, unwrapped
 from skfusion.inspection._variants import Operators, Variant, check_operators, make_variants
@@ -222,12 +222,9 @@ def _fit_and_score(
     if without is not None:
         rows = np.flatnonzero(~without)
         X_train, y_train = X_train[rows], _safe_indexing(y_train, rows)
-    try:
+    with noted(f"in the variant {variant.label!r} of the ablation"):
         fitted = variant.of(learner).fit(X_train, y_train)
         return _check_score(float(scorer(fitted, X_test, y_test)), len(X_test))
-    except Exception as error:
-        add_note(error, f"in the variant {variant.label!r} of the ablation")
-        raise
 
 
 def _check_score(score: float, n_rows: int) -> float:
