@@ -23,7 +23,7 @@ from skfusion import Blocks, FusionClassifier
 from skfusion.blocks import Ragged
 from skfusion.encoders import CNN, RNN, Encoder, TemporalCNN, Transformer
 from skfusion.inputs import ImageLoader
-from skfusion.inputs._lazy_cells import LazyCells
+from skfusion.inputs._images.lazy_cells import LazyCells
 
 N_TEXTS, N_TOKENS = 2_000, 5_000
 N_IMAGES, SIDE = 400, 320

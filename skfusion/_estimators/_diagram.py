@@ -12,7 +12,7 @@ from skfusion._estimators._parts import Part
 from skfusion.encoders import Policy, resolve_encoder
 from skfusion.fusion import Fusion, Tree, resolve_fusion
 from skfusion.heads import resolve_head
-from skfusion.inputs._diagram import branches, chain, labelled
+from skfusion.inputs._union.diagram import branches, chain, labelled
 
 __all__ = ["diagram_of_parts", "diagram_of_recipes"]
 

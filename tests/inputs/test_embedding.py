@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 
 from skfusion.exceptions import BlockError, BlockTypeError, ParameterError
 from skfusion.inputs import SentenceEmbedding
-from skfusion.inputs._text_cache import VectorCache, encoder_key
+from skfusion.inputs._text.vector_cache import VectorCache, encoder_key
 
 
 class Letters:

@@ -8,8 +8,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skfusion._checks import check_choice, check_int
-from skfusion.inputs._image_reader import CHANNELS, MAX_PIXELS, ImageReader, check_size
-from skfusion.inputs._loading import Loading
+from skfusion.inputs._images.image_reader import CHANNELS, MAX_PIXELS, ImageReader, check_size
+from skfusion.inputs._images.loading import Loading
 from skfusion.inputs._no_set_output import NO_SET_OUTPUT
 
 __all__ = ["ImageLoader"]

@@ -9,8 +9,8 @@ import numpy as np
 
 from skfusion._checks import check_choice, did_you_mean
 from skfusion.exceptions import BlockError, BlockTypeError
-from skfusion.inputs._steps import Steps
-from skfusion.inputs._table import Table
+from skfusion.inputs._tables.table import Table
+from skfusion.inputs._union.steps import Steps
 
 __all__ = ["as_list", "complete", "resolve_columns"]
 

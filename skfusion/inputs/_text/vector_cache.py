@@ -27,7 +27,7 @@ class VectorCache:
     Examples
     --------
     >>> import numpy as np
-    >>> from skfusion.inputs._text_cache import VectorCache
+    >>> from skfusion.inputs._text.vector_cache import VectorCache
     >>> cache = VectorCache(n_bytes=16)
     >>> cache.store("encoder", ["a", "b", "c"], np.eye(3, 2, dtype=np.float32))
     >>> list(cache.find("encoder", ["a", "b", "c"]))

@@ -25,7 +25,7 @@ def mel_of_hertz(hertz: np.ndarray) -> np.ndarray:
     Examples
     --------
     >>> import numpy as np
-    >>> from skfusion.inputs._mel import mel_of_hertz
+    >>> from skfusion.inputs._sound.mel import mel_of_hertz
     >>> mel_of_hertz(np.array([0.0, 1000.0, 6400.0])).round(6).tolist()
     [0.0, 15.0, 42.0]
     """

@@ -32,7 +32,7 @@ class SpreadRows:
     Examples
     --------
     >>> import numpy as np
-    >>> from skfusion.inputs._spread import SpreadRows
+    >>> from skfusion.inputs._union.spread import SpreadRows
     >>> rows = SpreadRows(np.array([[5], [6]]), np.array([True, False, True]))
     >>> rows[np.array([2, 1])].tolist()
     [[6], [0]]

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from skfusion.blocks import Blocks
 from skfusion.exceptions import BlockError, BlockTypeError
-from skfusion.inputs._missing import missing_rows
+from skfusion.inputs._tables.missing_rows import missing_rows
 
 __all__ = ["ArrayTable", "FrameTable", "NamedTable", "Table"]
 

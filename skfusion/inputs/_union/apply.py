@@ -16,11 +16,11 @@ from scipy import sparse
 
 from skfusion.blocks import Blocks, BlockSpec, MaskedBlock, Ragged, as_block, form_of, scatter_rows
 from skfusion.exceptions import BlockError, add_note
-from skfusion.inputs._columns import as_list
-from skfusion.inputs._missing import count_rows, present_metadata, present_rows
-from skfusion.inputs._plain import plain_floats
-from skfusion.inputs._spread import spread_rows
-from skfusion.inputs._steps import Steps, is_word
+from skfusion.inputs._tables.missing_rows import count_rows, present_metadata, present_rows
+from skfusion.inputs._tables.plain import plain_floats
+from skfusion.inputs._union.columns import as_list
+from skfusion.inputs._union.spread import spread_rows
+from skfusion.inputs._union.steps import Steps, is_word
 
 __all__ = ["Job", "Made", "collect", "fit_block", "learn_block", "remembered", "transform_block"]
 

@@ -41,7 +41,7 @@ def row_name(X: Any, row: int) -> str:
     Examples
     --------
     >>> import pandas as pd
-    >>> from skfusion.inputs._one_column import row_name
+    >>> from skfusion.inputs._tables.one_column import row_name
     >>> row_name(["a", "b"], 1), row_name(pd.Series(["a", "b"], index=[7, 9]), 1)
     ('row 1', 'row 1 (label 9)')
     """

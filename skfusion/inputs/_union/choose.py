@@ -11,11 +11,11 @@ from scipy.sparse import issparse
 from sklearn.pipeline import make_pipeline
 
 from skfusion.exceptions import BlockTypeError
-from skfusion.inputs._cells import ArrayStacker
-from skfusion.inputs._columns import as_list
-from skfusion.inputs._dates import DateParts
-from skfusion.inputs._plain import PlainLabels, PlainNumbers
-from skfusion.inputs._table import ArrayTable, Table
+from skfusion.inputs._sequences.array_stacker import ArrayStacker
+from skfusion.inputs._tables.dates import DateParts
+from skfusion.inputs._tables.plain import PlainLabels, PlainNumbers
+from skfusion.inputs._tables.table import ArrayTable, Table
+from skfusion.inputs._union.columns import as_list
 
 __all__ = ["choose_transformers"]
 

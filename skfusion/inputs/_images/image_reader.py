@@ -127,7 +127,7 @@ def describe_cell(cell: Any) -> str:
 
     Examples
     --------
-    >>> from skfusion.inputs._image_reader import describe_cell
+    >>> from skfusion.inputs._images.image_reader import describe_cell
     >>> describe_cell("cat.png"), describe_cell(b"1234")
     ("'cat.png'", '4 bytes')
     """

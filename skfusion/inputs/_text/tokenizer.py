@@ -17,8 +17,8 @@ from skfusion._checks import check_int, check_real
 from skfusion.blocks import Ragged
 from skfusion.exceptions import BlockError, BlockTypeError, ParameterError
 from skfusion.inputs._no_set_output import NO_SET_OUTPUT
-from skfusion.inputs._one_column import cells_of, first_bad_row, row_name
-from skfusion.inputs._subwords import encode_subwords, fitted_subwords
+from skfusion.inputs._tables.one_column import cells_of, first_bad_row, row_name
+from skfusion.inputs._text.subwords import encode_subwords, fitted_subwords
 
 __all__ = ["PADDING_ID", "UNKNOWN_ID", "Tokenizer"]
 

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skfusion.exceptions import BlockError, BlockTypeError
-from skfusion.inputs._tokenizer import Tokenizer
+from skfusion.inputs._text.tokenizer import Tokenizer
 
 __all__ = ["WordTable", "word_table"]
 

@@ -11,8 +11,8 @@ import pandas as pd
 from skfusion._checks import did_you_mean
 from skfusion.blocks import Ragged
 from skfusion.exceptions import BlockError, BlockTypeError
-from skfusion.inputs._channels import seconds_of
-from skfusion.inputs._one_column import cells_of, column_of, row_name
+from skfusion.inputs._sequences.channels import seconds_of
+from skfusion.inputs._tables.one_column import cells_of, column_of, row_name
 
 __all__ = ["Lines", "check_columns", "keys_of", "lines_of_cells", "lines_of_keys", "table_of"]
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from skfusion.blocks import MaskedBlock, Ragged
 from skfusion.exceptions import BlockError, BlockTypeError
-from skfusion.inputs._image_reader import describe_cell
-from skfusion.inputs._lazy_cells import LazyCells, attempt_rows, unreadable
-from skfusion.inputs._one_column import cells_of, row_name
+from skfusion.inputs._images.image_reader import describe_cell
+from skfusion.inputs._images.lazy_cells import LazyCells, attempt_rows, unreadable
+from skfusion.inputs._tables.one_column import cells_of, row_name
 
 __all__ = ["Loading"]
 

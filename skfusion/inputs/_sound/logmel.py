@@ -12,9 +12,9 @@ from sklearn.utils.validation import check_is_fitted
 from skfusion._checks import check_int, check_real
 from skfusion.blocks import Ragged
 from skfusion.exceptions import BlockError, ParameterError
-from skfusion.inputs._mel import count_frames, decibels, mel_filters, mel_power
 from skfusion.inputs._no_set_output import NO_SET_OUTPUT
-from skfusion.inputs._waves import is_wave_matrix, waves_of
+from skfusion.inputs._sound.mel import count_frames, decibels, mel_filters, mel_power
+from skfusion.inputs._sound.waves import is_wave_matrix, waves_of
 
 __all__ = ["LogMel"]
 

@@ -9,9 +9,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from skfusion._checks import check_choice, check_int
 from skfusion.exceptions import ParameterError
-from skfusion.inputs._clip_reader import ClipReader
-from skfusion.inputs._image_reader import CHANNELS, MAX_PIXELS, ImageReader, check_size
-from skfusion.inputs._loading import Loading
+from skfusion.inputs._images.clip_reader import ClipReader
+from skfusion.inputs._images.image_reader import CHANNELS, MAX_PIXELS, ImageReader, check_size
+from skfusion.inputs._images.loading import Loading
 from skfusion.inputs._no_set_output import NO_SET_OUTPUT
 
 __all__ = ["FrameLoader"]

@@ -10,9 +10,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from skfusion._checks import check_int
 from skfusion.exceptions import BlockError, BlockTypeError, ParameterError
-from skfusion.inputs._one_column import cells_of, first_bad_row, row_name
 from skfusion.inputs._sharing import clone_sharing
-from skfusion.inputs._text_cache import encoder_key, shared_cache
+from skfusion.inputs._tables.one_column import cells_of, first_bad_row, row_name
+from skfusion.inputs._text.vector_cache import encoder_key, shared_cache
 
 __all__ = ["SentenceEmbedding"]
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from skfusion._optional import import_optional
 from skfusion.exceptions import BlockError
-from skfusion.inputs._image_reader import ImageReader
+from skfusion.inputs._images.image_reader import ImageReader
 
 __all__ = ["ClipReader", "even_frames"]
 
@@ -70,7 +70,7 @@ def even_frames(n: int, n_frames: int) -> np.ndarray:
 
     Examples
     --------
-    >>> from skfusion.inputs._clip_reader import even_frames
+    >>> from skfusion.inputs._images.clip_reader import even_frames
     >>> even_frames(12, 4).tolist(), even_frames(3, 1).tolist(), even_frames(2, 4).tolist()
     ([1, 4, 7, 10], [1], [0, 0, 1, 1])
     """

@@ -15,7 +15,7 @@ import joblib
 import numpy as np
 
 from skfusion.exceptions import BlockError, BlockTypeError
-from skfusion.inputs._image_reader import READ_ERRORS, describe_cell
+from skfusion.inputs._images.image_reader import READ_ERRORS, describe_cell
 
 __all__ = ["LazyCells", "attempt_rows", "n_workers", "unreadable"]
 

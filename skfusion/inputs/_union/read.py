@@ -12,8 +12,8 @@ from sklearn.utils.validation import validate_data
 
 from skfusion.blocks import Blocks
 from skfusion.exceptions import BlockError, BlockTypeError
-from skfusion.inputs._missing import count_rows
-from skfusion.inputs._table import ArrayTable, FrameTable, NamedTable, Table, frame_of_polars
+from skfusion.inputs._tables.missing_rows import count_rows
+from skfusion.inputs._tables.table import ArrayTable, FrameTable, NamedTable, Table, frame_of_polars
 
 __all__ = ["check_target", "read_table"]
 

@@ -34,7 +34,7 @@ class PlainNumbers(_Plain):
     Examples
     --------
     >>> import pandas as pd
-    >>> from skfusion.inputs._plain import PlainNumbers
+    >>> from skfusion.inputs._tables.plain import PlainNumbers
     >>> PlainNumbers().fit_transform(pd.DataFrame({"on": [True, None, False]})).tolist()
     [[1.0], [nan], [0.0]]
     """
@@ -49,7 +49,7 @@ class PlainLabels(_Plain):
     Examples
     --------
     >>> import pandas as pd
-    >>> from skfusion.inputs._plain import PlainLabels
+    >>> from skfusion.inputs._tables.plain import PlainLabels
     >>> PlainLabels().fit_transform(pd.DataFrame({"colour": ["red", None]})).tolist()
     [['red'], [nan]]
     """

@@ -13,8 +13,9 @@ from sklearn.utils.validation import check_is_fitted
 from skfusion._checks import check_int
 from skfusion.blocks import Ragged
 from skfusion.exceptions import BlockError, ParameterError
-from skfusion.inputs._channels import Gaps, learn_channel, seconds_of
-from skfusion.inputs._long_table import (
+from skfusion.inputs._no_set_output import NO_SET_OUTPUT
+from skfusion.inputs._sequences.channels import Gaps, learn_channel, seconds_of
+from skfusion.inputs._sequences.long_table import (
     Lines,
     check_columns,
     keys_of,
@@ -22,7 +23,6 @@ from skfusion.inputs._long_table import (
     lines_of_keys,
     table_of,
 )
-from skfusion.inputs._no_set_output import NO_SET_OUTPUT
 from skfusion.inputs._sharing import clone_sharing
 
 __all__ = ["SequenceStacker"]

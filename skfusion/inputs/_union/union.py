@@ -18,7 +18,9 @@ from sklearn.utils.validation import check_is_fitted, check_memory
 
 from skfusion._checks import check_choice
 from skfusion.blocks import Blocks, check_block_name
-from skfusion.inputs._apply import (
+from skfusion.inputs._no_set_output import NO_SET_OUTPUT
+from skfusion.inputs._tables.table import NamedTable, Table
+from skfusion.inputs._union.apply import (
     Job,
     collect,
     fit_block,
@@ -26,14 +28,13 @@ from skfusion.inputs._apply import (
     remembered,
     transform_block,
 )
-from skfusion.inputs._choose import choose_transformers
-from skfusion.inputs._columns import as_list, complete, resolve_columns
-from skfusion.inputs._diagram import parallel_block, single_block
-from skfusion.inputs._names import names_of_block
-from skfusion.inputs._no_set_output import NO_SET_OUTPUT
-from skfusion.inputs._read import check_target, read_table
-from skfusion.inputs._routing import route, router_of
-from skfusion.inputs._steps import (
+from skfusion.inputs._union.block_names import names_of_block
+from skfusion.inputs._union.choose import choose_transformers
+from skfusion.inputs._union.columns import as_list, complete, resolve_columns
+from skfusion.inputs._union.diagram import parallel_block, single_block
+from skfusion.inputs._union.read import check_target, read_table
+from skfusion.inputs._union.routing import route, router_of
+from skfusion.inputs._union.steps import (
     Steps,
     active_steps,
     check_dtype,
@@ -45,7 +46,6 @@ from skfusion.inputs._steps import (
     params_of,
     well_formed,
 )
-from skfusion.inputs._table import NamedTable, Table
 
 __all__ = ["BlockUnion"]
 

@@ -1,0 +1,1 @@
+"""Images and clips, read now or when they are asked for."""

@@ -1,0 +1,1 @@
+"""Arrays in cells and long tables as sequences."""

@@ -1,0 +1,1 @@
+"""Tables of all makers, and their columns."""

@@ -1,0 +1,1 @@
+"""The union of transformers, and how it chooses them."""
