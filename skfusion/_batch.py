@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -14,7 +14,16 @@ from scipy.sparse import issparse
 
 from skfusion.blocks import Blocks, BlockSpec, Ragged
 
-__all__ = ["Batch", "Padded", "SparseRows", "ahead", "draw_dropped", "dummy_input", "make_batch"]
+__all__ = [
+    "Batch",
+    "Input",
+    "Padded",
+    "SparseRows",
+    "ahead",
+    "draw_dropped",
+    "dummy_input",
+    "make_batch",
+]
 
 
 class SparseRows(NamedTuple):
@@ -36,6 +45,10 @@ class Padded(NamedTuple):
     mask: torch.Tensor
 
 
+# What an encoder is called with: dense rows, csr rows, or rows of different length.
+Input: TypeAlias = torch.Tensor | SparseRows | Padded
+
+
 @dataclass
 class Batch:
     """The inputs of the network for some rows.
@@ -52,7 +65,7 @@ class Batch:
         Blocks whose inputs are the outputs of their encoder already, so far as it is frozen.
     """
 
-    inputs: dict[str, Any]
+    inputs: dict[str, Input]
     present: dict[str, torch.Tensor]
     n_rows: int
     encoded: frozenset[str] = frozenset()
@@ -119,7 +132,7 @@ def draw_dropped(blocks: Blocks, share: float) -> dict[str, np.ndarray]:
     return {name: dropped[:, i] for i, name in enumerate(names)}
 
 
-def dummy_input(spec: BlockSpec, dtype: torch.dtype, n_rows: int = 2) -> Any:
+def dummy_input(spec: BlockSpec, dtype: torch.dtype, n_rows: int = 2) -> Input:
     """Return an input of ``n_rows`` rows of zeros, of the form that ``spec`` describes."""
     if spec.form == "csr":
         empty = torch.zeros(0, dtype=torch.int64)
@@ -135,7 +148,7 @@ def _either(missing: np.ndarray | None, dropped: np.ndarray | None) -> np.ndarra
     return dropped if missing is None else missing | dropped
 
 
-def _input(block: Any, dtype: torch.dtype, device: torch.device) -> Any:
+def _input(block: Any, dtype: torch.dtype, device: torch.device) -> Input:
     if issparse(block):
         return SparseRows(
             _tensor(block.indptr, None, device),
@@ -147,8 +160,8 @@ def _input(block: Any, dtype: torch.dtype, device: torch.device) -> Any:
         form = "tokens" if values.ndim == 2 and values.dtype.kind in "iu" else "ragged"
         kind = _input_dtype(form, values.dtype, dtype)
         return Padded(_tensor(values, kind, device), torch.from_numpy(mask).to(device))
-    block = np.asarray(block[:])  # a lazy block is read here
-    return _tensor(block, _input_dtype("dense", block.dtype, dtype), device)
+    values = np.asarray(block[:])  # a lazy block is read here
+    return _tensor(values, _input_dtype("dense", values.dtype, dtype), device)
 
 
 def _input_dtype(form: str, given: np.dtype, dtype: torch.dtype) -> torch.dtype:

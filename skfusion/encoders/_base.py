@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import ClassVar, Protocol, TypeVar, cast
 
 import torch
 from sklearn.base import BaseEstimator
 from torch import nn
 
 from skfusion._checks import check_choice
+from skfusion._tokens import Encoded
 from skfusion.blocks import FORMS, BlockSpec
 from skfusion.exceptions import BlockError, ParameterError
 
@@ -16,16 +18,20 @@ __all__ = [
     "ACTIVATIONS",
     "FITTING",
     "Encoder",
+    "HasBeginning",
     "activation",
     "as_encoder",
     "as_float",
+    "finish",
     "frozen_part",
     "initialise",
     "is_frozen",
     "row_size",
 ]
 
-ACTIVATIONS = {
+Layer = TypeVar("Layer", nn.Linear, nn.Conv1d, nn.Conv2d)
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
     "gelu": nn.GELU,
     "silu": nn.SiLU,
@@ -54,7 +60,8 @@ class Encoder(BaseEstimator):
     once to see how wide its output is.
 
     The module is called with the rows of a batch as they come: a tensor ``(batch, *shape)``,
-    ``SparseRows`` for csr, or ``(values, mask)`` where rows differ in length.
+    ``SparseRows`` for csr, or ``module(values, mask)`` where rows differ in length. It returns what
+    ``build`` says: a tensor ``(batch, width)``, or ``Tokens``.
 
     A module that is not trained says so by a true attribute ``frozen``: its outputs are computed
     once per fit, not in every epoch. If only its first part is not trained, the module has this
@@ -88,9 +95,10 @@ class Encoder(BaseEstimator):
         spec : BlockSpec
             Form, shape and dtype of the block.
         pooled : bool, default=True
-            If True the module returns ``(batch, width)``; else ``(batch, tokens, width)`` and a
-            mask ``(batch, tokens)``, True for data, or None where every token is data. A module
-            that has no tokens may return ``(batch, width)`` in both cases.
+            If True the module returns a tensor ``(batch, width)``; else ``Tokens``: values
+            ``(batch, tokens, width)`` and a mask ``(batch, tokens)``, True for data, or None where
+            every token is data. A module that has no tokens may return ``(batch, width)`` in both
+            cases.
         """
         raise NotImplementedError
 
@@ -110,7 +118,7 @@ def activation(name: str) -> nn.Module:
     return ACTIVATIONS[check_choice("activation", name, ACTIVATIONS)]()
 
 
-def as_encoder(name: str, value: Any) -> Encoder:
+def as_encoder(name: str, value: object) -> Encoder:
     """Return ``value``, an argument called ``name``, if it is the recipe of an encoder."""
     if isinstance(value, Encoder):
         return value
@@ -132,7 +140,7 @@ def is_frozen(module: nn.Module) -> bool:
     return bool(getattr(module, "frozen", False))
 
 
-def frozen_part(module: Any) -> nn.Module | None:
+def frozen_part(module: nn.Module) -> nn.Module | None:
     """Return what is not trained of an encoder's module: all, its beginning, or None.
 
     Examples
@@ -148,13 +156,28 @@ def frozen_part(module: Any) -> nn.Module | None:
     return module if is_frozen(module) else getattr(module, "beginning", None)
 
 
-def initialise(layer: Any, relu: bool = False) -> Any:
+class HasBeginning(Protocol):
+    """The module of an encoder whose first part is not trained; see ``Encoder``."""
+
+    beginning: nn.Module | None
+
+    def finish(self, *begun: torch.Tensor) -> Encoded:
+        """Return what the whole module would, from what ``beginning`` returned."""
+
+
+def finish(module: nn.Module, *begun: torch.Tensor) -> Encoded:
+    """Do the rest of an encoder's module, behind its beginning."""
+    return cast(HasBeginning, module).finish(*begun)
+
+
+def initialise(layer: Layer, relu: bool = False) -> Layer:
     """Return ``layer`` with zero biases and Glorot weights; of He et al. (2015) for ``relu``."""
     if relu:
         nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
     else:
         nn.init.xavier_uniform_(layer.weight)
-    nn.init.zeros_(layer.bias)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
     return layer
 
 
@@ -171,6 +194,6 @@ def row_size(spec: BlockSpec) -> int:
     return size
 
 
-def as_float(x: torch.Tensor, like: Any) -> torch.Tensor:
+def as_float(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     """Return bytes as floats in [0, 1], of the dtype of the parameter ``like``."""
     return x.to(like.dtype).div_(255) if x.dtype == torch.uint8 else x

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import copy
 
-import torch
 from torch import nn
 
-__all__ = ["Held", "masked_mean"]
+__all__ = ["Held"]
 
 
 class Held(nn.Module):
@@ -26,11 +25,3 @@ class Held(nn.Module):
         if self.frozen:
             self.held.eval()
         return self
-
-
-def masked_mean(tokens: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-    """(batch, tokens, width) -> (batch, width), whatever stands behind a row's end."""
-    if mask is None:
-        return tokens.mean(1)
-    kept = tokens.masked_fill(~mask[:, :, None], 0)
-    return kept.sum(1) / mask.sum(1, keepdim=True).clamp(min=1)

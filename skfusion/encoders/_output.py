@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from skfusion._batch import Padded, dummy_input
+from skfusion._batch import Input, Padded, dummy_input
+from skfusion._tokens import Encoded
 from skfusion.blocks import BlockSpec
 from skfusion.exceptions import BlockError
 
 __all__ = ["call", "output_spec"]
 
 
-def call(module: nn.Module, x: Any) -> Any:
+def call(module: nn.Module, x: Input) -> Encoded:
     """Ragged rows come with their mask as a second argument."""
     return module(x.values, x.mask) if isinstance(x, Padded) else module(x)
 

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from skfusion._checks import check_choice
+from skfusion._tokens import masked_mean
 
 __all__ = ["POOLINGS", "Pooling"]
 
@@ -24,7 +25,7 @@ class Pooling(nn.Module):
         if self.how == "last":
             return _last(tokens, mask)
         if self.how == "mean":
-            return _mean(tokens, mask)
+            return masked_mean(tokens, mask)
         if self.how == "max":
             return _max(tokens, mask)
         return self._attend(tokens, mask)
@@ -46,12 +47,6 @@ def _last(tokens: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
     lengths = mask.sum(1)
     rows = torch.arange(len(tokens), device=tokens.device)
     return tokens[rows, (lengths - 1).clamp(min=0)] * (lengths > 0)[:, None]
-
-
-def _mean(tokens: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-    if mask is None:
-        return tokens.mean(1)
-    return (tokens * mask[:, :, None]).sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
 
 
 def _max(tokens: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:

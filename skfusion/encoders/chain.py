@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+import torch
 from torch import nn
 
+from skfusion._tokens import Encoded
 from skfusion.blocks import BlockSpec
-from skfusion.encoders._base import Encoder, as_encoder, frozen_part, is_frozen
+from skfusion.encoders._base import Encoder, as_encoder, finish, frozen_part, is_frozen
 from skfusion.encoders._output import output_spec
 from skfusion.exceptions import BlockError, add_note
 
@@ -77,16 +77,15 @@ class _Chain(nn.Module):
     def beginning(self) -> nn.Module | None:
         return frozen_part(self.first)
 
-    def finish(self, *begun: Any) -> Any:
+    def finish(self, *begun: torch.Tensor) -> Encoded:
         if is_frozen(self.first):
             return self.then(*begun)
-        finish: Any = self.first.finish
-        return self._hand_on(finish(*begun))
+        return self._hand_on(finish(self.first, *begun))
 
-    def forward(self, *x: Any) -> Any:
+    def forward(self, *x: torch.Tensor) -> Encoded:
         return self._hand_on(self.first(*x))
 
-    def _hand_on(self, output: Any) -> Any:
+    def _hand_on(self, output: Encoded) -> Encoded:
         if not isinstance(output, tuple):
             return self.then(output)
         tokens, mask = output

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from skfusion._checks import did_you_mean, resolve_recipe
 from skfusion.blocks import BlockSpec
@@ -44,7 +43,7 @@ _BY_FORM = {
 
 
 def choose_encoders(
-    given: Mapping[str, Any] | None,
+    given: Mapping[str, Encoder | str] | None,
     specs: Mapping[str, BlockSpec],
     insist: Callable[[BlockSpec], Encoder | None] | None = None,
 ) -> dict[str, Encoder]:
@@ -85,7 +84,7 @@ def choose_encoders(
     return encoders
 
 
-def resolve_encoder(encoder: Any) -> Encoder:
+def resolve_encoder(encoder: Encoder | str) -> Encoder:
     """Return ``encoder``, or a new one for an alias such as ``"cnn"``.
 
     Raises

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import nn
 
 from skfusion._checks import check_choice, check_int, check_real, check_widths
+from skfusion._tokens import Encoded, Tokens
 from skfusion.blocks import BlockSpec
 from skfusion.encoders._base import Encoder, activation, as_float, initialise
 from skfusion.exceptions import BlockError, ParameterError
@@ -188,14 +189,14 @@ class _Flatten(nn.Module):
 class _CNN(nn.Module):
     """The permuted view of channels-last rows is torch's channels_last format: no copy."""
 
-    def __init__(self, stages: Any, output: nn.Module | None) -> None:
+    def __init__(self, stages: nn.Sequential, output: nn.Module | None) -> None:
         super().__init__()
-        self.stages = stages.to(memory_format=torch.channels_last)
+        self.stages = stages.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.output = output
 
-    def forward(self, x: torch.Tensor) -> Any:
+    def forward(self, x: torch.Tensor) -> Encoded:
         x = as_float(x, next(self.parameters())).permute(0, 3, 1, 2)
         feature_map = self.stages(x)
         if self.output is not None:
             return self.output(feature_map)
-        return feature_map.flatten(2).transpose(1, 2), None
+        return Tokens(feature_map.flatten(2).transpose(1, 2))  # (batch, cells, channels)

@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Protocol, cast
 
 import torch
 from sklearn.exceptions import NotFittedError
 from torch import nn
 
-from skfusion._batch import Batch, Padded
+from skfusion._batch import Batch, Input, Padded, SparseRows
 from skfusion._checks import did_you_mean
+from skfusion._tokens import Encoded, masked_mean
 from skfusion.blocks import BlockSpec
 from skfusion.encoders._base import Encoder
-from skfusion.encoders._held import Held, masked_mean
+from skfusion.encoders._held import Held
 from skfusion.encoders._output import call
 from skfusion.exceptions import BlockError, ParameterError
 
 __all__ = ["FittedEncoder"]
+
+
+class FusedNetwork(Protocol):
+    """What is asked of the network of a fitted estimator."""
+
+    names: tuple[str, ...]
+    encoders: nn.ModuleList
+    stand_ins: nn.ParameterList
+    head: nn.Module
+
+    def fuse(self, batch: Batch) -> torch.Tensor:
+        """Return the fused vectors (n_rows, width)."""
+
+
+class FittedNet(Protocol):
+    """What holds the network."""
+
+    module_: nn.Module
+
+
+class FittedEstimator(Protocol):
+    """What is asked of a fitted ``FusionClassifier`` or ``FusionRegressor``."""
+
+    net_: FittedNet
+    specs_: Mapping[str, BlockSpec]
 
 
 class FittedEncoder(Encoder):
@@ -65,16 +92,19 @@ class FittedEncoder(Encoder):
     (20, 16)
     """
 
-    def __init__(self, estimator: Any, part: str = "fused", frozen: bool = True) -> None:
+    def __init__(
+        self, estimator: FittedEstimator, part: str = "fused", frozen: bool = True
+    ) -> None:
         self.estimator = estimator
         self.part = part
         self.frozen = frozen
 
     def build(self, spec: BlockSpec, pooled: bool = True) -> nn.Module:
         self.check(spec)
-        name, network = self._block_name(), self.estimator.net_.module_
+        name, module = self._block_name(), self.estimator.net_.module_
         if self.part == "fused":
-            return _Fused(network, name, self.frozen)
+            return _Fused(module, name, self.frozen)
+        network = cast(FusedNetwork, module)
         return _Part(network.encoders[network.names.index(name)], self.frozen, pooled)
 
     def check(self, spec: BlockSpec) -> None:
@@ -93,7 +123,7 @@ class FittedEncoder(Encoder):
                 f"of FittedEncoder was fitted with {fitted.n_tokens}. Use the same Tokenizer."
             )
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
+    def get_params(self, deep: bool = True) -> dict[str, object]:
         """Return the parameters; those of the fitted estimator are no longer to be set."""
         return super().get_params(deep=False)
 
@@ -101,7 +131,7 @@ class FittedEncoder(Encoder):
         """Keep the estimator fitted; nothing here changes it, so clones can share it."""
         return type(self)(self.estimator, self.part, self.frozen)
 
-    def _specs(self) -> dict[str, BlockSpec]:
+    def _specs(self) -> Mapping[str, BlockSpec]:
         specs, net = getattr(self.estimator, "specs_", None), getattr(self.estimator, "net_", None)
         if specs is not None and net is not None:
             return specs
@@ -136,20 +166,21 @@ class FittedEncoder(Encoder):
 class _Fused(Held):
     """The network up to its fused vector."""
 
-    held: Any
-
     def __init__(self, network: nn.Module, name: str, frozen: bool) -> None:
         super().__init__(network, frozen)
         self.name = name
         # What leads on from the fused vector, and what stands for absent rows, has no work here.
-        self.held.head = nn.Identity()
-        self.held.stand_ins.requires_grad_(False)
+        self._network.head = nn.Identity()
+        self._network.stand_ins.requires_grad_(False)
 
-    def forward(self, x: Any, mask: torch.Tensor | None = None) -> torch.Tensor:
-        rows = x if mask is None else Padded(x, mask)
-        n_rows = len(x.offsets) - 1 if hasattr(x, "offsets") else len(x)
+    @property
+    def _network(self) -> FusedNetwork:
+        return cast(FusedNetwork, self.held)
+
+    def forward(self, x: Input, mask: torch.Tensor | None = None) -> torch.Tensor:
+        rows = _rows(x, mask)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            return self.held.fuse(Batch({self.name: rows}, {}, n_rows))
+            return self._network.fuse(Batch({self.name: rows}, {}, _n_rows(x)))
 
 
 class _Part(Held):
@@ -159,9 +190,17 @@ class _Part(Held):
         super().__init__(encoder, frozen)
         self.pooled = pooled
 
-    def forward(self, x: Any, mask: torch.Tensor | None = None) -> Any:
+    def forward(self, x: Input, mask: torch.Tensor | None = None) -> Encoded:
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            output = call(self.held, x if mask is None else Padded(x, mask))
+            output = call(self.held, _rows(x, mask))
         if self.pooled and isinstance(output, tuple):
             return masked_mean(*output)
         return output
+
+
+def _rows(x: Input, mask: torch.Tensor | None) -> Input:
+    return x if mask is None or isinstance(x, (SparseRows, Padded)) else Padded(x, mask)
+
+
+def _n_rows(x: Input) -> int:
+    return len(x.offsets) - 1 if isinstance(x, SparseRows) else len(x)

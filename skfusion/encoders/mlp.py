@@ -67,14 +67,16 @@ class MLP(Encoder):
             layers += [nn.LayerNorm(width_out)] if norm else []
             layers.append(activation(self.activation))
             layers += [nn.Dropout(dropout)] if dropout else []
-        flatten = [_Flatten(layers[0])] if spec.form != "vector" else []
-        return nn.Sequential(*flatten, *layers)
+        if spec.form == "vector":
+            return nn.Sequential(*layers)
+        first = next(layer for layer in layers if isinstance(layer, nn.Linear))
+        return nn.Sequential(_Flatten(first), *layers)
 
 
 class _Flatten(nn.Module):
     """Rows of any shape, bytes included, as vectors of the dtype of the layer behind."""
 
-    def __init__(self, layer: nn.Module) -> None:
+    def __init__(self, layer: nn.Linear) -> None:
         super().__init__()
         self.dtype_of = (layer,)  # a tuple, so that the layer is not registered twice
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from scipy.special import ndtri
 from torch import nn
 
 from skfusion._checks import check_choice, check_int, check_real, check_widths
+from skfusion._tokens import Tokens
 from skfusion.blocks import BlockSpec
 from skfusion.encoders._base import Encoder, activation, initialise
 from skfusion.exceptions import ParameterError
@@ -99,7 +100,7 @@ class NumericEmbedding(Encoder):
         code, n_numbers = self._code(n_features)
         embed = nn.Sequential(code, _PerFeature(n_features, n_numbers, width), nn.ReLU())
         if not pooled:
-            return _Tokens(embed)
+            return _FeatureTokens(embed)
         return nn.Sequential(embed, nn.Flatten(), *self._layers(n_features * width))
 
     def _code(self, n_features: int) -> tuple[nn.Module, int]:
@@ -165,13 +166,13 @@ class _PerFeature(nn.Module):
         return torch.einsum("bfn,fnw->bfw", x, self.weight) + self.bias
 
 
-class _Tokens(nn.Module):
+class _FeatureTokens(nn.Module):
     def __init__(self, embed: nn.Module) -> None:
         super().__init__()
         self.embed = embed
 
-    def forward(self, x: torch.Tensor) -> Any:
-        return self.embed(x), None
+    def forward(self, x: torch.Tensor) -> Tokens:
+        return Tokens(self.embed(x))
 
 
 def _edges(bins: int | Sequence[float]) -> np.ndarray:

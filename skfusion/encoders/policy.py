@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import nn
 
 from skfusion._checks import check_int, check_real
+from skfusion._tokens import Encoded
 from skfusion.blocks import BlockSpec
-from skfusion.encoders._base import Encoder, frozen_part
+from skfusion.encoders._base import Encoder, finish, frozen_part
 from skfusion.exceptions import ParameterError
 
 __all__ = ["Policy"]
@@ -65,7 +64,7 @@ class Policy(Encoder):
         self.unfreeze_at = unfreeze_at
         self.pretrain_epochs = pretrain_epochs
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
+    def get_params(self, deep: bool = True) -> dict[str, object]:
         """Return the parameters; with ``deep`` the encoder's too, by their own names.
 
         Parameters
@@ -81,7 +80,7 @@ class Policy(Encoder):
         params = super().get_params(deep=False)
         return {**self.encoder.get_params(), **params} if deep else params
 
-    def set_params(self, **params: Any) -> Policy:
+    def set_params(self, **params: object) -> Policy:
         """Set parameters of the policy, or of the encoder.
 
         Parameters
@@ -134,9 +133,8 @@ class _Frozen(nn.Module):
     def beginning(self) -> nn.Module | None:
         return frozen_part(self.module)
 
-    def finish(self, *begun: torch.Tensor) -> Any:
-        finish: Any = self.module.finish
-        return finish(*begun)
+    def finish(self, *begun: torch.Tensor) -> Encoded:
+        return finish(self.module, *begun)
 
     def thaw(self) -> None:
         """Let the module be trained from now on."""
@@ -148,5 +146,5 @@ class _Frozen(nn.Module):
         self.module.train(mode and self.thawed)
         return self
 
-    def forward(self, *inputs: torch.Tensor) -> Any:
+    def forward(self, *inputs: torch.Tensor) -> Encoded:
         return self.module(*inputs)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import nn
 
+from skfusion._tokens import Encoded, Tokens, masked_mean
 from skfusion.blocks import FORMS, BlockSpec
 from skfusion.encoders._base import Encoder, as_float
-from skfusion.encoders._held import Held, masked_mean
+from skfusion.encoders._held import Held
 from skfusion.exceptions import BlockError, ParameterError
 
 __all__ = ["Pretrained"]
@@ -69,7 +70,7 @@ class Pretrained(Encoder):
     def __init__(
         self,
         module: nn.Module | Callable[[], nn.Module],
-        preprocess: Callable[..., Any] | None = None,
+        preprocess: Callable[..., object] | None = None,
         frozen: bool = True,
     ) -> None:
         self.module = module
@@ -97,7 +98,7 @@ class _Pretrained(Held):
     def __init__(
         self,
         module: nn.Module,
-        preprocess: Callable[..., Any] | None,
+        preprocess: Callable[..., object] | None,
         frozen: bool,
         spec: BlockSpec,
         pooled: bool,
@@ -107,17 +108,18 @@ class _Pretrained(Held):
         self.is_image = spec.form == "image"
         self.register_buffer("like", torch.zeros(()), persistent=False)
 
-    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> Any:
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> Encoded:
         x = as_float(x, self.like)
-        inputs: Any = (x.permute(0, 3, 1, 2) if self.is_image else x,)
-        inputs = inputs if mask is None else (*inputs, mask)
-        if self.preprocess is not None:
-            inputs = self.preprocess(*inputs)
+        x = x.permute(0, 3, 1, 2) if self.is_image else x  # (batch, channels, height, width)
+        inputs = (x,) if mask is None else (x, mask)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            output = _tensor_of(_pass_on(self.held, inputs), self.name)
+            output = _tensor_of(_pass_on(self.held, self._prepared(*inputs)), self.name)
         return self._shaped(output, mask)
 
-    def _shaped(self, output: torch.Tensor, mask: torch.Tensor | None) -> Any:
+    def _prepared(self, *inputs: torch.Tensor) -> object:
+        return inputs if self.preprocess is None else self.preprocess(*inputs)
+
+    def _shaped(self, output: torch.Tensor, mask: torch.Tensor | None) -> Encoded:
         if output.ndim == 2:
             return output
         if output.ndim not in (3, 4):
@@ -128,16 +130,16 @@ class _Pretrained(Held):
             )
         tokens = output if output.ndim == 3 else output.flatten(2).transpose(1, 2)
         mask = mask if mask is not None and mask.shape == tokens.shape[:2] else None
-        return masked_mean(tokens, mask) if self.pooled else (tokens, mask)
+        return masked_mean(tokens, mask) if self.pooled else Tokens(tokens, mask)
 
 
-def _pass_on(module: nn.Module, inputs: Any) -> Any:
+def _pass_on(module: nn.Module, inputs: object) -> object:
     if isinstance(inputs, Mapping):
         return module(**inputs)
     return module(*inputs) if isinstance(inputs, tuple) else module(inputs)
 
 
-def _tensor_of(output: Any, name: str) -> torch.Tensor:
+def _tensor_of(output: object, name: str) -> torch.Tensor:
     """Return the tensor in what a module returns."""
     if isinstance(output, torch.Tensor):
         return output

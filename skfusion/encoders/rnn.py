@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import ClassVar, cast
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from skfusion._checks import check_choice, check_int, check_real
+from skfusion._tokens import Encoded, ModuleListOf, Tokens
 from skfusion.blocks import BlockSpec
 from skfusion.encoders._base import Encoder
 from skfusion.encoders._pooling import Pooling
@@ -16,8 +18,26 @@ from skfusion.encoders._steps import as_steps
 
 __all__ = ["RNN"]
 
-_CELLS = {"gru": nn.GRU, "lstm": nn.LSTM, "plain": nn.RNN}
-_KERNELS: dict[str, Any] = {"GRU": torch.gru, "LSTM": torch.lstm, "RNN_TANH": torch.rnn_tanh}
+
+class _Cell(nn.RNNBase):
+    """What torch sets on a layer of one direction, named for the type checker."""
+
+    weight_ih_l0: torch.Tensor
+    weight_hh_l0: torch.Tensor
+    bias_ih_l0: torch.Tensor
+    bias_hh_l0: torch.Tensor
+
+
+_CELLS: dict[str, type[nn.GRU | nn.LSTM | nn.RNN]] = {
+    "gru": nn.GRU,
+    "lstm": nn.LSTM,
+    "plain": nn.RNN,
+}
+_KERNELS: dict[str, Callable[..., tuple[torch.Tensor, ...]]] = {
+    "GRU": torch.gru,
+    "LSTM": torch.lstm,
+    "RNN_TANH": torch.rnn_tanh,
+}
 
 # From this width on, projecting all steps by one product of matrices and handing the kernel an
 # identity in place of the projection is quicker: up to three times, behind flattened feature maps.
@@ -91,10 +111,14 @@ class RNN(Encoder):
         steps, step_width = as_steps(spec, self.embedding_width)
         width, n_directions = check_int("width", self.width), 2 if self.bidirectional else 1
         cell = _CELLS[check_choice("cell", self.cell, _CELLS)]
-        layers: list[nn.ModuleList] = []
+        layers: list[ModuleListOf[_Cell]] = []
         for _ in range(check_int("n_layers", self.n_layers)):
-            cells = (cell(step_width, width, batch_first=True) for _ in range(n_directions))
-            layers.append(nn.ModuleList(map(_initialise, cells)))
+            layers.append(
+                ModuleListOf(
+                    _initialise(cast(_Cell, cell(step_width, width, batch_first=True)))
+                    for _ in range(n_directions)
+                )
+            )
             step_width = width * n_directions
         pooling = Pooling(self.pooling, step_width) if pooled else None
         return _RNN(steps, layers, check_real("dropout", self.dropout, 0, 1), pooling)
@@ -104,29 +128,31 @@ class _RNN(nn.Module):
     def __init__(
         self,
         steps: nn.Module,
-        layers: list[nn.ModuleList],
+        layers: list[ModuleListOf[_Cell]],
         dropout: float,
         pooling: Pooling | None,
     ) -> None:
         super().__init__()
         self.both_ways = len(layers[-1]) == 2
         self.steps = steps
-        self.layers = nn.ModuleList(layers)
+        self.layers: ModuleListOf[ModuleListOf[_Cell]] = ModuleListOf(layers)
         self.dropout = nn.Dropout(dropout)
         self.pooling = pooling
 
-    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> Any:
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> Encoded:
         states = self.steps(x)
         for layer in self.layers:
             states = self.dropout(_both_ways(layer, states, mask))
         if self.pooling is None:
-            return states, mask
+            return Tokens(states, mask)
         if self.pooling.how == "last" and self.both_ways:
             return _two_ends(states, mask, self.pooling)
         return self.pooling(states, mask)
 
 
-def _both_ways(directions: Any, states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+def _both_ways(
+    directions: ModuleListOf[_Cell], states: torch.Tensor, mask: torch.Tensor | None
+) -> torch.Tensor:
     forward = _states(directions[0], states)
     if len(directions) == 1:
         return forward
@@ -134,7 +160,7 @@ def _both_ways(directions: Any, states: torch.Tensor, mask: torch.Tensor | None)
     return torch.cat([forward, backward], dim=2)
 
 
-def _states(cell: Any, steps: torch.Tensor) -> torch.Tensor:
+def _states(cell: _Cell, steps: torch.Tensor) -> torch.Tensor:
     """Return the state behind each step: (batch, time, d) -> (batch, time, width)."""
     if cell.input_size < _WIDE or steps.device.type != "cpu":
         return cell(steps)[0]
@@ -177,7 +203,7 @@ def _two_ends(states: torch.Tensor, mask: torch.Tensor | None, last: nn.Module) 
     return torch.cat([last(states[..., :width], mask), first], dim=1)
 
 
-def _initialise(cell: Any) -> nn.Module:
+def _initialise(cell: _Cell) -> _Cell:
     n_gates = cell.weight_hh_l0.shape[0] // cell.hidden_size
     for gate in cell.weight_ih_l0.chunk(n_gates):
         nn.init.xavier_uniform_(gate)

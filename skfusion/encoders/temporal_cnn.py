@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from skfusion._checks import check_choice, check_int, check_real, check_widths
+from skfusion._tokens import Encoded, Tokens
 from skfusion.blocks import BlockSpec
 from skfusion.encoders._base import Encoder, activation, initialise
 from skfusion.encoders._pooling import Pooling
@@ -196,7 +197,7 @@ class _TemporalCNN(nn.Module):
         super().__init__()
         self.steps, self.stages, self.pooling = steps, nn.ModuleList(stages), pooling
 
-    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> Any:
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> Encoded:
         values = self.steps(x)
         values = values[:, :, None] if values.ndim == 2 else values
         if mask is not None:
@@ -205,4 +206,4 @@ class _TemporalCNN(nn.Module):
         for stage in self.stages:
             values, mask = stage(values, mask)
         tokens = values.transpose(1, 2)
-        return (tokens, mask) if self.pooling is None else self.pooling(tokens, mask)
+        return Tokens(tokens, mask) if self.pooling is None else self.pooling(tokens, mask)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import nn
 
 from skfusion._checks import check_int
+from skfusion._tokens import Encoded, Tokens
 from skfusion.blocks import BlockSpec
 from skfusion.encoders._base import Encoder, as_encoder, as_float, is_frozen
 from skfusion.encoders._output import output_spec
@@ -108,10 +109,10 @@ class _TimeDistributed(nn.Module):
     def beginning(self) -> nn.Module | None:
         return self.steps if is_frozen(self.steps.frames) else None
 
-    def finish(self, *steps: torch.Tensor) -> Any:
+    def finish(self, *steps: torch.Tensor) -> Encoded:
         return self.over(*steps)
 
-    def forward(self, *x: torch.Tensor) -> Any:
+    def forward(self, *x: torch.Tensor) -> Encoded:
         steps = self.steps(*x)
         return self.finish(*steps) if isinstance(steps, tuple) else self.finish(steps)
 
@@ -126,14 +127,14 @@ class _Steps(nn.Module):
         self.frames, self.width, self.chunk_size = frames, width, chunk_size
         self.register_buffer("like", torch.zeros(()), persistent=False)
 
-    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> Any:
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor | Tokens:
         # Frames stay bytes until their chunk comes.
         x = as_float(x, self.like) if x.ndim == 3 else x
         if mask is None:
             return self._encode(x.flatten(0, 1)).unflatten(0, x.shape[:2])
         vectors = self._encode(x[mask])
         steps = vectors.new_zeros((*mask.shape, vectors.shape[1]))
-        return steps.index_put(mask.nonzero(as_tuple=True), vectors), mask
+        return Tokens(steps.index_put(mask.nonzero(as_tuple=True), vectors), mask)
 
     def _encode(self, frames: torch.Tensor) -> torch.Tensor:
         if not len(frames):

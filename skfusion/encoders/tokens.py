@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
@@ -11,11 +11,15 @@ from torch import nn
 from torch.nn import functional as F
 
 from skfusion._checks import check_choice, check_int, check_real
+from skfusion._tokens import Encoded, Tokens
 from skfusion.blocks import BlockSpec
 from skfusion.encoders._base import Encoder
 from skfusion.encoders._pooling import Pooling
 from skfusion.encoders._steps import Embedding
 from skfusion.exceptions import BlockError, ParameterError
+
+if TYPE_CHECKING:
+    from skfusion.inputs import WordTable
 
 __all__ = ["TokenEmbedding"]
 
@@ -69,7 +73,7 @@ class TokenEmbedding(Encoder):
         self,
         width: int = 64,
         pooling: str = "mean",
-        vectors: Any = None,
+        vectors: np.ndarray | WordTable | None = None,
         frozen: bool = False,
         dropout: float = 0.0,
     ) -> None:
@@ -86,7 +90,7 @@ class TokenEmbedding(Encoder):
         table = self._table(spec)
         if not pooled or how not in _BAGS:
             pooling = Pooling(how, table.embedding_dim) if pooled else None
-            return _Tokens(table, pooling, dropout)
+            return _WordTokens(table, pooling, dropout)
         return _Bag(table, how, dropout)
 
     def _table(self, spec: BlockSpec) -> nn.Embedding:
@@ -128,7 +132,7 @@ class _Bag(nn.Module):
         return self.dropout(vectors)
 
 
-class _Tokens(nn.Module):
+class _WordTokens(nn.Module):
     def __init__(self, table: nn.Embedding, pooling: nn.Module | None, dropout: nn.Dropout) -> None:
         super().__init__()
         self.table, self.pooling, self.dropout = table, pooling, dropout
@@ -139,14 +143,14 @@ class _Tokens(nn.Module):
         trained = any(parameter.requires_grad for parameter in self.parameters())
         return self.pooling is not None and not trained and self.dropout.p == 0
 
-    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> Any:
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> Encoded:
         vectors = self.table(ids)
         if self.pooling is None:
-            return self.dropout(vectors), mask
+            return Tokens(self.dropout(vectors), mask)
         return self.dropout(self.pooling(vectors, mask))
 
 
-def _as_table(vectors: Any) -> np.ndarray:
+def _as_table(vectors: np.ndarray | WordTable) -> np.ndarray:
     if isinstance(vectors, Mapping) or hasattr(vectors, "key_to_index"):
         raise ParameterError(
             "vectors must be one row per token id. Got words and their vectors: pass "

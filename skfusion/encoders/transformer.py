@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from skfusion._checks import check_choice, check_int, check_real
+from skfusion._tokens import Encoded, Tokens
 from skfusion.blocks import BlockSpec
 from skfusion.encoders._base import Encoder, as_float, initialise
 from skfusion.encoders._pooling import Pooling
@@ -211,7 +212,7 @@ class _Transformer(nn.Module):
         self.layers, self.norm, self.dropout = nn.ModuleList(layers), norm, dropout
         self.class_token, self.pooling = class_token, pooling
 
-    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> Any:
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> Encoded:
         tokens = self.positions(self.steps(x))
         if self.class_token is not None:
             tokens = torch.cat([self.class_token.expand(len(tokens), 1, -1), tokens], dim=1)
@@ -222,7 +223,7 @@ class _Transformer(nn.Module):
         tokens = self.norm(tokens)
         if self.class_token is not None:
             return tokens[:, 0]
-        return (tokens, mask) if self.pooling is None else self.pooling(tokens, mask)
+        return Tokens(tokens, mask) if self.pooling is None else self.pooling(tokens, mask)
 
 
 def _seen(mask: torch.Tensor | None) -> torch.Tensor | None:
