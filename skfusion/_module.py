@@ -5,19 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import cast
 
 import torch
 from torch import nn
 
 from skfusion._balance import BlockHeads
-from skfusion._batch import Batch, dummy_input
+from skfusion._batch import Batch, Input, Padded, dummy_input
+from skfusion._tokens import Encoded, Tokens, as_tokens, as_vector
 from skfusion.blocks import BlockSpec
 from skfusion.encoders import Encoder, Policy, frozen_part, is_frozen
+from skfusion.encoders._base import finish
 from skfusion.exceptions import BlockError, ParameterError, noted
 from skfusion.fusion import Concat, Fusion
+from skfusion.fusion._base import Decides, Weighs
 from skfusion.fusion._build import build_fusion, fused_width, takes_tokens
-from skfusion.fusion._parts import as_vector
 from skfusion.heads import Head, LinearHead
 
 __all__ = ["FusionModule", "ModulePlan", "encode", "rows_per_step"]
@@ -60,10 +62,9 @@ class ModulePlan:
 
     def _fusion(self, widths: Mapping[str, int]) -> nn.Module:
         module = build_fusion(self.fusion, widths, self.n_outputs)
-        parts: Any = module.modules()
-        for part in parts:
+        for part in module.modules():
             if hasattr(part, "exclusive"):
-                part.exclusive = self.exclusive
+                cast(Decides, part).exclusive = self.exclusive
         return module
 
     def _head(self, width: int) -> nn.Module:
@@ -149,10 +150,10 @@ class FusionModule(nn.Module):
 
     def weights(self, batch: Batch) -> torch.Tensor:
         """Return the weight that the fusion gives each block of each row (n_rows, n_blocks)."""
-        weights: Any = self.fusion.weights
-        return weights(self.encode(batch), self._presence(batch))
+        fusion = cast(Weighs, self.fusion)
+        return fusion.weights(self.encode(batch), self._presence(batch))
 
-    def encode(self, batch: Batch) -> dict[str, Any]:
+    def encode(self, batch: Batch) -> dict[str, Encoded]:
         """Return what the fusion takes of each block: vectors, or tokens and mask."""
         encoded = {}
         for i, name in enumerate(self.names):
@@ -164,23 +165,26 @@ class FusionModule(nn.Module):
         parts = zip(self.names, map(frozen_part, self.encoders), strict=True)
         return {name: part for name, part in parts if part is not None}
 
-    def _encode(self, i: int, batch: Batch, present: torch.Tensor | None) -> Any:
-        encoded = None
-        if present is None or present.any():
-            x, known = batch.inputs[self.names[i]], self.names[i] in batch.encoded
-            encoded = self._finish(i, x) if known else encode(self.encoders[i], x)
+    def _encode(self, i: int, batch: Batch, present: torch.Tensor | None) -> Encoded:
+        """Return what the fusion takes of block ``i``; a missing row is its stand-in."""
+        none = present is not None and not present.any()
+        encoded = None if none else self._encode_rows(i, batch)
         if self.pooled:
-            return encoded if present is None else _fill(encoded, present, self.stand_ins[i])
-        tokens, mask = encoded if isinstance(encoded, tuple) else (encoded, None)
-        if tokens is not None and tokens.ndim == 2:
-            tokens = tokens[:, None]
-        if present is None:
-            return tokens, mask
-        return _fill_tokens(tokens, mask, present, self.stand_ins[i])
+            vectors = cast("torch.Tensor | None", encoded)
+            return _fill(vectors, present, self.stand_ins[i])
+        tokens = None if encoded is None else as_tokens(encoded)
+        return _fill_tokens(tokens, present, self.stand_ins[i])
 
-    def _finish(self, i: int, x: Any) -> Any:
-        encoder: Any = self.encoders[i]
-        return _as_encoded(x) if is_frozen(encoder) else encode(encoder.finish, x)
+    def _encode_rows(self, i: int, batch: Batch) -> Encoded:
+        """Return the rows that have block ``i``, encoded."""
+        name, encoder = self.names[i], self.encoders[i]
+        x = batch.inputs[name]
+        if name not in batch.encoded:
+            return encode(encoder, x)
+        begun = x if isinstance(x, Padded) else (cast(torch.Tensor, x),)
+        if not is_frozen(encoder):
+            return finish(encoder, *begun)
+        return Tokens(*begun) if isinstance(x, Padded) else begun[0]
 
     def _presence(self, batch: Batch) -> torch.Tensor | None:
         if not batch.present:
@@ -189,20 +193,18 @@ class FusionModule(nn.Module):
         return torch.stack([batch.present.get(name, everywhere) for name in self.names], dim=1)
 
 
-def encode(encoder: Callable[..., Any], x: Any) -> Any:
+def encode(encoder: Callable[..., Encoded], x: Input) -> Encoded:
     """Return what ``encoder`` makes of ``x``; ragged rows come with their mask beside them."""
-    return encoder(x.values, x.mask) if hasattr(x, "mask") else encoder(x)
-
-
-def _as_encoded(x: Any) -> Any:
-    """Encoded rows that were kept: padded ones are tokens and their mask."""
-    return (x.values, x.mask) if hasattr(x, "mask") else x
+    return encoder(*x) if isinstance(x, Padded) else encoder(x)
 
 
 def _fill(
-    encoded: torch.Tensor | None, present: torch.Tensor, stand_in: torch.Tensor
+    encoded: torch.Tensor | None, present: torch.Tensor | None, stand_in: torch.Tensor
 ) -> torch.Tensor:
     """Spread the encoded rows over the places that are present; the others get the stand-in."""
+    if present is None:
+        assert encoded is not None
+        return encoded
     everywhere = stand_in.expand(len(present), *stand_in.shape)
     if encoded is None:
         return everywhere
@@ -211,21 +213,22 @@ def _fill(
 
 
 def _fill_tokens(
-    tokens: torch.Tensor | None,
-    mask: torch.Tensor | None,
-    present: torch.Tensor,
-    stand_in: torch.Tensor,
-) -> tuple[torch.Tensor, torch.Tensor | None]:
+    encoded: Tokens | None, present: torch.Tensor | None, stand_in: torch.Tensor
+) -> Tokens:
     """As ``_fill``; a missing row has one token, its stand-in."""
-    if tokens is None:
-        return stand_in.expand(len(present), 1, -1), None
-    n_tokens = tokens.shape[1]
-    filled = _fill(tokens, present, stand_in.expand(n_tokens, -1))
+    if encoded is None:
+        assert present is not None
+        return Tokens(stand_in.expand(len(present), 1, -1))
+    if present is None:
+        return encoded
+    values, mask = encoded
+    n_tokens = values.shape[1]
+    filled = _fill(values, present, stand_in.expand(n_tokens, -1))
     if n_tokens == 1 and mask is None:
-        return filled, None
-    rows = tokens.new_ones((len(tokens), n_tokens), dtype=torch.bool) if mask is None else mask
-    first = torch.arange(n_tokens, device=tokens.device) == 0
-    return filled, _fill(rows, present, first)
+        return Tokens(filled)
+    rows = values.new_ones((len(values), n_tokens), dtype=torch.bool) if mask is None else mask
+    first = torch.arange(n_tokens, device=values.device) == 0
+    return Tokens(filled, _fill(rows, present, first))
 
 
 def rows_per_step(specs: Iterable[BlockSpec]) -> int:

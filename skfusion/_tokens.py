@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias, TypeVar, overload
 
 import torch
 from torch import nn
@@ -40,7 +40,9 @@ Encoded: TypeAlias = torch.Tensor | Tokens
 
 def as_tokens(encoded: Encoded) -> Tokens:
     """Return the tokens; a vector is the only token of its row."""
-    return Tokens(*encoded) if isinstance(encoded, tuple) else Tokens(encoded[:, None])
+    if isinstance(encoded, tuple):
+        return Tokens(*encoded)
+    return Tokens(encoded if encoded.ndim == 3 else encoded[:, None])
 
 
 def as_vector(encoded: Encoded) -> torch.Tensor:
@@ -69,4 +71,10 @@ class ModuleListOf(nn.ModuleList, Generic[Kind]):
 
         def __iter__(self) -> Iterator[Kind]: ...
 
-        def __getitem__(self, i: int) -> Kind: ...  # type: ignore[override]
+        @overload
+        def __getitem__(self, idx: slice) -> ModuleListOf[Kind]: ...
+
+        @overload
+        def __getitem__(self, idx: int) -> Kind: ...
+
+        def __getitem__(self, idx: int | slice) -> Kind | ModuleListOf[Kind]: ...

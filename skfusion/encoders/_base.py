@@ -170,12 +170,16 @@ def finish(module: nn.Module, *begun: torch.Tensor) -> Encoded:
     return cast(HasBeginning, module).finish(*begun)
 
 
-def initialise(layer: Layer, relu: bool = False) -> Layer:
-    """Return ``layer`` with zero biases and Glorot weights; of He et al. (2015) for ``relu``."""
-    if relu:
-        nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
-    else:
-        nn.init.xavier_uniform_(layer.weight)
+def initialise(layer: Layer, n_matrices: int = 1, relu: bool = False) -> Layer:
+    """Return ``layer`` with zero biases and Glorot weights; of He et al. (2015) for ``relu``.
+
+    Where its weight is ``n_matrices`` one below the other, each keeps a scale of its own.
+    """
+    for matrix in layer.weight.chunk(n_matrices):
+        if relu:
+            nn.init.kaiming_uniform_(matrix, nonlinearity="relu")
+        else:
+            nn.init.xavier_uniform_(matrix)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
     return layer

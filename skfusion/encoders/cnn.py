@@ -191,7 +191,10 @@ class _CNN(nn.Module):
 
     def __init__(self, stages: nn.Sequential, output: nn.Module | None) -> None:
         super().__init__()
-        self.stages = stages.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.stages = stages
+        for weight in stages.parameters():
+            if weight.ndim == 4:
+                weight.data = weight.data.contiguous(memory_format=torch.channels_last)
         self.output = output
 
     def forward(self, x: torch.Tensor) -> Encoded:

@@ -12,11 +12,11 @@ from torch.nn import functional as F
 from skfusion._checks import check_choice, check_int, check_real
 from skfusion._tokens import Encoded, Tokens
 from skfusion.blocks import BlockSpec
+from skfusion.encoders._attention import TransformerLayer, check_heads
 from skfusion.encoders._base import Encoder, as_float, initialise
 from skfusion.encoders._pooling import Pooling
 from skfusion.encoders._positions import LearnedPositions, SinusoidalPositions
 from skfusion.encoders._steps import as_steps
-from skfusion.exceptions import ParameterError
 
 __all__ = ["Transformer"]
 
@@ -91,7 +91,7 @@ class Transformer(Encoder):
 
     def build(self, spec: BlockSpec, pooled: bool = True) -> nn.Module:
         self.check(spec)
-        width = self._check_width()
+        width, _ = check_heads(self.width, self.n_heads)
         dropout = check_real("dropout", self.dropout, 0, 1)
         with_class = pooled and self.pooling == "cls"
         pooling = None if with_class or not pooled else Pooling(self.pooling, width)
@@ -105,16 +105,9 @@ class Transformer(Encoder):
             pooling,
         )
 
-    def _check_width(self) -> int:
-        width, n_heads = check_int("width", self.width), check_int("n_heads", self.n_heads)
-        if width % n_heads:
-            raise ParameterError(
-                f"Transformer: n_heads must divide width. Got width={width}, n_heads={n_heads}."
-            )
-        return width
-
-    def _layer(self, width: int, dropout: float) -> nn.Module:
-        return _Layer(width, self.n_heads, check_int("expansion", self.expansion), dropout)
+    def _layer(self, width: int, dropout: float) -> TransformerLayer:
+        expansion = check_int("expansion", self.expansion)
+        return TransformerLayer(width, self.n_heads, expansion, dropout, initialise=initialise)
 
     def _steps(self, spec: BlockSpec, width: int) -> nn.Module:
         if spec.form == "image":
@@ -169,39 +162,12 @@ class _Scale(nn.Module):
         return x * self.factor
 
 
-class _Layer(nn.Module):
-    """Attention and a two-layer perceptron, each added to what it reads."""
-
-    def __init__(self, width: int, n_heads: int, expansion: int, dropout: float) -> None:
-        super().__init__()
-        self.n_heads = n_heads
-        self.norm_attention, self.norm_hidden = nn.LayerNorm(width), nn.LayerNorm(width)
-        # One matrix for queries, keys and values; each keeps the scale of a matrix of its own.
-        self.project = initialise(nn.Linear(width, 3 * width))
-        for part in self.project.weight.chunk(3):
-            nn.init.xavier_uniform_(part)
-        self.join = initialise(nn.Linear(width, width))
-        self.hidden = initialise(nn.Linear(width, expansion * width))
-        self.out = initialise(nn.Linear(expansion * width, width))
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        x = x + self.dropout(self._attend(self.norm_attention(x), mask))
-        return x + self.dropout(self.out(F.gelu(self.hidden(self.norm_hidden(x)))))
-
-    def _attend(self, x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        parts = self.project(x).unflatten(2, (3, self.n_heads, -1))
-        queries, keys, values = parts.permute(2, 0, 3, 1, 4)
-        joined = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
-        return self.join(joined.transpose(1, 2).flatten(2))
-
-
 class _Transformer(nn.Module):
     def __init__(
         self,
         steps: nn.Module,
         positions: nn.Module,
-        layers: list[nn.Module],
+        layers: list[TransformerLayer],
         norm: nn.Module,
         dropout: nn.Module,
         class_token: nn.Parameter | None,
@@ -219,7 +185,7 @@ class _Transformer(nn.Module):
             mask = None if mask is None else F.pad(mask, (1, 0), value=True)
         tokens, seen = self.dropout(tokens), _seen(mask)
         for layer in self.layers:
-            tokens = layer(tokens, seen)
+            tokens = layer(tokens, tokens, seen)
         tokens = self.norm(tokens)
         if self.class_token is not None:
             return tokens[:, 0]
@@ -227,9 +193,9 @@ class _Transformer(nn.Module):
 
 
 def _seen(mask: torch.Tensor | None) -> torch.Tensor | None:
-    """Return which tokens a row attends to, (batch, 1, 1, tokens)."""
+    """Return which tokens a row attends to, (batch, tokens)."""
     if mask is None:
         return None
     # A row without tokens looks at its padding, which pooling leaves out: a softmax over nothing
     # would be NaN.
-    return (mask | ~mask.any(1, keepdim=True))[:, None, None]
+    return mask | ~mask.any(1, keepdim=True)

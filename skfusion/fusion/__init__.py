@@ -12,10 +12,9 @@ from skfusion.fusion.gated import Gated
 from skfusion.fusion.late import Late
 from skfusion.fusion.low_rank import LowRank
 from skfusion.fusion.pointwise import Max, Mean, Product, Sum
-from skfusion.fusion.resolve import resolve_fusion
 from skfusion.fusion.tensor import Tensor
 from skfusion.fusion.token_transformer import TokenTransformer
-from skfusion.fusion.tree import Tree
+from skfusion.fusion.tree import Tree, resolve_fusion
 
 __all__ = [
     "Bilinear",

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+import torch
 from sklearn.base import BaseEstimator
 from torch import nn
 
+from skfusion._tokens import Encoded
 from skfusion.blocks import BlockSpec
 
 if TYPE_CHECKING:
     from skfusion.encoders import Encoder
 
-__all__ = ["Fusion"]
+__all__ = ["Decides", "Fusion", "FusionLike", "Group", "Weighs"]
+
+# A recipe, the alias of one, or groups of blocks, each with a name and a fusion.
+FusionLike: TypeAlias = "Fusion | str | Sequence[Group]"
+Group: TypeAlias = "tuple[str, Sequence[str], FusionLike]"
 
 
 class Fusion(BaseEstimator):
@@ -23,7 +29,7 @@ class Fusion(BaseEstimator):
     called as ``module(encoded, present)`` and returns ``(batch, width)``:
 
     - ``encoded`` maps each block's name to its vectors ``(batch, width)``, or, where ``takes`` is
-      ``"tokens"``, to a pair of tokens ``(batch, tokens, width)`` and mask ``(batch, tokens)``
+      ``"tokens"``, to ``Tokens``: values ``(batch, tokens, width)`` and a mask ``(batch, tokens)``
       (None where all are data). A row that lacks a block has the block's learned stand-in there.
     - ``present`` is a bool tensor ``(batch, n_blocks)``, or None where no row lacks a block.
 
@@ -72,3 +78,16 @@ class Fusion(BaseEstimator):
     def encoder_for(self, spec: BlockSpec) -> Encoder | None:
         """Return the encoder that this fusion insists on for a block; None leaves the choice."""
         return None
+
+
+class Weighs(Protocol):
+    """The module of a fusion that says how much each block counts in each row."""
+
+    def weights(self, encoded: Mapping[str, Encoded], present: torch.Tensor | None) -> torch.Tensor:
+        """Return (batch, n_blocks), numbers that sum to 1."""
+
+
+class Decides(Protocol):
+    """The module of a fusion, or a part of it, whose outputs are decisions."""
+
+    exclusive: bool  # whether the outputs are classes, of which one is right

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import torch
 from torch import nn
@@ -23,7 +22,7 @@ def takes_tokens(fusion: Fusion) -> bool:
 
 def build_fusion(fusion: Fusion, widths: Mapping[str, int], n_outputs: int) -> nn.Module:
     """Return a new module of ``fusion``, which is told ``n_outputs`` if it decides."""
-    build: Any = fusion.build
+    build: Callable[..., object] = fusion.build
     with noted(f"while building the fusion {fusion!r}"):
         module = build(widths, n_outputs=n_outputs) if fusion.decides else build(widths)
     if not isinstance(module, nn.Module):
@@ -34,7 +33,7 @@ def build_fusion(fusion: Fusion, widths: Mapping[str, int], n_outputs: int) -> n
     return module
 
 
-def fused_width(fusion: Fusion, fuse: Callable[[], Any], n_rows: int) -> int:
+def fused_width(fusion: Fusion, fuse: Callable[[], object], n_rows: int) -> int:
     """Return how wide the vectors are that ``fuse`` makes of ``n_rows`` rows by ``fusion``."""
     with noted(f"while measuring the fusion {fusion!r}"):
         fused = fuse()

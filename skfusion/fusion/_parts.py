@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TypeAlias
 
 import torch
 from torch import nn
 
 from skfusion._checks import did_you_mean
+from skfusion._tokens import Encoded, ModuleListOf, as_tokens
 from skfusion.exceptions import BlockError
 
 __all__ = [
+    "MaskedTokens",
     "Projections",
     "TokenProjections",
-    "as_tokens",
-    "as_vector",
     "check_block",
     "counting",
     "join",
     "masked_softmax",
     "mean_of_blocks",
-    "mean_of_tokens",
     "n_counting",
 ]
+
+
+# Tokens (batch, tokens, width) with a mask (batch, tokens) in any case.
+MaskedTokens: TypeAlias = tuple[torch.Tensor, torch.Tensor]
 
 
 class Projections(nn.Module):
@@ -32,12 +35,12 @@ class Projections(nn.Module):
     Their biases all start at ``bias`` where it is given.
     """
 
-    maps: Any  # nn.ModuleList of nn.Linear
-
     def __init__(self, widths: Mapping[str, int], width: int, bias: float | None = None) -> None:
         super().__init__()
         self.names = tuple(widths)
-        self.maps = nn.ModuleList(nn.Linear(given, width) for given in widths.values())
+        self.maps: ModuleListOf[nn.Linear] = ModuleListOf(
+            nn.Linear(given, width) for given in widths.values()
+        )
         if bias is not None:
             for project in self.maps:
                 nn.init.constant_(project.bias, bias)
@@ -59,11 +62,11 @@ class TokenProjections(nn.Module):
         self.names = tuple(widths)
         self.maps = nn.ModuleList(nn.Linear(given, width) for given in widths.values())
 
-    def forward(self, encoded: Mapping[str, Any]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    def forward(self, encoded: Mapping[str, Encoded]) -> list[MaskedTokens]:
         maps = zip(self.names, self.maps, strict=True)
         return [self._project(encoded[name], project) for name, project in maps]
 
-    def _project(self, encoded: Any, project: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
+    def _project(self, encoded: Encoded, project: nn.Module) -> MaskedTokens:
         tokens, mask = as_tokens(encoded)
         if mask is None:
             mask = tokens.new_ones(tokens.shape[:2], dtype=torch.bool)
@@ -78,7 +81,7 @@ def counting(present: torch.Tensor | None) -> torch.Tensor | None:
     return None if present is None else present | ~present.any(1, keepdim=True)
 
 
-def n_counting(present: torch.Tensor | None, n_blocks: int) -> Any:
+def n_counting(present: torch.Tensor | None, n_blocks: int) -> torch.Tensor | int:
     """Return how many blocks count in each row, (batch, 1) or an int."""
     count = counting(present)
     return n_blocks if count is None else count.sum(1, keepdim=True)
@@ -90,24 +93,6 @@ def mean_of_blocks(stacked: torch.Tensor, present: torch.Tensor | None) -> torch
     if count is None:
         return stacked.mean(1)
     return stacked.masked_fill(~count[:, :, None], 0).sum(1) / count.sum(1, keepdim=True)
-
-
-def mean_of_tokens(tokens: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-    """Return the mean over the tokens that are data; zeros where there are none."""
-    if mask is None:
-        return tokens.mean(1)
-    n_tokens = mask.sum(1, keepdim=True).clamp(min=1)
-    return tokens.masked_fill(~mask[:, :, None], 0).sum(1) / n_tokens
-
-
-def as_vector(encoded: Any) -> torch.Tensor:
-    """Return one vector a row: tokens are averaged over those that are data."""
-    return mean_of_tokens(*encoded) if isinstance(encoded, tuple) else encoded
-
-
-def as_tokens(encoded: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Return tokens and their mask; a vector is the only token of its row."""
-    return encoded if isinstance(encoded, tuple) else (encoded[:, None], None)
 
 
 def masked_softmax(scores: torch.Tensor, present: torch.Tensor | None) -> torch.Tensor:
@@ -124,7 +109,7 @@ def join(encoded: Mapping[str, torch.Tensor], names: Iterable[str]) -> torch.Ten
     return torch.cat([encoded[name] for name in names], dim=1)
 
 
-def check_block(name: Any, known: Iterable[str], where: str) -> str:
+def check_block(name: object, known: Iterable[str], where: str) -> str:
     """Return ``name`` if it is one of the ``known`` blocks."""
     known = tuple(known)
     if name not in known:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TypeAlias
 
 import torch
 from torch import nn
 
 from skfusion._checks import check_int, check_real
-from skfusion.fusion._attention import TransformerLayer, check_heads
+from skfusion._tokens import Encoded, ModuleListOf
+from skfusion.encoders._attention import TransformerLayer, check_heads
 from skfusion.fusion._base import Fusion
-from skfusion.fusion._parts import TokenProjections, mean_of_blocks
+from skfusion.fusion._parts import MaskedTokens, TokenProjections, mean_of_blocks
 
 __all__ = ["Bottleneck"]
+
+_LayerOfBlocks: TypeAlias = ModuleListOf[TransformerLayer]  # one for each block
 
 
 class Bottleneck(Fusion):
@@ -73,8 +76,8 @@ class Bottleneck(Fusion):
     def build(self, widths: Mapping[str, int]) -> nn.Module:
         width, n_heads = check_heads(self.width, self.n_heads)
         dropout = check_real("dropout", self.dropout, 0, 1)
-        layers = [
-            nn.ModuleList(TransformerLayer(width, n_heads, dropout) for _ in widths)
+        layers: list[_LayerOfBlocks] = [
+            ModuleListOf(TransformerLayer(width, n_heads, 2, dropout, dropout) for _ in widths)
             for _ in range(check_int("n_layers", self.n_layers, 2))
         ]
         n_bottlenecks = check_int("n_bottlenecks", self.n_bottlenecks)
@@ -82,19 +85,17 @@ class Bottleneck(Fusion):
 
 
 class _Bottleneck(nn.Module):
-    layers: Any  # nn.ModuleList of nn.ModuleList of TransformerLayer
-
     def __init__(
-        self, blocks: TokenProjections, width: int, n_bottlenecks: int, layers: list[nn.ModuleList]
+        self, blocks: TokenProjections, width: int, n_bottlenecks: int, layers: list[_LayerOfBlocks]
     ) -> None:
         super().__init__()
         self.blocks = blocks
         self.cls = nn.Parameter(torch.randn(len(blocks.names), 1, width) * 0.02)
         self.shared = nn.Parameter(torch.randn(1, n_bottlenecks, width) * 0.02)
-        self.layers = nn.ModuleList(layers)
+        self.layers: ModuleListOf[_LayerOfBlocks] = ModuleListOf(layers)
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, encoded: Mapping[str, Any], present: torch.Tensor | None) -> torch.Tensor:
+    def forward(self, encoded: Mapping[str, Encoded], present: torch.Tensor | None) -> torch.Tensor:
         states = self._start(encoded)
         shared = self.shared.expand(len(states[0][0]), -1, -1)
         for layers in self.layers[:-1]:
@@ -106,7 +107,7 @@ class _Bottleneck(nn.Module):
             ends.append(layer(own[:, :1], context, context_mask)[:, 0])
         return mean_of_blocks(self.norm(torch.stack(ends, dim=1)), present)
 
-    def _start(self, encoded: Mapping[str, Any]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    def _start(self, encoded: Mapping[str, Encoded]) -> list[MaskedTokens]:
         """Return CLS and the tokens of each block, and which are data."""
         states = []
         for cls, (tokens, mask) in zip(self.cls, self.blocks(encoded), strict=True):
@@ -116,11 +117,11 @@ class _Bottleneck(nn.Module):
 
     def _exchange(
         self,
-        layers: Any,
-        states: list[tuple[torch.Tensor, torch.Tensor]],
+        layers: _LayerOfBlocks,
+        states: list[MaskedTokens],
         shared: torch.Tensor,
         present: torch.Tensor | None,
-    ) -> tuple[list[tuple[torch.Tensor, torch.Tensor]], torch.Tensor]:
+    ) -> tuple[list[MaskedTokens], torch.Tensor]:
         """One layer: each block on its own, then the bottleneck tokens averaged over blocks."""
         after, told = [], []
         for layer, (own, mask) in zip(layers, states, strict=True):

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import nn
 
 from skfusion._checks import check_int, check_real
-from skfusion.fusion._attention import TransformerLayer, check_heads
+from skfusion._tokens import Encoded, ModuleListOf, masked_mean
+from skfusion.encoders._attention import TransformerLayer, check_heads
 from skfusion.fusion._base import Fusion
-from skfusion.fusion._parts import TokenProjections, counting, mean_of_tokens, n_counting
+from skfusion.fusion._parts import MaskedTokens, TokenProjections, counting, n_counting
 
 __all__ = ["CrossAttention"]
-
-Tokens = tuple[torch.Tensor, torch.Tensor]
 
 
 class CrossAttention(Fusion):
@@ -70,33 +68,35 @@ class CrossAttention(Fusion):
         width, n_heads = check_heads(self.width, self.n_heads)
         dropout = check_real("dropout", self.dropout, 0, 1)
         n_layers = check_int("n_layers", self.n_layers)
-        stacks = [
-            nn.ModuleList(TransformerLayer(width, n_heads, dropout) for _ in range(n_layers))
+        stacks: list[ModuleListOf[TransformerLayer]] = [
+            ModuleListOf(
+                TransformerLayer(width, n_heads, 2, dropout, dropout) for _ in range(n_layers)
+            )
             for _ in widths
         ]
         return _CrossAttention(TokenProjections(widths, width), width, stacks)
 
 
 class _CrossAttention(nn.Module):
-    stacks: Any  # nn.ModuleList of nn.ModuleList of TransformerLayer
-
-    def __init__(self, blocks: TokenProjections, width: int, stacks: list[nn.ModuleList]) -> None:
+    def __init__(
+        self, blocks: TokenProjections, width: int, stacks: list[ModuleListOf[TransformerLayer]]
+    ) -> None:
         super().__init__()
         self.blocks = blocks
         self.nothing = nn.Parameter(torch.randn(1, 1, width) * 0.02)
-        self.stacks = nn.ModuleList(stacks)
+        self.stacks: ModuleListOf[ModuleListOf[TransformerLayer]] = ModuleListOf(stacks)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in stacks)
 
-    def forward(self, encoded: Mapping[str, Any], present: torch.Tensor | None) -> torch.Tensor:
+    def forward(self, encoded: Mapping[str, Encoded], present: torch.Tensor | None) -> torch.Tensor:
         blocks = self.blocks(encoded)
         pooled = []
         for i, norm in enumerate(self.norms):
             x, context, mask = self._last_step(i, blocks, present)
             x = self.stacks[i][-1](x, context, mask)
-            pooled.append(norm(mean_of_tokens(x, blocks[i][1])))
+            pooled.append(norm(masked_mean(x, blocks[i][1])))
         return torch.cat(pooled, dim=1)
 
-    def weights(self, encoded: Mapping[str, Any], present: torch.Tensor | None) -> torch.Tensor:
+    def weights(self, encoded: Mapping[str, Encoded], present: torch.Tensor | None) -> torch.Tensor:
         """Return (batch, n_blocks): the last layers' attention that each block receives.
 
         Averaged over heads and tokens, summed over the blocks that a row has and that look at it.
@@ -112,11 +112,13 @@ class _CrossAttention(nn.Module):
         equal = shares / n_counting(present, len(blocks))
         return torch.where(total > 0, received / total.where(total > 0, 1), equal)
 
-    def _given(self, i: int, blocks: list[Tokens], present: torch.Tensor | None) -> torch.Tensor:
+    def _given(
+        self, i: int, blocks: list[MaskedTokens], present: torch.Tensor | None
+    ) -> torch.Tensor:
         """Return how much block ``i`` attends to each block: (batch, n_blocks)."""
         x, context, mask = self._last_step(i, blocks, present)
         attention = self.stacks[i][-1].weights(x, context, mask)[:, :, 1:]
-        attention = mean_of_tokens(attention, blocks[i][1])
+        attention = masked_mean(attention, blocks[i][1])
         others = _others(i, len(blocks))
         parts = attention.split([blocks[j][0].shape[1] for j in others], dim=1)
         given = attention.new_zeros(len(attention), len(blocks))
@@ -124,7 +126,7 @@ class _CrossAttention(nn.Module):
         return given
 
     def _last_step(
-        self, i: int, blocks: list[Tokens], present: torch.Tensor | None
+        self, i: int, blocks: list[MaskedTokens], present: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return what goes into the last layer of block ``i``: its tokens, context and mask."""
         context, mask = self._context(i, blocks, counting(present))
@@ -133,7 +135,9 @@ class _CrossAttention(nn.Module):
             x = layer(x, context, mask)
         return x, context, mask
 
-    def _context(self, i: int, blocks: list[Tokens], count: torch.Tensor | None) -> Tokens:
+    def _context(
+        self, i: int, blocks: list[MaskedTokens], count: torch.Tensor | None
+    ) -> MaskedTokens:
         others = _others(i, len(blocks))
         n_rows = len(blocks[0][0])
         masks = [blocks[j][1] for j in others]

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import nn
 
 from skfusion._checks import check_int, check_real
+from skfusion._tokens import masked_mean
 from skfusion.blocks import BlockSpec
 from skfusion.encoders import MLP, Encoder, SparseLinear
 from skfusion.fusion._base import Fusion
-from skfusion.fusion._parts import mean_of_tokens
 
 __all__ = ["Early"]
 
@@ -106,17 +105,17 @@ class _StepMean(Encoder):
 
 
 class _StepMeanModule(nn.Module):
-    def __init__(self, embed: Any) -> None:
+    def __init__(self, embed: nn.Embedding | nn.Linear) -> None:
         super().__init__()
         self.embed = embed
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         if isinstance(self.embed, nn.Embedding):
-            return mean_of_tokens(self.embed(x), mask)
+            return masked_mean(self.embed(x), mask)
         steps = x.reshape(*x.shape[:2], self.embed.in_features)
         if steps.dtype == torch.uint8:
             steps = steps.to(self.embed.weight.dtype) / 255
-        return self.embed(mean_of_tokens(steps, mask))
+        return self.embed(masked_mean(steps, mask))
 
 
 def _active(dropout: float) -> list[nn.Module]:

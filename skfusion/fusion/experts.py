@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import nn
@@ -134,6 +133,6 @@ class _MixtureOfExperts(nn.Module):
         usable = target > 0
         return (gates.mean(0)[usable] / target[usable] - 1).square().mean()
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         """Leave out the loss of the last step, which is part of a graph that no copy can take."""
         return {**self.__dict__, "auxiliary_loss": None}

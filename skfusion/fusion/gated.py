@@ -9,7 +9,7 @@ from torch import nn
 
 from skfusion._checks import check_choice, check_int
 from skfusion.fusion._base import Fusion
-from skfusion.fusion._parts import Projections, counting, join, masked_softmax, n_counting
+from skfusion.fusion._parts import Projections, counting, join, masked_softmax
 
 __all__ = ["Gated"]
 
@@ -109,7 +109,7 @@ class _SigmoidGated(_Gated):
         gates, count = scores.sigmoid(), counting(present)
         if count is None:
             return gates
-        scale = gates.shape[1] / n_counting(present, gates.shape[1])
+        scale = gates.shape[1] / count.sum(1, keepdim=True)  # (batch, 1)
         return gates.masked_fill(~count[:, :, None], 0) * scale[:, :, None]
 
 

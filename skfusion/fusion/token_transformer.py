@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import nn
 
 from skfusion._checks import check_choice, check_int, check_real
-from skfusion.fusion._attention import TransformerLayer, check_heads
+from skfusion._tokens import Encoded, ModuleListOf
+from skfusion.encoders._attention import TransformerLayer, check_heads
 from skfusion.fusion._base import Fusion
 from skfusion.fusion._parts import TokenProjections, counting
 
@@ -73,26 +73,26 @@ class TokenTransformer(Fusion):
         width, n_heads = check_heads(self.width, self.n_heads)
         dropout = check_real("dropout", self.dropout, 0, 1)
         n_layers = check_int("n_layers", self.n_layers)
-        layers = [TransformerLayer(width, n_heads, dropout) for _ in range(n_layers)]
+        layers = [TransformerLayer(width, n_heads, 2, dropout, dropout) for _ in range(n_layers)]
         return _TokenTransformer(TokenProjections(widths, width), width, layers)
 
 
 class _TokenTransformer(nn.Module):
-    layers: Any  # nn.ModuleList of TransformerLayer
-
-    def __init__(self, blocks: TokenProjections, width: int, layers: list[Any]) -> None:
+    def __init__(
+        self, blocks: TokenProjections, width: int, layers: list[TransformerLayer]
+    ) -> None:
         super().__init__()
         self.blocks = blocks
         self.cls = nn.Parameter(torch.randn(1, 1, width) * 0.02)
-        self.layers = nn.ModuleList(layers)
+        self.layers: ModuleListOf[TransformerLayer] = ModuleListOf(layers)
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, encoded: Mapping[str, Any], present: torch.Tensor | None) -> torch.Tensor:
+    def forward(self, encoded: Mapping[str, Encoded], present: torch.Tensor | None) -> torch.Tensor:
         x, mask, _ = self._up_to_last_layer(encoded, present)
         # Nothing but CLS leaves the last layer, so nothing else needs to go through it.
         return self.norm(self.layers[-1](x[:, :1], x, mask)[:, 0])
 
-    def weights(self, encoded: Mapping[str, Any], present: torch.Tensor | None) -> torch.Tensor:
+    def weights(self, encoded: Mapping[str, Encoded], present: torch.Tensor | None) -> torch.Tensor:
         """Return (batch, n_blocks): what CLS attends to in the last layer, itself left out."""
         x, mask, lengths = self._up_to_last_layer(encoded, present)
         attention = self.layers[-1].weights(x[:, :1], x, mask)[:, 0, 1:]
@@ -100,7 +100,7 @@ class _TokenTransformer(nn.Module):
         return shares / shares.sum(1, keepdim=True).clamp(min=torch.finfo(shares.dtype).tiny)
 
     def _up_to_last_layer(
-        self, encoded: Mapping[str, Any], present: torch.Tensor | None
+        self, encoded: Mapping[str, Encoded], present: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor, list[int]]:
         x, mask, lengths = self._tokens(encoded, present)
         for layer in self.layers[:-1]:
@@ -108,7 +108,7 @@ class _TokenTransformer(nn.Module):
         return x, mask, lengths
 
     def _tokens(
-        self, encoded: Mapping[str, Any], present: torch.Tensor | None
+        self, encoded: Mapping[str, Encoded], present: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor, list[int]]:
         """Return CLS and all tokens in a row, which are data, and the number of each block."""
         blocks, count = self.blocks(encoded), counting(present)

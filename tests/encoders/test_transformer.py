@@ -17,11 +17,11 @@ def torch_layers(module, width, n_heads, expansion):
             width, n_heads, expansion * width, 0.0, "gelu", batch_first=True, norm_first=True
         )
         weights = {
-            "self_attn.in_proj_weight": ours.project.weight,
-            "self_attn.in_proj_bias": ours.project.bias,
+            "self_attn.in_proj_weight": ours.attention.project.weight,
+            "self_attn.in_proj_bias": ours.attention.project.bias,
         }
         pairs = {
-            "self_attn.out_proj": ours.join,
+            "self_attn.out_proj": ours.attention.output,
             "linear1": ours.hidden,
             "linear2": ours.out,
             "norm1": ours.norm_attention,
@@ -53,15 +53,17 @@ def test_attention_by_hand(rng, build):
     x = rng.normal(size=(1, 5, 8))
     module, state = build(Transformer(8, n_layers=1, n_heads=2), x)
     layer = module.layers[0]
-    weight, bias = state["layers.0.project.weight"], state["layers.0.project.bias"]
+    part = "layers.0.attention"
+    weight, bias = state[f"{part}.project.weight"], state[f"{part}.project.bias"]
     queries, keys, values = np.split(x[0] @ weight.T + bias, 3, axis=1)
     heads = []
     for head in (slice(0, 4), slice(4, 8)):
         scores = np.exp(queries[:, head] @ keys[:, head].T / 2)
         heads.append(scores / scores.sum(axis=1, keepdims=True) @ values[:, head])
     joined = np.concatenate(heads, axis=1)
-    expected = joined @ state["layers.0.join.weight"].T + state["layers.0.join.bias"]
-    found = layer._attend(torch.from_numpy(x), None).detach().numpy()
+    expected = joined @ state[f"{part}.output.weight"].T + state[f"{part}.output.bias"]
+    tokens = torch.from_numpy(x)
+    found = layer.attention(tokens, tokens, None).detach().numpy()
     np.testing.assert_allclose(found[0], expected, atol=1e-12)
 
 
@@ -141,7 +143,10 @@ def test_learned_positions_end_somewhere(build, run):
 @pytest.mark.parametrize(
     ("encoder", "message"),
     [
-        (Transformer(10, n_heads=4), "n_heads must divide width. Got width=10, n_heads=4"),
+        (
+            Transformer(10, n_heads=4),
+            "multiple of n_heads. Got width=10 and n_heads=4",
+        ),
         (Transformer(positions="sinusoid"), "positions must be one of .* Did you mean"),
         (Transformer(n_layers=0), "n_layers must be an int >= 1"),
         (Transformer(dropout=2), "dropout must be a number between 0 and 1"),

@@ -387,9 +387,17 @@ def test_concat():
 # Attention, one row and one head at a time
 
 
+QUERY, KEY, VALUE = 0, 1, 2
+
+
+def part_of(module, x, which):
+    """Return queries, keys or values of ``x``, which come from one matrix."""
+    return np.split(linear(module.project, x), 3, axis=-1)[which]
+
+
 def looks(module, queries, context, mask, n_heads=2):
     """Return how much each query of one row attends to what, for each head (q, k)."""
-    query, key = linear(module.query, queries), linear(module.key, context)
+    query, key = part_of(module, queries, QUERY), part_of(module, context, KEY)
     parts = zip(*(np.split(x, n_heads, axis=1) for x in (query, key)), strict=True)
     scores = [q @ k.T / np.sqrt(q.shape[1]) for q, k in parts]
     return [softmax(np.where(mask, one, -np.inf), axis=1) for one in scores]
@@ -397,19 +405,18 @@ def looks(module, queries, context, mask, n_heads=2):
 
 def attention(module, queries, context, mask, n_heads=2):
     """One row: queries (q, width), context (k, width), mask (k,)."""
-    values = np.split(linear(module.value, context), n_heads, axis=1)
+    values = np.split(part_of(module, context, VALUE), n_heads, axis=1)
     shares = looks(module, queries, context, mask, n_heads)
     heads = [share @ value for share, value in zip(shares, values, strict=True)]
     return linear(module.output, np.concatenate(heads, axis=1))
 
 
 def transformer_layer(module, x, context, mask):
-    normed = layer_norm(module.attention_norm, x), layer_norm(module.attention_norm, context)
+    normed = layer_norm(module.norm_attention, x), layer_norm(module.norm_attention, context)
     x = x + attention(module.attention, *normed, mask)
-    norm, into, _, _, out, _ = module.feed_forward
-    hidden = linear(into, layer_norm(norm, x))
+    hidden = linear(module.hidden, layer_norm(module.norm_hidden, x))
     gelu = torch.nn.functional.gelu(torch.from_numpy(hidden)).numpy()
-    return x + linear(out, gelu)
+    return x + linear(module.out, gelu)
 
 
 def token_row(module, values, masks, row):
@@ -506,9 +513,9 @@ def test_weights_of_the_token_transformer(present, count):
         x = np.concatenate([module.cls.detach().numpy()[0], *[tokens for tokens, _ in blocks]])
         shown = [mask & count[row, i] for i, (_, mask) in enumerate(blocks)]
         mask = np.concatenate([[True], *shown])
-        x = layer_norm(module.layers[0].attention_norm, x)
+        x = layer_norm(module.layers[0].norm_attention, x)
         part = module.layers[0].attention
-        query, key = linear(part.query, x[0]), linear(part.key, x)
+        query, key = part_of(part, x[0], QUERY), part_of(part, x, KEY)
         heads = [
             softmax(np.where(mask, key[:, h] @ query[h] / 2, -np.inf))
             for h in (slice(0, 4), slice(4, 8))
@@ -552,7 +559,7 @@ def test_weights_of_cross_attention(present, count):
             mask = np.concatenate([[True], *[blocks[j][1] & count[row, j] for j in others]])
             first, last = module.stacks[i]
             x = transformer_layer(first, x, context, mask)
-            x, context = (layer_norm(last.attention_norm, part) for part in (x, context))
+            x, context = (layer_norm(last.norm_attention, part) for part in (x, context))
             given = np.mean(looks(last.attention, x, context, mask), axis=0)[own].mean(0)
             first, second = others
             split = 1 + len(blocks[first][0])
@@ -570,7 +577,7 @@ def test_weights_of_cross_attention_follow_what_is_looked_at():
     values, masks = tokens()
     with torch.no_grad():
         for stack in module.stacks:
-            stack[0].attention.key.weight.zero_()
+            stack[0].attention.project.weight[WIDTH : 2 * WIDTH].zero_()  # keys
     received = np.array([5 / 7 + 5 / 10, 4 / 6 + 4 / 10, 1 / 6 + 1 / 7])
     weights = run_tokens(module, values, masks, method="weights")
     np.testing.assert_allclose(weights[0], received / received.sum(), atol=1e-6)
