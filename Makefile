@@ -36,11 +36,12 @@ test-nightly: $(READY)  ## Run the tests that take minutes
 coverage: $(READY)  ## Say which lines no test runs
 	$(VENV)/bin/python $(PYTEST) --cov
 
-lint: $(READY)  ## Check style, format, import order and types
+lint: $(READY)  ## Check style, format, import order, types and sizes
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/mypy
+	$(VENV)/bin/python -m tools.house_rules
 
 format: $(READY)  ## Repair what can be repaired by machine
 	$(VENV)/bin/ruff check --fix

@@ -5,7 +5,6 @@ import importlib
 import inspect
 import pkgutil
 import re
-import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -27,20 +26,6 @@ def shown(path):
 def nodes(path, kind):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return [node for node in ast.walk(tree) if isinstance(node, kind)]
-
-
-def n_lines(function):
-    docstring = ast.get_docstring(function, clean=False)
-    total = function.end_lineno - function.lineno + 1
-    return total - (docstring.count("\n") + 1 if docstring is not None else 0)
-
-
-def functions():
-    return {
-        f"{shown(path)}:{node.lineno} {node.name}": n_lines(node)
-        for path in SOURCES
-        for node in nodes(path, (ast.FunctionDef, ast.AsyncFunctionDef))
-    }
 
 
 def public_modules():
@@ -68,24 +53,6 @@ def public_classes():
         if inspect.isclass(parameter.values[0])
         and not issubclass(parameter.values[0], BaseException)
     ]
-
-
-# Sizes
-
-
-def test_no_file_is_longer_than_400_lines():
-    lengths = {shown(path): len(path.read_text().splitlines()) for path in SOURCES}
-    assert {path: length for path, length in lengths.items() if length > 400} == {}
-
-
-def test_no_function_is_longer_than_50_lines():
-    assert {where: length for where, length in functions().items() if length > 50} == {}
-
-
-def test_functions_are_short_as_a_rule():
-    lengths = list(functions().values())
-    assert statistics.median(lengths) < 8
-    assert statistics.quantiles(lengths, n=10)[-1] <= 25
 
 
 # Imports
