@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import sparray, spmatrix
-
 if TYPE_CHECKING:
     import polars
     import pyarrow
     import torch
+    from scipy.sparse import sparray, spmatrix
 
     from skfusion.blocks import Blocks, Ragged
 

@@ -20,18 +20,18 @@ from skfusion._estimators._arguments import (
 )
 from skfusion._estimators._facts import open_checkpoint
 from skfusion._estimators._parameters import NamedEncoders, check_names_free
-from skfusion._estimators._reading import (
-    check_finite,
-    check_some_block,
-    read_fit,
-    read_predict,
+from skfusion._estimators._rows import (
+    holds_out,
     require_target,
+    scaled,
+    split_rows,
+    with_weight,
 )
-from skfusion._estimators._rows import holds_out, scaled, split_rows, with_weight
 from skfusion._estimators._showing import ShownNetwork
 from skfusion._estimators._using import FittedNetwork
 from skfusion._estimators._watching import WatchedFit, fit_watched
 from skfusion._module import ModulePlan
+from skfusion._reading import Reader, check_finite, check_some_block
 from skfusion._training import (
     Net,
     Rows,
@@ -171,7 +171,10 @@ class FusionEstimator(
         self._train(blocks, y, weight, 1, stops=False, undo=going_on, whole=False)
 
     def _read(self, X: Any, y: Any, going_on: bool) -> Blocks:
-        blocks = read_predict(self, X) if going_on else read_fit(self, X)
+        if not going_on:
+            self._reader = Reader(type(self).__name__, self.missing, self.memory)
+        reader = self._reader.with_missing(self.missing)
+        blocks = reader.read(X) if going_on else reader.fit(X)
         check_consistent_length(blocks, y)
         check_finite(blocks)
         if self.missing == "error":
@@ -194,7 +197,6 @@ class FusionEstimator(
         """Learn target and specs, choose the parts, build the net."""
         check_names_free(self, blocks.names)
         self.target_ = self._learn_target(y, weight, classes)
-        self.specs_ = blocks.specs()
         check_lengths(self, self.specs_)
         fusion = resolve_fusion(self.fusion)
         plan = ModulePlan(

@@ -7,17 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import TransformerMixin
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from skfusion._estimators._reading import (
-    check_finite,
-    check_some_block,
-    read_predict,
-    rows_without_blocks,
-)
+from skfusion._reading import Reader, check_finite, check_some_block, rows_without_blocks
 from skfusion._training import Net
-from skfusion.blocks import Blocks
+from skfusion.blocks import Blocks, BlockSpec
 from skfusion.exceptions import NonFiniteLossError, ParameterError
+from skfusion.inputs import BlockUnion
 from skfusion.targets import Target
 
 __all__ = ["FittedNetwork", "indexed_like"]
@@ -30,14 +27,38 @@ class FittedNetwork(TransformerMixin):
     missing: str
     net_: Net
     target_: Target
-    specs_: dict[str, Any]
+    _reader: Reader
     _prior: np.ndarray
     _n_seen: int  # rows that the prior is of
+
+    @property
+    def union_(self) -> BlockUnion | None:
+        return self._fitted_reader().union_
+
+    @property
+    def specs_(self) -> dict[str, BlockSpec]:
+        return self._fitted_reader().specs_
+
+    @property
+    def n_features_in_(self) -> int:
+        return self._fitted_reader().n_features_in_
+
+    @property
+    def feature_names_in_(self) -> np.ndarray:
+        names = self._fitted_reader().feature_names_in_
+        if names is None:
+            raise AttributeError("the X of the fit has no names, so there is no feature_names_in_")
+        return names
+
+    def _fitted_reader(self) -> Reader:
+        if "_reader" not in vars(self):
+            raise NotFittedError(f"This {type(self).__name__} is not fitted yet. Call fit first.")
+        return self._reader
 
     def _read_to_predict(self, X: Any) -> Blocks:
         if "net_" not in vars(self):  # asked first, since check_is_fitted costs as much as a row
             check_is_fitted(self, "net_")
-        blocks = read_predict(self, X)
+        blocks = self._reader.with_missing(self.missing).read(X)
         if self.missing == "error":
             check_some_block(blocks)
         return blocks

@@ -17,7 +17,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import indexable
 
 from skfusion._checks import check_real
-from skfusion._estimators._reading import needs_coding, read_fit, read_predict, rows_without_blocks
+from skfusion._reading import Reader, needs_coding, rows_without_blocks
 from skfusion.blocks import Blocks
 from skfusion.exceptions import BlockTypeError, ParameterError, noted
 from skfusion.inspection._scoring import check_y, find_scorer
@@ -202,10 +202,9 @@ def _blocks_of_fold(
         steps = clone(estimator[:-1])
         X_train = steps.fit_transform(X_train, y_train)
         X_test = steps.transform(X_test)
-    reader = clone(final_step(estimator))
-    blocks = read_fit(reader, X_train)
-    reader.specs_ = blocks.specs()
-    return blocks, read_predict(reader, X_test)
+    learner = final_step(estimator)
+    reader = Reader(type(learner).__name__, learner.missing, learner.memory)
+    return reader.fit(X_train), reader.read(X_test)
 
 
 def _fit_and_score(

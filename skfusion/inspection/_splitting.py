@@ -9,7 +9,6 @@ from scipy.sparse import issparse
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from skfusion._estimators._reading import read_predict
 from skfusion.blocks import Blocks
 from skfusion.exceptions import BlockTypeError
 
@@ -35,8 +34,9 @@ def split_off(estimator: Any, X: Any) -> tuple[Any, Blocks]:
     if isinstance(estimator, Pipeline):
         estimator, X = _behind_blocks(estimator, X)
     if hasattr(estimator, "specs_"):
-        X = read_predict(estimator, X)
-        estimator = _changed(estimator, union_=None)
+        reader = estimator._reader.with_missing(estimator.missing)
+        X = reader.read(X)
+        estimator = _changed(estimator, _reader=reader.behind_union())
     elif isinstance(X, Mapping) and not issparse(X):
         X = Blocks(X)
     if not isinstance(X, Blocks):

@@ -1,0 +1,227 @@
+"""What X is: learned once from the X of a fit, then known of every X."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from joblib import Memory
+from scipy.sparse import csr_array, issparse
+from sklearn.utils.validation import check_array
+
+from skfusion._reading.columns import Columns, names_of
+from skfusion._reading.missing import with_absent
+from skfusion._reading.sameness import check_same_blocks
+from skfusion._reading.tables import is_mapping, is_table
+from skfusion.blocks import Blocks, BlockSpec, Ragged
+from skfusion.exceptions import BlockError, add_note
+from skfusion.inputs import BlockUnion
+from skfusion.typing import XLike
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["Reader"]
+
+PLAIN_NAME = "X"
+
+
+class Reader:
+    """Reads X: ``fit`` learns what it is, ``read`` makes like ``Blocks`` of another X.
+
+    A fitted reader is never changed by ``read``, so that threads may share it.
+
+    Parameters
+    ----------
+    owner : str
+        Name of the class that messages speak of.
+    missing : {"error", "allow"}, default="error"
+        Whether X may lack blocks altogether.
+    memory : str, path, joblib.Memory or None, default=None
+        Where the default union keeps what its transformers learned.
+
+    Attributes
+    ----------
+    union_ : BlockUnion or None
+        The default union, where X is a table that needs one.
+    specs_ : dict of str to BlockSpec
+        The blocks of the fit.
+    n_features_in_ : int
+        Number of columns of a table or a matrix, else of blocks.
+    feature_names_in_ : ndarray of str or None
+        Their names, where they have any.
+    """
+
+    union_: BlockUnion | None
+    specs_: dict[str, BlockSpec]
+    _columns: Columns
+
+    def __init__(
+        self,
+        owner: str,
+        missing: str = "error",
+        memory: str | PathLike[str] | Memory | None = None,
+    ) -> None:
+        self.owner, self.missing, self.memory = owner, missing, memory
+
+    @property
+    def n_features_in_(self) -> int:
+        return self._columns.n
+
+    @property
+    def feature_names_in_(self) -> np.ndarray | None:
+        return self._columns.names
+
+    def fit(self, X: XLike) -> Blocks:
+        """Learn what X is, and return it as ``Blocks``.
+
+        Raises
+        ------
+        BlockError
+            If there are no rows, or blocks of different length.
+        ValueError, TypeError
+            scikit-learn's own messages, if a matrix does not hold finite numbers.
+        """
+        self.union_ = None
+        if is_table(X):
+            self.union_ = BlockUnion(missing=self.missing, memory=self.memory)
+            blocks = self.union_.fit_transform(X)
+            self._columns = _columns_of_table(X)
+        elif (given := _given_blocks(X)) is not None:
+            blocks = given
+            self._columns = Columns(len(blocks.names), np.array(blocks.names, dtype=object))
+        else:
+            names = names_of(X)
+            matrix = self._checked_matrix(X)
+            blocks = Blocks({PLAIN_NAME: matrix})
+            self._columns = Columns(matrix.shape[1], names)
+        self.specs_ = blocks.specs()
+        return blocks
+
+    def read(self, X: XLike) -> Blocks:
+        """Return X as ``Blocks`` like those of the fit.
+
+        Raises
+        ------
+        BlockError
+            If X has other blocks than at fit; says how they differ.
+        ValueError, TypeError
+            scikit-learn's own messages, if a matrix differs from that of the fit.
+        """
+        blocks = self._read(X)
+        if self.missing == "allow":
+            blocks = with_absent(blocks, self.specs_)
+        check_same_blocks(self.specs_, blocks)
+        return blocks
+
+    def with_missing(self, missing: str) -> Self:
+        """Return this reader, or one that shares all it learned and follows another rule."""
+        if missing == self.missing:
+            return self
+        other = copy.copy(self)
+        other.missing = missing
+        if self.union_ is not None:
+            other.union_ = copy.copy(self.union_).set_params(missing=missing)
+        return other
+
+    def behind_union(self) -> Self:
+        """Return a reader of the blocks that this one makes of X."""
+        other = copy.copy(self)
+        other.union_ = None
+        return other
+
+    def _read(self, X: XLike) -> Blocks:
+        if self.union_ is not None:
+            return self.union_.transform(self._as_table(X, self.union_))
+        blocks = _given_blocks(X)
+        return self._read_matrix(X) if blocks is None else blocks
+
+    # Tables
+
+    def _as_table(self, X: XLike, union: BlockUnion) -> Any:
+        """Check the columns of X against the fit; a plain matrix is read by position."""
+        names = names_of(X)
+        if (
+            is_mapping(X) or isinstance(X, Blocks) or names is not None
+        ):  # the union finds columns by their names
+            return X
+        self._columns.check_names(names, self.owner)
+        if is_table(X):
+            self._columns.check_number(_columns_of_table(X).n, self.owner)
+            return X
+        X = check_array(
+            X, input_name="X", estimator=self.owner, dtype=None, ensure_all_finite="allow-nan"
+        )
+        self._columns.check_number(X.shape[1], self.owner)
+        return X if self._columns.names is None else pd.DataFrame(X, columns=self._columns.names)
+
+    # Matrices
+
+    def _read_matrix(self, X: XLike) -> Blocks:
+        if PLAIN_NAME not in self.specs_ and not hasattr(X, "columns"):
+            raise BlockError(
+                f"X is a single matrix, but the fit was on the blocks {list(self.specs_)}. "
+                "Pass Blocks, or a dict of arrays, with these names."
+            )
+        if not self._is_like_fitted(X):
+            self._columns.check_names(names_of(X), self.owner)
+            X = self._checked_matrix(X)
+            self._columns.check_number(X.shape[1], self.owner)
+        return Blocks({PLAIN_NAME: self._in_fitted_form(X)})
+
+    def _checked_matrix(self, X: XLike) -> Any:
+        try:
+            return check_array(
+                X,
+                accept_sparse="csr",
+                dtype=[np.float64, np.float32],
+                input_name="X",
+                estimator=self.owner,
+            )
+        except (TypeError, ValueError) as error:
+            add_note(
+                error,
+                f"X is one matrix of numbers, the block {PLAIN_NAME!r}. Give text and categories "
+                "as columns of a DataFrame; missing numbers in a DataFrame too, behind a "
+                "BlockUnion()",
+            )
+            raise
+
+    def _is_like_fitted(self, X: XLike) -> bool:
+        """Whether X is a matrix that needs no further check, told at the cost of a row."""
+        return (
+            type(X) is np.ndarray
+            and X.dtype in (np.float32, np.float64)
+            and X.shape == (len(X) or 1, self._columns.n)
+            and self._columns.names is None
+        )
+
+    def _in_fitted_form(self, X: Any) -> Any:
+        """A plain matrix may be sparse at fit and dense at predict, or the other way round."""
+        fitted = self.specs_[PLAIN_NAME].form if PLAIN_NAME in self.specs_ else None
+        if fitted == "csr" and not issparse(X):
+            return csr_array(X)
+        return X.toarray() if fitted == "vector" and issparse(X) else X
+
+
+def _columns_of_table(X: Any) -> Columns:
+    if isinstance(X, Mapping):
+        return Columns(len(X), np.array(list(X), dtype=object))
+    return Columns(len(X.columns), names_of(X))
+
+
+def _given_blocks(X: Any) -> Blocks | None:
+    """Return X where it is blocks already, or one deeper or ragged block."""
+    if is_mapping(X):
+        X = Blocks(X)
+    elif isinstance(X, Ragged) or (isinstance(X, np.ndarray) and X.ndim > 2):
+        X = Blocks({PLAIN_NAME: X})
+    if not isinstance(X, Blocks):
+        return None
+    if len(X) == 0:
+        raise BlockError("X has no rows (0 samples). Pass at least one row.")
+    return X

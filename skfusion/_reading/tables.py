@@ -1,0 +1,39 @@
+"""Which X is a table: it needs a ``BlockUnion`` to become numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+
+from skfusion.blocks import Ragged
+
+__all__ = ["is_mapping", "is_table", "needs_coding"]
+
+
+def is_mapping(X: object) -> bool:
+    """Whether X maps names to arrays; some sparse matrices are mappings, of places to values."""
+    return isinstance(X, Mapping) and not issparse(X)
+
+
+def is_table(X: Any) -> bool:
+    """Whether X needs a ``BlockUnion`` to become numbers: mixed frames, dicts with text in them."""
+    if isinstance(X, Mapping) and not issparse(X):
+        return any(needs_coding(value) for value in X.values())
+    if not hasattr(X, "columns"):
+        return False
+    return any(needs_coding(X[name]) for name in X.columns)
+
+
+def needs_coding(value: Any) -> bool:
+    """Whether a column or a block holds anything but numbers."""
+    if issparse(value) or isinstance(value, Ragged):
+        return False
+    dtype = getattr(value, "dtype", None)
+    if dtype is None:
+        return np.asarray(value).dtype.kind not in "fiub"
+    if hasattr(dtype, "is_numeric"):  # polars
+        return not dtype.is_numeric()
+    return getattr(dtype, "kind", "O") not in "fiub"
