@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pandas as pd
+
 if TYPE_CHECKING:
     import polars
     import pyarrow

@@ -143,13 +143,15 @@ class Reader:
     # Tables
 
     def _as_table(self, X: XLike, union: BlockUnion) -> Any:
-        """Check the columns of X against the fit; a plain matrix is read by position."""
-        names = names_of(X)
-        if (
-            is_mapping(X) or isinstance(X, Blocks) or names is not None
-        ):  # the union finds columns by their names
+        """Return X as the union takes it; a matrix without names is read by position."""
+        if is_mapping(X) or isinstance(X, Blocks):
             return X
-        self._columns.check_names(names, self.owner)
+        names = names_of(X)
+        # The union finds columns by name, passes over others, and says which are missing.
+        if not self._columns.is_found_in(names):
+            self._columns.check_names(names, self.owner)
+        if names is not None:
+            return X
         if is_table(X):
             self._columns.check_number(_columns_of_table(X).n, self.owner)
             return X

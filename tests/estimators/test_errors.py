@@ -188,7 +188,7 @@ def test_text_in_a_column_of_numbers(frame, of_table):
 
 def test_other_columns_than_at_fit_when_going_on(frame, y, of_table):
     with pytest.raises(ValueError, match="unseen at fit time:\n- weight"):
-        of_table.partial_fit(frame.assign(weight=1.0), y)
+        of_table.partial_fit(frame.rename(columns={"price": "weight"}), y)
 
 
 def test_predict_before_fit(X):

@@ -343,3 +343,25 @@ def test_missing_rows_can_be_held_out_and_weighted(X, y):
     model = quick(early_stopping=True, class_weight="balanced", batch_size=8)
     model.fit(rows, y, sample_weight=np.linspace(0, 1, 40))
     assert np.isfinite(model.history_[["train_loss", "valid_loss"]].to_numpy()).all()
+
+
+def test_columns_of_a_mixed_frame_are_found_by_name_and_others_passed_over(y):
+    frame = pd.DataFrame(
+        {"note": [f"{'good' if label else 'bad'} {i}" for i, label in enumerate(y)]}
+    )
+    frame = frame.assign(price=np.arange(len(y)) / len(y), stars=[1.0, 2.0] * (len(y) // 2))
+    model = quick().fit(frame, y)
+    expected = model.predict_proba(frame)
+    more = frame.assign(id=range(len(y)), other="text")
+    for other in (frame[["stars", "note", "price"]], more, more[sorted(more)], pl.DataFrame(more)):
+        np.testing.assert_array_equal(model.predict_proba(other), expected)
+    model.partial_fit(more[sorted(more)], y)
+    with pytest.raises(ValueError, match="(?s)unseen at fit time:.*- cost.*now missing:.*- price"):
+        model.predict(frame.rename(columns={"price": "cost"}))
+
+
+def test_a_numeric_frame_without_the_order_of_its_columns_is_an_error(table, y):
+    frame = pd.DataFrame(table, columns=["a", "b", "c"])
+    model = quick().fit(frame, y)
+    with pytest.raises(ValueError, match="must be in the same order as they were in fit"):
+        model.predict(frame[["b", "a", "c"]])
