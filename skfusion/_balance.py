@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import nn
@@ -49,7 +48,7 @@ class BlockHeads(nn.Module):
             decisions.append((head(vector if rows is None else vector[rows]), rows))
         return decisions
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         """Leave out what is remembered of a batch, part of a graph that no copy can take."""
         return {**self.__dict__, "_seen": None}
 

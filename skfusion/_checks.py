@@ -22,7 +22,7 @@ __all__ = [
 Recipe = TypeVar("Recipe")
 
 
-def check_int(name: str, value: Any, low: int = 1, repair: str = "") -> int:
+def check_int(name: str, value: object, low: int = 1, repair: str = "") -> int:
     """Return ``value`` as an int of at least ``low``."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
         raise ParameterError(_join(f"{name} must be an int >= {low}. Got {value!r}.", repair))
@@ -30,14 +30,14 @@ def check_int(name: str, value: Any, low: int = 1, repair: str = "") -> int:
 
 
 def check_real(
-    name: str, value: Any, low: float = 0.0, high: float = float("inf"), repair: str = ""
+    name: str, value: object, low: float = 0.0, high: float = float("inf"), repair: str = ""
 ) -> float:
     """Return ``value`` as a finite float in ``[low, high]``."""
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    if number and low <= float(value) <= high and math.isfinite(value):
-        return float(value)
+    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else None
+    if number is not None and low <= number <= high and math.isfinite(number):
+        return number
     bounds = f">= {low:g}" if high == float("inf") else f"between {low:g} and {high:g}"
-    kind = "finite number" if number and math.isinf(value) else "number"
+    kind = "finite number" if number is not None and math.isinf(number) else "number"
     single = "Use one number for all blocks." if isinstance(value, Mapping) else ""
     raise ParameterError(_join(f"{name} must be a {kind} {bounds}. Got {value!r}.", single, repair))
 
@@ -51,7 +51,7 @@ def check_choice(name: str, value: Any, choices: Collection[Any], repair: str = 
     return value
 
 
-def check_widths(name: str, value: Any, repair: str = "") -> tuple[int, ...]:
+def check_widths(name: str, value: object, repair: str = "") -> tuple[int, ...]:
     """Return ``value``, an int or a sequence of ints, as a tuple of ints >= 1."""
     values = (value,) if isinstance(value, Integral) else value
     if isinstance(values, str) or not isinstance(values, Iterable):
@@ -62,7 +62,7 @@ def check_widths(name: str, value: Any, repair: str = "") -> tuple[int, ...]:
 
 
 def resolve_recipe(
-    rule: str, value: Any, kind: type[Recipe], aliases: Mapping[str, Callable[[], Recipe]]
+    rule: str, value: object, kind: type[Recipe], aliases: Mapping[str, Callable[[], Recipe]]
 ) -> Recipe:
     """Return ``value`` if it is a recipe of a ``kind``, or a new one for an alias.
 
@@ -79,13 +79,13 @@ def resolve_recipe(
     raise ParameterError(_join(f"{rule} or one of {known}. Got {value!r}.", hint))
 
 
-def did_you_mean(word: Any, known: Iterable[str]) -> str:
+def did_you_mean(word: object, known: Iterable[str]) -> str:
     """Return ``Did you mean 'x'?`` for the nearest of the ``known`` words, or nothing."""
     near = difflib.get_close_matches(str(word), list(known), n=1)
     return f"Did you mean {near[0]!r}?" if near else ""
 
 
-def _hashable(value: Any) -> bool:
+def _hashable(value: object) -> bool:
     try:
         hash(value)
     except TypeError:

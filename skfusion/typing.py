@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     import pyarrow
     import torch
     from scipy.sparse import sparray, spmatrix
+    from sklearn.model_selection import BaseCrossValidator
 
     from skfusion.blocks import Blocks, Ragged
 
-__all__ = ["ArrayLike", "SeedLike", "WeightLike", "XLike", "YLike"]
+__all__ = ["ArrayLike", "CVLike", "Scorer", "SeedLike", "WeightLike", "XLike", "YLike"]
 
 ArrayLike: TypeAlias = "np.ndarray | pd.Series | torch.Tensor | Sequence[object]"
 XLike: TypeAlias = (
@@ -25,4 +26,6 @@ XLike: TypeAlias = (
 )
 YLike: TypeAlias = "ArrayLike | pd.DataFrame | sparray | spmatrix"
 WeightLike: TypeAlias = "np.ndarray | pd.Series | Sequence[float]"
+CVLike: TypeAlias = "int | BaseCrossValidator | Iterable[tuple[np.ndarray, np.ndarray]] | None"
+Scorer: TypeAlias = "Callable[..., float]"  # (estimator, X, y) -> score, higher is better
 SeedLike: TypeAlias = "int | np.random.RandomState | None"

@@ -46,12 +46,13 @@ def public_objects():
 
 
 def public_classes():
-    """The public classes, but for errors: those take a message."""
+    """The public classes, but for errors, which take a message, and protocols."""
     return [
         parameter
         for parameter in public_objects()
         if inspect.isclass(parameter.values[0])
         and not issubclass(parameter.values[0], BaseException)
+        and not getattr(parameter.values[0], "_is_protocol", False)
     ]
 
 

@@ -2,6 +2,7 @@
 
 from skfusion.blocks._agreement import check_block_name
 from skfusion.blocks._blocks import Blocks
+from skfusion.blocks._kinds import Block, LazyBlock, is_csr
 from skfusion.blocks._masked import MaskedBlock
 from skfusion.blocks._ragged import Ragged, gather_runs
 from skfusion.blocks._rows import as_block, cut_rows, scatter_rows
@@ -9,8 +10,10 @@ from skfusion.blocks._spec import FORMS, BlockSpec, form_of, spec_of
 
 __all__ = [
     "FORMS",
+    "Block",
     "BlockSpec",
     "Blocks",
+    "LazyBlock",
     "MaskedBlock",
     "Ragged",
     "as_block",
@@ -18,6 +21,7 @@ __all__ = [
     "cut_rows",
     "form_of",
     "gather_runs",
+    "is_csr",
     "scatter_rows",
     "spec_of",
 ]

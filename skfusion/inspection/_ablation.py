@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
-from sklearn.base import clone, is_classifier
+from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
@@ -20,23 +20,27 @@ from skfusion._checks import check_real
 from skfusion._reading import Reader, needs_coding, rows_without_blocks
 from skfusion.blocks import Blocks
 from skfusion.exceptions import BlockTypeError, ParameterError, noted
+from skfusion.fusion import Fusion
 from skfusion.inspection._scoring import check_y, find_scorer
 from skfusion.inspection._splitting import final_step, unwrapped
 from skfusion.inspection._variants import Operators, Variant, check_operators, make_variants
 from skfusion.inspection._verdicts import Results, compare
+from skfusion.typing import ArrayLike, CVLike, Scorer, XLike, YLike
 
 __all__ = ["ablation"]
 
+Fold: TypeAlias = tuple[np.ndarray, np.ndarray]  # numbers of rows to train and to test on
+
 
 def ablation(
-    estimator: Any,
-    X: Any,
-    y: Any,
+    estimator: BaseEstimator,
+    X: XLike,
+    y: YLike,
     *,
-    cv: Any = None,
-    scoring: Any = None,
+    cv: CVLike = None,
+    scoring: str | Scorer | None = None,
     operators: Operators = ("early", "concat", "gated", "late"),
-    groups: Any = None,
+    groups: ArrayLike | None = None,
     alpha: float = 0.05,
     n_jobs: int | None = None,
 ) -> pd.DataFrame:
@@ -143,15 +147,15 @@ default=("early", "concat", "gated", "late")
     fusions = check_operators(operators, learner.fusion)
     alpha = check_real("alpha", alpha, 0, 1)
     X, y, groups = indexable(_indexed(X), y, groups)
-    cv = check_cv(cv, y, classifier=is_classifier(learner))
-    folds = list(cv.split(X, y, groups))
+    splitter = check_cv(cv, y, classifier=is_classifier(learner))
+    folds: list[Fold] = list(splitter.split(X, y, groups))
     rows = Parallel(n_jobs=n_jobs)(
         delayed(_run_fold)(estimator, X, y, train, test, fusions, scorer) for train, test in folds
     )
     return compare(_gather(rows, folds), alpha)
 
 
-def _check_fuses(learner: Any) -> None:
+def _check_fuses(learner: BaseEstimator) -> None:
     params = learner.get_params(deep=False) if hasattr(learner, "get_params") else {}
     if not {"fusion", "encoders"} <= set(params):
         raise ParameterError(
@@ -161,7 +165,7 @@ def _check_fuses(learner: Any) -> None:
         )
 
 
-def _indexed(X: Any) -> Any:
+def _indexed(X: XLike) -> XLike:
     """A dict of arrays has no rows to select; Blocks of the same arrays have."""
     if not isinstance(X, Mapping) or issparse(X):
         return X
@@ -175,13 +179,13 @@ def _indexed(X: Any) -> Any:
 
 
 def _run_fold(
-    estimator: Any,
-    X: Any,
-    y: Any,
+    estimator: BaseEstimator,
+    X: XLike,
+    y: YLike,
     train: np.ndarray,
     test: np.ndarray,
-    fusions: Mapping[str, Any],
-    scorer: Any,
+    fusions: Mapping[str, Fusion],
+    scorer: Scorer,
 ) -> dict[Variant, float]:
     """Return the score of each variant on one fold; what makes blocks is fitted once."""
     y_train, y_test = _safe_indexing(y, train), _safe_indexing(y, test)
@@ -196,7 +200,7 @@ def _run_fold(
 
 
 def _blocks_of_fold(
-    estimator: Any, X_train: Any, y_train: Any, X_test: Any
+    estimator: BaseEstimator, X_train: XLike, y_train: YLike, X_test: XLike
 ) -> tuple[Blocks, Blocks]:
     if isinstance(estimator, Pipeline) and len(estimator.steps) > 1:
         steps = clone(estimator[:-1])
@@ -209,12 +213,12 @@ def _blocks_of_fold(
 
 def _fit_and_score(
     variant: Variant,
-    learner: Any,
+    learner: BaseEstimator,
     X_train: Blocks,
-    y_train: Any,
+    y_train: YLike,
     X_test: Blocks,
-    y_test: Any,
-    scorer: Any,
+    y_test: YLike,
+    scorer: Scorer,
 ) -> float:
     X_train, X_test = X_train.select(variant.blocks), X_test.select(variant.blocks)
     without = rows_without_blocks(X_train)
@@ -235,7 +239,7 @@ def _check_score(score: float, n_rows: int) -> float:
     return score
 
 
-def _gather(rows: list[dict[Variant, float]], folds: list[Any]) -> Results:
+def _gather(rows: list[dict[Variant, float]], folds: list[Fold]) -> Results:
     variants = [(variant.label, variant.kind) for variant in rows[0]]
     for fold, row in enumerate(rows):
         if [(variant.label, variant.kind) for variant in row] != variants:

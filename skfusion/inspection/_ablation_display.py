@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator
 
 from skfusion.inspection._ablation import ablation
 from skfusion.inspection._axes import axes_for, wrapped
 from skfusion.inspection._variants import Operators
 from skfusion.inspection._verdicts import BEST
+from skfusion.typing import ArrayLike, CVLike, Scorer, XLike, YLike
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["AblationDisplay"]
 
@@ -56,17 +61,17 @@ class AblationDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
-        X: Any,
-        y: Any,
+        estimator: BaseEstimator,
+        X: XLike,
+        y: YLike,
         *,
-        cv: Any = None,
-        scoring: Any = None,
+        cv: CVLike = None,
+        scoring: str | Scorer | None = None,
         operators: Operators = ("early", "concat", "gated", "late"),
-        groups: Any = None,
+        groups: ArrayLike | None = None,
         alpha: float = 0.05,
         n_jobs: int | None = None,
-        ax: Any = None,
+        ax: Axes | None = None,
     ) -> AblationDisplay:
         """Compare and draw; the arguments are those of :func:`ablation`."""
         table = ablation(
@@ -82,16 +87,17 @@ class AblationDisplay:
         )
         return cls(table).plot(ax)
 
-    def plot(self, ax: Any = None) -> AblationDisplay:
+    def plot(self, ax: Axes | None = None) -> AblationDisplay:
         """Draw on ``ax``, or on a new figure; variants from top to bottom as in the table."""
         labels = [wrapped(f"{row.variant}  {row.mean:.3f}") for row in self.table.itertuples()]
         edges = _edges(labels)
         ax = axes_for(ax, "AblationDisplay", 1.4 - _INCHES * edges[-1])
         places = (edges[:-1] + edges[1:]) / 2
-        for place, row in zip(places, self.table.itertuples(), strict=True):
-            colour = _colour(str(row.verdict))
-            ax.plot([row.low, row.high], [place, place], color=colour)
-            ax.plot(row.difference, place, "o", color=colour)
+        for i, place in enumerate(places):
+            low, high, difference = self.table[["low", "high", "difference"]].to_numpy()[i]
+            colour = _colour(str(self.table["verdict"].iloc[i]))
+            ax.plot([low, high], [place, place], color=colour)
+            ax.plot(difference, place, "o", color=colour)
         ax.set_yticks(places, labels)
         ax.locator_params(axis="x", nbins=6)  # numbers of three places fit beside each other
         ax.set_ylim(edges[-1] - 0.2, edges[0] + 0.2)
@@ -107,7 +113,7 @@ class AblationDisplay:
         doubt = ", with its 95 % interval" if (self.table["n_folds"] > 1).any() else ""
         return f"difference in score to {best!r} alone{doubt}"
 
-    def _separate_kinds(self, ax: Any, edges: np.ndarray) -> None:
+    def _separate_kinds(self, ax: Axes, edges: np.ndarray) -> None:
         kinds = self.table["kind"].where(~self.table["kind"].str.endswith("fusion"), "fusion")
         for i in np.flatnonzero(kinds[1:].to_numpy() != kinds[:-1].to_numpy()):
             ax.axhline(edges[i + 1], color="black", linewidth=0.5, linestyle=":")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from skfusion._optional import import_optional
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["add_legend", "axes_for", "legend_height", "wrapped"]
 
@@ -15,7 +18,7 @@ _MOST_INSIDE = 4  # curves; the legend of more would hide them
 _WIDTH = 34  # characters of a name on one line
 
 
-def axes_for(ax: Any, what: str, height: float = 4.0) -> Any:
+def axes_for(ax: Axes | None, what: str, height: float = 4.0) -> Axes:
     """Return ``ax``, or the axes of a new figure of ``height`` inches; ``what`` is to be drawn."""
     pyplot = import_optional("matplotlib.pyplot", what, "plots")
     if ax is not None:
@@ -36,15 +39,17 @@ def wrapped(text: str, width: int = _WIDTH) -> str:
     return textwrap.fill(text, width, break_on_hyphens=False)
 
 
-def add_legend(ax: Any, title: str | None = None) -> None:
+def add_legend(ax: Axes, title: str | None = None) -> None:
     """Name the curves of ``ax``: inside of it, or above where they are many."""
     names = ax.get_legend_handles_labels()[1]
     if len(names) <= _MOST_INSIDE:
         ax.legend(title=title)
         return
     # Above and not beside, where a second axis may stand.
-    place = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.02), "borderaxespad": 0.0}
-    ax.legend(title=title, ncols=_n_columns(names), **place)
+    place, n_columns = (0.0, 1.02), _n_columns(names)
+    ax.legend(
+        title=title, ncols=n_columns, loc="lower left", bbox_to_anchor=place, borderaxespad=0.0
+    )
 
 
 def legend_height(names: Sequence[str]) -> float:

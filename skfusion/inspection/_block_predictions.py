@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator
 
 from skfusion._checks import check_choice
 from skfusion._estimators._using import indexed_like
 from skfusion.inspection._masking import without_blocks
 from skfusion.inspection._splitting import allow_missing, split_off
+from skfusion.typing import XLike
 
 __all__ = ["block_predictions"]
 
 
-def block_predictions(estimator: Any, X: Any, *, method: str = "predict") -> pd.DataFrame:
+def block_predictions(
+    estimator: BaseEstimator, X: XLike, *, method: str = "predict"
+) -> pd.DataFrame:
     """Return what a fitted estimator answers from all blocks, and from each block alone.
 
     "Alone" means that the other blocks are marked missing in all rows. For a row that lacks the
@@ -68,7 +70,7 @@ def block_predictions(estimator: Any, X: Any, *, method: str = "predict") -> pd.
     return indexed_like(X, pd.concat(frames, axis=1))
 
 
-def _frame(answer: np.ndarray, labels: Any) -> Any:
+def _frame(answer: np.ndarray, labels: np.ndarray | None) -> pd.Series | pd.DataFrame:
     if answer.ndim == 1:
         return pd.Series(answer)
     known = labels is not None and len(labels) == answer.shape[1]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch, check_random_state
 
 from skfusion._checks import check_choice, check_int
@@ -14,6 +14,7 @@ from skfusion.blocks import Blocks
 from skfusion.exceptions import ParameterError
 from skfusion.inspection._masking import with_shuffled, without_blocks
 from skfusion.inspection._scoring import ScoreAll, prepare
+from skfusion.typing import Scorer, SeedLike, WeightLike, XLike, YLike
 
 __all__ = ["block_importance"]
 
@@ -21,16 +22,16 @@ _MOST_PLAYERS = 8
 
 
 def block_importance(
-    estimator: Any,
-    X: Any,
-    y: Any,
+    estimator: BaseEstimator,
+    X: XLike,
+    y: YLike,
     *,
-    scoring: Any = None,
+    scoring: str | Scorer | None = None,
     method: str = "permute",
     n_repeats: int = 5,
-    random_state: Any = None,
+    random_state: SeedLike = None,
     n_jobs: int | None = None,
-    sample_weight: Any = None,
+    sample_weight: WeightLike | None = None,
 ) -> Bunch:
     """Measure what each block is worth to a fitted estimator, on rows that it has not seen.
 
@@ -118,7 +119,7 @@ def block_importance(
 
 
 def _permute(
-    score_all: ScoreAll, blocks: Blocks, n_repeats: int, rng: Any
+    score_all: ScoreAll, blocks: Blocks, n_repeats: int, rng: np.random.RandomState
 ) -> tuple[float, np.ndarray]:
     orders = [rng.permutation(len(blocks)) for _ in range(n_repeats)]
     shuffled = (with_shuffled(blocks, name, order) for name in blocks.names for order in orders)
@@ -127,7 +128,7 @@ def _permute(
 
 
 def _drop(
-    score_all: ScoreAll, blocks: Blocks, n_repeats: int, rng: Any
+    score_all: ScoreAll, blocks: Blocks, n_repeats: int, rng: np.random.RandomState
 ) -> tuple[float, np.ndarray]:
     lacking = (without_blocks(blocks, [name]) for name in blocks.names)
     score, *others = score_all(itertools.chain([blocks], lacking))
@@ -135,7 +136,7 @@ def _drop(
 
 
 def _shapley(
-    score_all: ScoreAll, blocks: Blocks, n_repeats: int, rng: Any
+    score_all: ScoreAll, blocks: Blocks, n_repeats: int, rng: np.random.RandomState
 ) -> tuple[float, np.ndarray]:
     n_blocks = len(blocks.names)
     if n_blocks > _MOST_PLAYERS:

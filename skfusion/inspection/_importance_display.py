@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch
 
 from skfusion.inspection._axes import axes_for, wrapped
 from skfusion.inspection._importance import block_importance
+from skfusion.typing import Scorer, SeedLike, WeightLike, XLike, YLike
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["BlockImportanceDisplay"]
 
@@ -52,17 +57,17 @@ class BlockImportanceDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
-        X: Any,
-        y: Any,
+        estimator: BaseEstimator,
+        X: XLike,
+        y: YLike,
         *,
-        scoring: Any = None,
+        scoring: str | Scorer | None = None,
         method: str = "permute",
         n_repeats: int = 5,
-        random_state: Any = None,
+        random_state: SeedLike = None,
         n_jobs: int | None = None,
-        sample_weight: Any = None,
-        ax: Any = None,
+        sample_weight: WeightLike | None = None,
+        ax: Axes | None = None,
     ) -> BlockImportanceDisplay:
         """Measure and draw; the arguments are those of :func:`block_importance`."""
         importance = block_importance(
@@ -78,7 +83,7 @@ class BlockImportanceDisplay:
         )
         return cls(importance).plot(ax)
 
-    def plot(self, ax: Any = None) -> BlockImportanceDisplay:
+    def plot(self, ax: Axes | None = None) -> BlockImportanceDisplay:
         """Draw on ``ax``, or on a new figure; the block that is worth most is at the top."""
         found = self.importance
         order = np.argsort(found.importances_mean, kind="stable")

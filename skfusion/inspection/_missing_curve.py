@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from skfusion._checks import check_choice, check_int, check_real
@@ -14,6 +14,7 @@ from skfusion.blocks import Blocks
 from skfusion.exceptions import ParameterError
 from skfusion.inspection._masking import with_missing
 from skfusion.inspection._scoring import ScoreAll, prepare
+from skfusion.typing import Scorer, SeedLike, WeightLike, XLike, YLike
 
 __all__ = ["ONE_AT_RANDOM", "missing_curve"]
 
@@ -21,17 +22,17 @@ ONE_AT_RANDOM = "one block at random"
 
 
 def missing_curve(
-    estimator: Any,
-    X: Any,
-    y: Any,
+    estimator: BaseEstimator,
+    X: XLike,
+    y: YLike,
     *,
     blocks: Sequence[str] | None = None,
     shares: Sequence[float] = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0),
-    scoring: Any = None,
+    scoring: str | Scorer | None = None,
     n_repeats: int = 5,
-    random_state: Any = None,
+    random_state: SeedLike = None,
     n_jobs: int | None = None,
-    sample_weight: Any = None,
+    sample_weight: WeightLike | None = None,
 ) -> pd.DataFrame:
     """Measure the score of a fitted estimator while more and more rows lack a block.
 
@@ -105,7 +106,7 @@ def missing_curve(
 class _Draw:
     """One repeat: the order in which rows lose a block, and the block each loses at random."""
 
-    def __init__(self, rng: Any, X: Blocks) -> None:
+    def __init__(self, rng: np.random.RandomState, X: Blocks) -> None:
         self.order = rng.permutation(len(X))
         lots = rng.uniform(size=(len(X), len(X.names)))
         for i, name in enumerate(X.names):

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
+from sklearn.base import BaseEstimator
 
 from skfusion.inspection._axes import add_legend, axes_for, legend_height
 from skfusion.inspection._missing_curve import ONE_AT_RANDOM, missing_curve
+from skfusion.typing import Scorer, SeedLike, WeightLike, XLike, YLike
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["MissingCurveDisplay"]
 
@@ -47,18 +52,18 @@ class MissingCurveDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
-        X: Any,
-        y: Any,
+        estimator: BaseEstimator,
+        X: XLike,
+        y: YLike,
         *,
         blocks: Sequence[str] | None = None,
         shares: Sequence[float] = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0),
-        scoring: Any = None,
+        scoring: str | Scorer | None = None,
         n_repeats: int = 5,
-        random_state: Any = None,
+        random_state: SeedLike = None,
         n_jobs: int | None = None,
-        sample_weight: Any = None,
-        ax: Any = None,
+        sample_weight: WeightLike | None = None,
+        ax: Axes | None = None,
     ) -> MissingCurveDisplay:
         """Measure and draw; the arguments are those of :func:`missing_curve`."""
         curve = missing_curve(
@@ -75,7 +80,7 @@ class MissingCurveDisplay:
         )
         return cls(curve).plot(ax)
 
-    def plot(self, ax: Any = None) -> MissingCurveDisplay:
+    def plot(self, ax: Axes | None = None) -> MissingCurveDisplay:
         """Draw on ``ax``, or on a new figure; bands are plus and minus one standard deviation."""
         height = 4.0 + legend_height(self.curve["block"].unique().tolist())
         ax = axes_for(ax, "MissingCurveDisplay", height)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -11,6 +10,7 @@ from sklearn.utils.validation import column_or_1d
 
 from skfusion._checks import check_real
 from skfusion.exceptions import ParameterError
+from skfusion.typing import ArrayLike
 
 __all__ = ["ResampledT", "corrected_resampled_t_test", "holm"]
 
@@ -44,7 +44,7 @@ class ResampledT:
     high: float
 
 
-def corrected_resampled_t_test(differences: Any, n_train: float, n_test: float) -> ResampledT:
+def corrected_resampled_t_test(differences: ArrayLike, n_train: float, n_test: float) -> ResampledT:
     """Test whether the mean of ``differences`` over folds is zero (Nadeau and Bengio, 2003).
 
     For differences ``d`` in score of two models on the same ``k`` folds of a (repeated)
@@ -101,7 +101,7 @@ def corrected_resampled_t_test(differences: Any, n_train: float, n_test: float) 
     return ResampledT(mean, statistic, p_value, mean - reach, mean + reach)
 
 
-def holm(p_values: Any) -> np.ndarray:
+def holm(p_values: ArrayLike) -> np.ndarray:
     """Return p values that hold for all tests together (Holm, 1979); NaN stays and is not counted.
 
     Examples

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.metrics import check_scoring
 from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import Parallel, delayed
@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_consistent_length
 from skfusion.blocks import Blocks
 from skfusion.exceptions import ParameterError
 from skfusion.inspection._splitting import allow_missing, final_step, split_off
+from skfusion.typing import Scorer, WeightLike, XLike, YLike
 
 __all__ = ["ScoreAll", "check_y", "find_scorer", "prepare"]
 
@@ -22,7 +23,12 @@ ScoreAll = Callable[[Iterable[Blocks]], np.ndarray]
 
 
 def prepare(
-    estimator: Any, X: Any, y: Any, scoring: Any, sample_weight: Any, n_jobs: int | None
+    estimator: BaseEstimator,
+    X: XLike,
+    y: YLike,
+    scoring: str | Scorer | None,
+    sample_weight: WeightLike | None,
+    n_jobs: int | None,
 ) -> tuple[Blocks, ScoreAll]:
     """Return X as ``Blocks``, and the function that scores ``estimator`` on variants of them."""
     check_y(y)
@@ -39,13 +45,13 @@ def prepare(
     return blocks, score_all
 
 
-def check_y(y: Any) -> None:
+def check_y(y: YLike) -> None:
     """Raise ``ParameterError`` without a target."""
     if y is None:
         raise ParameterError("y must be the target of the rows, to score against. Got None.")
 
 
-def find_scorer(estimator: Any, scoring: Any) -> Callable[..., Any]:
+def find_scorer(estimator: BaseEstimator, scoring: str | Scorer | None) -> Scorer:
     """Return the scorer that ``scoring`` names; for None that of a search, or ``score``."""
     if isinstance(scoring, list | tuple | set | Mapping):
         raise ParameterError(
@@ -56,7 +62,7 @@ def find_scorer(estimator: Any, scoring: Any) -> Callable[..., Any]:
     return searched or check_scoring(final_step(estimator), scoring=scoring)
 
 
-def _scorer_of_search(estimator: Any) -> Any:
+def _scorer_of_search(estimator: BaseEstimator) -> Scorer | None:
     """Return what a fitted search, itself or as a last step, chose by; None without one."""
     if isinstance(estimator, Pipeline):
         return _scorer_of_search(estimator.steps[-1][1])
@@ -67,7 +73,7 @@ def _scorer_of_search(estimator: Any) -> Any:
     return _refit_scorer(estimator) if estimator.multimetric_ else estimator.scorer_
 
 
-def _refit_scorer(search: Any) -> Any:
+def _refit_scorer(search: BaseEstimator) -> Scorer:
     """Return the one of several scorers that the search was refitted by."""
     if not isinstance(search.refit, str):
         raise ParameterError(
@@ -79,5 +85,7 @@ def _refit_scorer(search: Any) -> Any:
     return partial(_one_score, search.scorer_, search.refit)
 
 
-def _one_score(scorer: Any, name: str, *arguments: Any, **weight: Any) -> Any:
+def _one_score(
+    scorer: Callable[..., Mapping[str, float]], name: str, *arguments: object, **weight: object
+) -> float:
     return scorer(*arguments, **weight)[name]

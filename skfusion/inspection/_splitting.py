@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from scipy.sparse import issparse
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skfusion.blocks import Blocks
 from skfusion.exceptions import BlockTypeError
+from skfusion.typing import XLike
 
 __all__ = ["allow_missing", "final_step", "split_off", "unwrapped"]
 
 
-def split_off(estimator: Any, X: Any) -> tuple[Any, Blocks]:
+def split_off(estimator: BaseEstimator, X: XLike) -> tuple[BaseEstimator, Blocks]:
     """Return the part of a fitted ``estimator`` that takes ``Blocks``, and X as these ``Blocks``.
 
     Of a pipeline the part behind the last step that makes ``Blocks``; of a search its best
@@ -47,7 +48,7 @@ def split_off(estimator: Any, X: Any) -> tuple[Any, Blocks]:
     return estimator, X.assign({})  # cuts selected rows once, and not in every variant
 
 
-def unwrapped(estimator: Any) -> Any:
+def unwrapped(estimator: BaseEstimator) -> BaseEstimator:
     """Return ``estimator`` with the best one in place of a fitted search, also as a last step.
 
     A pipeline that ends in a pipeline is joined with it.
@@ -66,7 +67,7 @@ def unwrapped(estimator: Any) -> Any:
     return Pipeline([*steps, (name, best)], memory=estimator.memory)
 
 
-def _behind_blocks(pipeline: Pipeline, X: Any) -> tuple[Any, Any]:
+def _behind_blocks(pipeline: Pipeline, X: XLike) -> tuple[BaseEstimator, XLike]:
     """Run the steps up to the last that makes ``Blocks``; return the rest, and what it takes."""
     place, made = 0, X
     if not isinstance(X, Blocks):
@@ -79,7 +80,7 @@ def _behind_blocks(pipeline: Pipeline, X: Any) -> tuple[Any, Any]:
     return (rest[0][1] if len(rest) == 1 else Pipeline(rest)), X if made is None else made
 
 
-def allow_missing(estimator: Any) -> Any:
+def allow_missing(estimator: BaseEstimator) -> BaseEstimator:
     """Return ``estimator`` as one that takes rows that lack blocks, or all of them.
 
     An estimator without a parameter ``missing`` is returned as it is.
@@ -92,13 +93,13 @@ def allow_missing(estimator: Any) -> Any:
     return _changed(estimator, missing="allow")
 
 
-def final_step(estimator: Any) -> Any:
+def final_step(estimator: BaseEstimator) -> BaseEstimator:
     """Return the estimator itself, or the last step of a pipeline; of a search, of its best."""
     estimator = unwrapped(estimator)
     return estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
 
 
-def _changed(estimator: Any, **attributes: Any) -> Any:
+def _changed(estimator: BaseEstimator, **attributes: object) -> BaseEstimator:
     """Return a copy that shares everything with ``estimator`` but ``attributes``.
 
     Not ``copy.copy``, which would go through the pickled state and make the network anew.

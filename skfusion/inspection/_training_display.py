@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from skfusion._checks import check_choice
 from skfusion.exceptions import ParameterError
 from skfusion.inspection._axes import add_legend, axes_for, legend_height
 from skfusion.inspection._splitting import final_step
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["TrainingDisplay"]
 
@@ -61,7 +65,7 @@ class TrainingDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator: Any, *, kind: str = "loss", ax: Any = None
+        cls, estimator: BaseEstimator, *, kind: str = "loss", ax: Axes | None = None
     ) -> TrainingDisplay:
         """Draw the training of a fitted estimator, a pipeline that ends in one, or a search."""
         learner = final_step(estimator)
@@ -73,7 +77,7 @@ class TrainingDisplay:
             )
         return cls(learner.history_).plot(ax, kind=kind)
 
-    def plot(self, ax: Any = None, *, kind: str = "loss") -> TrainingDisplay:
+    def plot(self, ax: Axes | None = None, *, kind: str = "loss") -> TrainingDisplay:
         """Draw on ``ax``, or on a new figure; a dotted line marks the lowest held-out loss.
 
         Parameters
@@ -119,7 +123,7 @@ class TrainingDisplay:
             raise ParameterError(f"the history has nothing of kind={kind!r}. {_REPAIRS[kind]}")
         return curves
 
-    def _draw_rate(self, ax: Any, epochs: pd.Series) -> Any:
+    def _draw_rate(self, ax: Axes, epochs: pd.Series) -> Axes | None:
         """Draw the learning rate; one that never changes tells nothing."""
         rates = [name for name in _RATES if name in self.history]
         name = next((name for name in rates if self.history[name].nunique() > 1), None)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
 from sklearn.base import BaseEstimator, clone
 
 from skfusion.exceptions import ParameterError, add_note
 from skfusion.fusion import Early, FiLM, Fusion, Tree, resolve_fusion
+from skfusion.fusion._base import FusionLike
 
 __all__ = ["ALONE", "LEAVE_ONE_OUT", "Variant", "check_operators", "make_variants"]
 
 ALONE, LEAVE_ONE_OUT = "block alone", "leave one out"
-Operators = Sequence[Any] | Mapping[str, Any]
+Operators: TypeAlias = Sequence[FusionLike] | Mapping[str, FusionLike]
 
 
 @dataclass(frozen=True)
@@ -26,14 +27,14 @@ class Variant:
     label: str
     kind: str
     blocks: tuple[str, ...]
-    fusion: Any
+    fusion: FusionLike
 
-    def of(self, estimator: Any) -> Any:
+    def of(self, estimator: BaseEstimator) -> BaseEstimator:
         """Return an unfitted ``estimator`` of this variant; encoders of other blocks are left out.
 
         Rows may lack all of its blocks where ``estimator`` has a word on that.
         """
-        params = {"fusion": self.fusion, "encoders": None}
+        params: dict[str, object] = {"fusion": self.fusion, "encoders": None}
         if estimator.encoders is not None:
             known = {name: estimator.encoders[name] for name in estimator.encoders}
             params["encoders"] = {name: known[name] for name in self.blocks if name in known}
@@ -42,13 +43,13 @@ class Variant:
         return clone(clone(estimator).set_params(**params))
 
 
-def check_operators(operators: Operators, given: Any) -> dict[str, Fusion]:
+def check_operators(operators: Operators, given: FusionLike) -> dict[str, Fusion]:
     """Return the fusions to compare by their labels: ``given`` first, then the ``operators``.
 
     A label is the key of a dict, an alias, or the recipe's repr. An operator that equals ``given``
     gives it its label.
     """
-    asked: dict[Any, tuple[str, Fusion]] = {}
+    asked: dict[Hashable, tuple[str, Fusion]] = {}
     for label, fusion in _labelled(operators):
         known, _ = asked.setdefault(_content(fusion), (label, fusion))
         if known != label:
@@ -60,7 +61,7 @@ def check_operators(operators: Operators, given: Any) -> dict[str, Fusion]:
     fusions: dict[str, Fusion] = {}
     for label, fusion in [first, *asked.values()]:
         if label in fusions:
-            name, one, other = map(_shortened, (label, fusions[label], fusion))
+            name, one, other = _shortened(label), _shortened(fusions[label]), _shortened(fusion)
             raise ParameterError(
                 f"two fusions are called {name!r}: {one} and {other}. "
                 "Give each operator a label of its own: operators={label: fusion}."
@@ -80,7 +81,7 @@ def make_variants(names: tuple[str, ...], fusions: Mapping[str, Fusion]) -> list
         )
     alone = [Variant(name, ALONE, (name,), "concat") for name in names]
     fused = [Variant(label, _kind(fusion), names, fusion) for label, fusion in fusions.items()]
-    return alone + _all_but_one(names, fused[0].fusion) + fused
+    return alone + _all_but_one(names, next(iter(fusions.values()))) + fused
 
 
 def _labelled(operators: Operators) -> list[tuple[str, Fusion]]:
@@ -96,7 +97,7 @@ def _labelled(operators: Operators) -> list[tuple[str, Fusion]]:
     return [(_label(given), fusion) for given, fusion in fusions]
 
 
-def _resolved(operator: Any) -> Fusion:
+def _resolved(operator: FusionLike) -> Fusion:
     try:
         return resolve_fusion(operator)
     except ParameterError as error:
@@ -120,18 +121,18 @@ def _kind(fusion: Fusion) -> str:
     return "late fusion" if fusion.decides else "middle fusion"
 
 
-def _label(fusion: Any) -> str:
+def _label(fusion: FusionLike) -> str:
     if isinstance(fusion, str):
         return fusion
     whole = BaseEstimator.__repr__(resolve_fusion(fusion), N_CHAR_MAX=math.inf)
     return " ".join(whole.split())
 
 
-def _shortened(fusion: Any) -> str:
+def _shortened(fusion: FusionLike) -> str:
     return textwrap.shorten(_label(fusion), 80, placeholder=" ...")
 
 
-def _content(recipe: Any) -> Any:
+def _content(recipe: object) -> Hashable:
     """Return what a recipe holds, to be compared; its repr leaves out the middle of long ones."""
     if isinstance(recipe, BaseEstimator):
         return type(recipe), _content(recipe.get_params(deep=False))

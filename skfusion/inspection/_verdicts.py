@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,7 +41,7 @@ def compare(results: Results, alpha: float) -> pd.DataFrame:
     for family in (alone, ~alone):
         table.loc[family, "p_holm"] = holm(table.loc[family, "p_value"])
     best_name = table["variant"][best]
-    table["verdict"] = [_verdict(row, best_name, alpha) for row in table.itertuples()]
+    table["verdict"] = [_verdict(row, best_name, alpha) for _, row in table.iterrows()]
     return table
 
 
@@ -51,7 +50,7 @@ def _best(table: pd.DataFrame) -> int:
     return int(np.argmax(table["mean"].where(table["kind"] == ALONE, -np.inf)))
 
 
-def _verdict(row: Any, best: str, alpha: float) -> str:
+def _verdict(row: pd.Series, best: str, alpha: float) -> str:
     alone, certain = row.kind == ALONE, row.p_holm < alpha
     if alone and row.variant == best:
         return BEST
@@ -107,7 +106,7 @@ def conclusion(table: pd.DataFrame) -> str:
     )
 
 
-def _opening(best: Any) -> str:
+def _opening(best: pd.Series) -> str:
     if best["n_folds"] == 1:
         return "One fold does not tell whether fusion helps"
     return str(best["verdict"]).partition(":")[0].capitalize()
@@ -119,7 +118,7 @@ def _count(n_fused: int, n_helped: int) -> str:
     return f"{n_fused} fused variant{'s' * (n_fused > 1)}"
 
 
-def _doubt(row: Any) -> str:
+def _doubt(row: pd.Series) -> str:
     if row["n_folds"] == 1:
         return ""
     p_value = f"= {row['p_holm']:.2g}" if row["p_holm"] >= 0.0001 else "< 0.0001"

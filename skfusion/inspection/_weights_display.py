@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator
 
 from skfusion._checks import check_choice
 from skfusion._estimators._using import indexed_like
 from skfusion.exceptions import ParameterError
 from skfusion.inspection._axes import axes_for, wrapped
 from skfusion.inspection._splitting import allow_missing, final_step, split_off
+from skfusion.typing import XLike
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["WeightsDisplay"]
 
@@ -49,7 +55,7 @@ class WeightsDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator: Any, X: Any, *, kind: str = "box", ax: Any = None
+        cls, estimator: BaseEstimator, X: XLike, *, kind: str = "box", ax: Axes | None = None
     ) -> WeightsDisplay:
         """Ask a fitted estimator, a pipeline that ends in one, or a search for its weights.
 
@@ -83,7 +89,7 @@ class WeightsDisplay:
         weights = indexed_like(X, allow_missing(learner).explain(blocks))
         return cls(weights).plot(ax, kind=kind)
 
-    def plot(self, ax: Any = None, *, kind: str = "box") -> WeightsDisplay:
+    def plot(self, ax: Axes | None = None, *, kind: str = "box") -> WeightsDisplay:
         """Draw on ``ax``, or on a new figure.
 
         Parameters
@@ -106,26 +112,25 @@ class WeightsDisplay:
         return self
 
 
-def _draw_boxes(ax: Any, weights: pd.DataFrame) -> None:
+def _draw_boxes(ax: Axes, weights: pd.DataFrame) -> None:
     places = np.arange(weights.shape[1])[::-1]
     values = [weights[name].dropna().to_numpy() for name in weights]
-    ax.boxplot(values, positions=places, **_lying(ax))
+    draw = functools.partial(ax.boxplot, values, positions=places)
+    # matplotlib 3.10 renamed what lays boxes down, and warns of the old name.
+    if "orientation" in inspect.signature(ax.boxplot).parameters:
+        draw(orientation="horizontal")
+    else:
+        draw(vert=False)
     ax.set_yticks(places, _names(weights))
     ax.set_xlim(left=0)
     ax.set_xlabel("weight of the block in a row")
-
-
-def _lying(ax: Any) -> dict[str, Any]:
-    """Return what lays boxes down: matplotlib 3.10 renamed it, and warns of the old name."""
-    named = "orientation" in inspect.signature(ax.boxplot).parameters
-    return {"orientation": "horizontal"} if named else {"vert": False}
 
 
 def _names(weights: pd.DataFrame) -> list[str]:
     return [wrapped(str(name)) for name in weights]
 
 
-def _draw_rows(ax: Any, weights: pd.DataFrame) -> None:
+def _draw_rows(ax: Axes, weights: pd.DataFrame) -> None:
     order = np.argsort(weights.iloc[:, 0].to_numpy(), kind="stable")
     values = weights.to_numpy()[order].T
     image = ax.imshow(values, aspect="auto", vmin=0, cmap="viridis", interpolation="nearest")

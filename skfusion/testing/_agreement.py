@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from sklearn.base import BaseEstimator, clone
@@ -88,12 +87,12 @@ def assert_recipe_travels(recipe: BaseEstimator) -> None:
     _assert_same_recipe(pickle.loads(pickle.dumps(recipe)), recipe, "pickle")
 
 
-def _assert_same_recipe(copied: Any, recipe: BaseEstimator, how: str) -> None:
+def _assert_same_recipe(copied: BaseEstimator, recipe: BaseEstimator, how: str) -> None:
     assert type(copied) is type(recipe), f"{how} makes a {type(copied).__name__} of {recipe!r}."
     names = recipe.get_params(deep=False).keys()
     assert copied.get_params(deep=False).keys() == names, f"{how} of {recipe!r} loses parameters."
 
 
 def _tensors(module: nn.Module) -> list[tuple[str, torch.Tensor]]:
-    both: list[tuple[str, Any]] = [*module.named_parameters(), *module.named_buffers()]
+    both: list[tuple[str, torch.Tensor]] = [*module.named_parameters(), *module.named_buffers()]
     return [(name, value) for name, value in both if value.numel()]

@@ -5,16 +5,17 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 import torch
-from scipy.sparse import csr_array, issparse
+from scipy.sparse import csr_array
 from torch import nn
 from torch.nn import functional as F
 
-from skfusion._batch import Padded, make_batch
-from skfusion.blocks import Blocks, Ragged, as_block, spec_of
+from skfusion._batch import Input, Padded, make_batch
+from skfusion._tokens import Encoded
+from skfusion.blocks import Block, Blocks, Ragged, as_block, is_csr, spec_of
 from skfusion.encoders import Encoder
 from skfusion.exceptions import BlockError, add_note
 from skfusion.testing._agreement import (
@@ -33,7 +34,10 @@ __all__ = ["check_encoder"]
 _CPU = torch.device("cpu")
 
 
-def check_encoder(encoder: Encoder, block: Any = None) -> None:
+Rows: TypeAlias = slice | list[int]
+
+
+def check_encoder(encoder: Encoder, block: Block | None = None) -> None:
     """Raise ``AssertionError`` unless ``encoder`` keeps the contract of encoders.
 
     On every form that it takes: shapes; a gradient for every parameter; a batch gives what its
@@ -91,7 +95,7 @@ def check_encoder(encoder: Encoder, block: Any = None) -> None:
 class _Case:
     """One encoder on one kind of rows, pooled or not."""
 
-    def __init__(self, encoder: Encoder, label: str, block: Any, pooled: bool) -> None:
+    def __init__(self, encoder: Encoder, label: str, block: Block, pooled: bool) -> None:
         self.encoder, self.label, self.block, self.pooled = encoder, label, block, pooled
         self.spec = spec_of("block", block)
 
@@ -106,11 +110,11 @@ class _Case:
         """One module for all checks that leave it as it is."""
         return seeded_build(self.build).eval()
 
-    def inputs(self, rows: Any = slice(None), dtype: torch.dtype = torch.float32) -> Any:
+    def inputs(self, rows: Rows = slice(None), dtype: torch.dtype = torch.float32) -> Input:
         return _inputs(self.block, rows, dtype)
 
 
-def _cases(encoder: Encoder, label: str, block: Any) -> Iterator[_Case]:
+def _cases(encoder: Encoder, label: str, block: Block) -> Iterator[_Case]:
     """An encoder may say by a ``BlockError`` that it does not take some rows of a form."""
     try:
         seeded_build(lambda: encoder.build(spec_of("block", block)))
@@ -181,8 +185,8 @@ def _empty_rows(case: _Case) -> None:
     for rows, what in ((slice(None), "a batch with an empty row"), ([0], "an empty row alone")):
         output = _data(_call(module, _inputs(block, rows, torch.float32)))
         assert_finite(output, f"the output of {what}")
-    output = _call(module, _inputs(block, slice(None), torch.float32))
-    assert_gradients(module, _data(output))
+    encoded = _call(module, _inputs(block, slice(None), torch.float32))
+    assert_gradients(module, _data(encoded))
 
 
 def _double(case: _Case) -> None:
@@ -216,21 +220,21 @@ _CHECKS: tuple[Callable[[_Case], None], ...] = (
 )
 
 
-def _inputs(block: Any, rows: Any, dtype: torch.dtype) -> Any:
+def _inputs(block: Block, rows: Rows, dtype: torch.dtype) -> Input:
     return make_batch(Blocks({"block": block})[rows], dtype, _CPU).inputs["block"]
 
 
-def _call(module: nn.Module, x: Any) -> Any:
+def _call(module: nn.Module, x: Input) -> Encoded:
     return module(x.values, x.mask) if isinstance(x, Padded) else module(x)
 
 
-def _parts(output: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
+def _parts(output: Encoded) -> tuple[torch.Tensor, torch.Tensor | None]:
     tokens, mask = output if isinstance(output, tuple) else (output, None)
     assert isinstance(tokens, torch.Tensor), f"a tensor expected, not {type(tokens).__name__}."
     return tokens, mask
 
 
-def _by_row(output: Any) -> list[torch.Tensor]:
+def _by_row(output: Encoded) -> list[torch.Tensor]:
     """Return per row its vector, or those of its tokens that are data."""
     tokens, mask = _parts(output)
     if mask is None:
@@ -238,7 +242,7 @@ def _by_row(output: Any) -> list[torch.Tensor]:
     return [row[kept] for row, kept in zip(tokens, mask, strict=True)]
 
 
-def _data(output: Any) -> torch.Tensor:
+def _data(output: Encoded) -> torch.Tensor:
     tokens, mask = _parts(output)
     return tokens if mask is None else tokens[mask]
 
@@ -247,16 +251,16 @@ def _pad(values: torch.Tensor) -> torch.Tensor:
     return F.pad(values, (0, 0) * (values.ndim - 2) + (0, 3))
 
 
-def _n_rows(block: Any) -> int:
-    return int(block.shape[0])
+def _n_rows(block: Block) -> int:
+    return len(block) if not is_csr(block) else int(block.shape[0])
 
 
-def _with_empty_row(block: Any) -> Any:
+def _with_empty_row(block: Block) -> Block | None:
     """Return ``block`` with a row without content in front, None if its form has none."""
     if isinstance(block, Ragged):
         offsets = np.concatenate([block.offsets[:1], block.offsets])
         return Ragged(block.values, offsets, block.n_tokens)
-    if issparse(block):
+    if is_csr(block):
         dense = np.concatenate([np.zeros((1, block.shape[1]), block.dtype), block.toarray()])
         return csr_array(dense)
     return None

@@ -6,7 +6,6 @@ import copy
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from itertools import permutations
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ from torch import nn
 
 from skfusion._batch import Batch, make_batch
 from skfusion._module import ModulePlan
+from skfusion._tokens import Encoded, Tokens
 from skfusion.blocks import Blocks
 from skfusion.encoders import MLP
 from skfusion.exceptions import add_note
@@ -112,7 +112,7 @@ class _Case:
         """One module for all checks that leave it as it is."""
         return seeded_build(self.build).eval()
 
-    def encoded(self, dtype: torch.dtype = torch.float32) -> dict[str, Any]:
+    def encoded(self, dtype: torch.dtype = torch.float32) -> dict[str, Encoded]:
         return _encoded(self.widths, self.fusion.takes == "tokens", dtype)
 
     def present(self) -> torch.Tensor:
@@ -253,34 +253,35 @@ def _with_absent(case: _Case, fill: float) -> Batch:
     return make_batch(_blocks(case, fill), torch.float32, torch.device("cpu"))
 
 
-def _encoded(widths: dict[str, int], as_tokens: bool, dtype: torch.dtype) -> dict[str, Any]:
+def _encoded(widths: dict[str, int], as_tokens: bool, dtype: torch.dtype) -> dict[str, Encoded]:
     if not as_tokens:
         return {name: _rng_tensor(_N_ROWS, width, dtype=dtype) for name, width in widths.items()}
-    encoded: dict[str, Any] = {}
+    encoded: dict[str, Encoded] = {}
     for i, (name, width) in enumerate(widths.items()):
         n_tokens = 3 + i % 3
         tokens = _rng_tensor(_N_ROWS, n_tokens, width, dtype=dtype)
         lengths = torch.arange(_N_ROWS)[:, None] % (n_tokens + 1)
         # Every second block is ragged; the first row of it has no token at all.
-        encoded[name] = (tokens, torch.arange(n_tokens) < lengths if i % 2 else None)
+        encoded[name] = Tokens(tokens, torch.arange(n_tokens) < lengths if i % 2 else None)
     return encoded
 
 
-def _row_of(encoded: dict[str, Any], row: int) -> dict[str, Any]:
-    def cut(value: torch.Tensor | None) -> torch.Tensor | None:
-        return None if value is None else value[[row]]
-
-    return {
-        name: (cut(value[0]), cut(value[1])) if isinstance(value, tuple) else cut(value)
-        for name, value in encoded.items()
-    }
+def _row_of(encoded: dict[str, Encoded], row: int) -> dict[str, Encoded]:
+    return {name: _cut(value, row) for name, value in encoded.items()}
 
 
-def _garbled(tokens: torch.Tensor, mask: torch.Tensor | None) -> tuple[Any, Any]:
+def _cut(encoded: Encoded, row: int) -> Encoded:
+    if not isinstance(encoded, Tokens):
+        return encoded[[row]]
+    values, mask = encoded
+    return Tokens(values[[row]], None if mask is None else mask[[row]])
+
+
+def _garbled(tokens: torch.Tensor, mask: torch.Tensor | None) -> Tokens:
     """Return the same tokens with other numbers where the mask says there are none."""
     if mask is None:
-        return tokens, None
-    return torch.where(mask[:, :, None], tokens, 100.0), mask
+        return Tokens(tokens)
+    return Tokens(torch.where(mask[:, :, None], tokens, 100.0), mask)
 
 
 def _rng_tensor(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from skfusion.blocks import Ragged
+from skfusion.blocks import Block, Ragged
 
 __all__ = ["N_ROWS", "samples"]
 
@@ -16,7 +15,7 @@ N_ROWS = 6
 _LENGTHS = (3, 5, 2, 4, 6, 3)
 
 
-def samples(forms: Sequence[str]) -> dict[str, Any]:
+def samples(forms: Sequence[str]) -> dict[str, Block]:
     """Return blocks of ``N_ROWS`` rows of each of ``forms``, by a description of each."""
     rng = np.random.default_rng(0)
     return {
@@ -24,22 +23,22 @@ def samples(forms: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _csr(rng: np.random.Generator) -> dict[str, Any]:
+def _csr(rng: np.random.Generator) -> dict[str, Block]:
     dense = rng.normal(size=(N_ROWS, 12)) * (rng.random((N_ROWS, 12)) < 0.6)
     dense[2] = 0
     return {"csr rows, one of them empty": csr_array(dense.astype(np.float32))}
 
 
-def _vector(rng: np.random.Generator) -> dict[str, Any]:
+def _vector(rng: np.random.Generator) -> dict[str, Block]:
     return {"vectors": _normal(rng, N_ROWS, 5)}
 
 
-def _tokens(rng: np.random.Generator) -> dict[str, Any]:
+def _tokens(rng: np.random.Generator) -> dict[str, Block]:
     rows = [rng.permutation(8)[:length] for length in _LENGTHS]
     return {"token ids": Ragged.from_rows(rows, n_tokens=8)}
 
 
-def _sequence(rng: np.random.Generator) -> dict[str, Any]:
+def _sequence(rng: np.random.Generator) -> dict[str, Block]:
     return {
         "sequences of one length": _normal(rng, N_ROWS, 6, 4),
         "sequences of bytes": _bytes(rng, N_ROWS, 6, 4),
@@ -47,14 +46,14 @@ def _sequence(rng: np.random.Generator) -> dict[str, Any]:
     }
 
 
-def _image(rng: np.random.Generator) -> dict[str, Any]:
+def _image(rng: np.random.Generator) -> dict[str, Block]:
     return {
         "images of floats": _normal(rng, N_ROWS, 12, 12, 3),
         "images of bytes": _bytes(rng, N_ROWS, 12, 12, 3),
     }
 
 
-def _video(rng: np.random.Generator) -> dict[str, Any]:
+def _video(rng: np.random.Generator) -> dict[str, Block]:
     clips = [_bytes(rng, length, 12, 12, 3) for length in _LENGTHS]
     return {
         "clips of one length": _bytes(rng, N_ROWS, 4, 12, 12, 3),
@@ -63,7 +62,7 @@ def _video(rng: np.random.Generator) -> dict[str, Any]:
     }
 
 
-def _waveform(rng: np.random.Generator) -> dict[str, Any]:
+def _waveform(rng: np.random.Generator) -> dict[str, Block]:
     return {"waveforms": _ragged(rng, [60 * length for length in _LENGTHS])}
 
 
