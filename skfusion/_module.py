@@ -115,8 +115,8 @@ class FusionModule(nn.Module):
 
     What is not trained of an encoder, the whole or its beginning, is computed once per fit, and its
     outputs come as the inputs of the blocks in ``batch.encoded``. A missing block is represented by
-    ``stand_ins[i]``, a learned vector of the block's width, in training and in prediction. Encoders
-    only ever see the rows that have their block.
+    ``missing_embeddings[i]``, a learned vector of the block's width, in training and in prediction.
+    Encoders only ever see the rows that have their block.
     """
 
     head: nn.Module
@@ -133,7 +133,7 @@ class FusionModule(nn.Module):
         super().__init__()
         self.names, self.pooled = tuple(encoders), pooled
         self.encoders = nn.ModuleList(encoders.values())
-        self.stand_ins = nn.ParameterList(torch.zeros(width) for width in widths.values())
+        self.missing_embeddings = nn.ParameterList(torch.zeros(width) for width in widths.values())
         self.fusion = fusion
         self.block_heads = None
 
@@ -166,14 +166,14 @@ class FusionModule(nn.Module):
         return {name: part for name, part in parts if part is not None}
 
     def _encode(self, i: int, batch: Batch, present: torch.Tensor | None) -> Encoded:
-        """Return what the fusion takes of block ``i``; a missing row is its stand-in."""
+        """Return what the fusion takes of block ``i``; a missing row is a learned embedding."""
         none = present is not None and not present.any()
         encoded = None if none else self._encode_rows(i, batch)
         if self.pooled:
             vectors = cast("torch.Tensor | None", encoded)
-            return _fill(vectors, present, self.stand_ins[i])
+            return _fill(vectors, present, self.missing_embeddings[i])
         tokens = None if encoded is None else as_tokens(encoded)
-        return _fill_tokens(tokens, present, self.stand_ins[i])
+        return _fill_tokens(tokens, present, self.missing_embeddings[i])
 
     def _encode_rows(self, i: int, batch: Batch) -> Encoded:
         """Return the rows that have block ``i``, encoded."""
@@ -199,13 +199,13 @@ def encode(encoder: Callable[..., Encoded], x: Input) -> Encoded:
 
 
 def _fill(
-    encoded: torch.Tensor | None, present: torch.Tensor | None, stand_in: torch.Tensor
+    encoded: torch.Tensor | None, present: torch.Tensor | None, embedding: torch.Tensor
 ) -> torch.Tensor:
-    """Spread the encoded rows over the places that are present; the others get the stand-in."""
+    """Spread the encoded rows over the places that are present; the others get the embedding."""
     if present is None:
         assert encoded is not None
         return encoded
-    everywhere = stand_in.expand(len(present), *stand_in.shape)
+    everywhere = embedding.expand(len(present), *embedding.shape)
     if encoded is None:
         return everywhere
     encoded = encoded.to(everywhere.dtype)  # of less precision within autocast
@@ -213,17 +213,17 @@ def _fill(
 
 
 def _fill_tokens(
-    encoded: Tokens | None, present: torch.Tensor | None, stand_in: torch.Tensor
+    encoded: Tokens | None, present: torch.Tensor | None, embedding: torch.Tensor
 ) -> Tokens:
-    """As ``_fill``; a missing row has one token, its stand-in."""
+    """As ``_fill``; a missing row has one token, the embedding."""
     if encoded is None:
         assert present is not None
-        return Tokens(stand_in.expand(len(present), 1, -1))
+        return Tokens(embedding.expand(len(present), 1, -1))
     if present is None:
         return encoded
     values, mask = encoded
     n_tokens = values.shape[1]
-    filled = _fill(values, present, stand_in.expand(n_tokens, -1))
+    filled = _fill(values, present, embedding.expand(n_tokens, -1))
     if n_tokens == 1 and mask is None:
         return Tokens(filled)
     rows = values.new_ones((len(values), n_tokens), dtype=torch.bool) if mask is None else mask

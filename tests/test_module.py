@@ -96,12 +96,15 @@ def test_every_parameter_gets_a_gradient(plan, blocks):
     module = build(plan(["text", "words", *names]))
     module(batch_of(rows)).square().sum().backward()
     without = [name for name, p in module.named_parameters() if p.grad is None]
-    assert without == ["stand_ins.0", "stand_ins.1"]  # text and words are nowhere missing
+    assert without == [
+        "missing_embeddings.0",
+        "missing_embeddings.1",
+    ]  # text and words are nowhere missing
 
 
 def test_rows_that_lack_a_block_get_its_stand_in(plan, blocks):
     module = build(plan(["facts"]))
-    module.stand_ins[0].data += 7
+    module.missing_embeddings[0].data += 7
     fused = module.fuse(batch_of(lacking(blocks, ["facts"], [0, 3])))
     whole = module.fuse(batch_of(blocks.select(["facts"])))
     assert (fused[[0, 3]] == 7).all()
@@ -117,7 +120,7 @@ def test_a_batch_in_which_every_row_lacks_a_block(plan, blocks):
         missing={"words": nowhere.missing("words")},
     )
     fused = module.fuse(batch_of(rows))
-    assert (fused[:, :5] == module.stand_ins[0]).all()
+    assert (fused[:, :5] == module.missing_embeddings[0]).all()
 
 
 def test_encoders_see_only_the_rows_that_have_the_block(plan, blocks):
@@ -204,7 +207,7 @@ def test_a_fusion_of_tokens_gets_tokens_and_masks(plan, blocks):
 @pytest.mark.parametrize("name", ENCODERS)
 def test_a_missing_row_has_its_stand_in_as_its_one_token(plan, blocks, name):
     module = build(plan([name], fusion=Pooled()))
-    module.stand_ins[0].data += 7
+    module.missing_embeddings[0].data += 7
     fused = module.fuse(batch_of(lacking(blocks, [name], [0, 3])))
     assert (fused[[0, 3]] == 7).all()
     whole = module.fuse(batch_of(blocks.select([name])))

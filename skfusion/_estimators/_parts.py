@@ -51,10 +51,10 @@ def one_line(recipe: Any) -> str:
 
 
 def _encoders(plan: ModulePlan, module: FusionModule) -> Iterator[Part]:
-    stand_ins = dict(zip(module.names, module.stand_ins, strict=True))
+    missing_embeddings = dict(zip(module.names, module.missing_embeddings, strict=True))
     for name, encoder in zip(module.names, module.encoders, strict=True):
-        own = nn.ParameterList([stand_ins[name]])
-        width, spec = len(stand_ins[name]), plan.specs[name]
+        own = nn.ParameterList([missing_embeddings[name]])
+        width, spec = len(missing_embeddings[name]), plan.specs[name]
         sizes = _shape(spec.shape), str(width) if module.pooled else f"tokens{_TIMES}{width}"
         yield _part("block", name, plan.encoders[name], [encoder, own], sizes, form=spec.form)
 

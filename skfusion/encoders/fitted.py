@@ -13,8 +13,8 @@ from skfusion._batch import Batch, Input, Padded, SparseRows
 from skfusion._checks import did_you_mean
 from skfusion._tokens import Encoded, masked_mean
 from skfusion.blocks import BlockSpec
+from skfusion.encoders._backbone import BackboneModule
 from skfusion.encoders._base import Encoder
-from skfusion.encoders._held import Held
 from skfusion.encoders._output import call
 from skfusion.exceptions import BlockError, ParameterError
 
@@ -26,7 +26,7 @@ class FusedNetwork(Protocol):
 
     names: tuple[str, ...]
     encoders: nn.ModuleList
-    stand_ins: nn.ParameterList
+    missing_embeddings: nn.ParameterList
     head: nn.Module
 
     def fuse(self, batch: Batch) -> torch.Tensor:
@@ -163,7 +163,7 @@ class FittedEncoder(Encoder):
         return names[0]
 
 
-class _Fused(Held):
+class _Fused(BackboneModule):
     """The network up to its fused vector."""
 
     def __init__(self, network: nn.Module, name: str, frozen: bool) -> None:
@@ -171,11 +171,11 @@ class _Fused(Held):
         self.name = name
         # What leads on from the fused vector, and what stands for absent rows, has no work here.
         self._network.head = nn.Identity()
-        self._network.stand_ins.requires_grad_(False)
+        self._network.missing_embeddings.requires_grad_(False)
 
     @property
     def _network(self) -> FusedNetwork:
-        return cast(FusedNetwork, self.held)
+        return cast(FusedNetwork, self.backbone)
 
     def forward(self, x: Input, mask: torch.Tensor | None = None) -> torch.Tensor:
         rows = _rows(x, mask)
@@ -183,7 +183,7 @@ class _Fused(Held):
             return self._network.fuse(Batch({self.name: rows}, {}, _n_rows(x)))
 
 
-class _Part(Held):
+class _Part(BackboneModule):
     """The encoder of one block."""
 
     def __init__(self, encoder: nn.Module, frozen: bool, pooled: bool) -> None:
@@ -192,7 +192,7 @@ class _Part(Held):
 
     def forward(self, x: Input, mask: torch.Tensor | None = None) -> Encoded:
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            output = call(self.held, _rows(x, mask))
+            output = call(self.backbone, _rows(x, mask))
         if self.pooled and isinstance(output, tuple):
             return masked_mean(*output)
         return output

@@ -10,8 +10,8 @@ from torch import nn
 
 from skfusion._tokens import Encoded, Tokens, masked_mean
 from skfusion.blocks import FORMS, BlockSpec
+from skfusion.encoders._backbone import BackboneModule
 from skfusion.encoders._base import Encoder, as_float
-from skfusion.encoders._held import Held
 from skfusion.exceptions import BlockError, ParameterError
 
 __all__ = ["Pretrained"]
@@ -92,7 +92,7 @@ class Pretrained(Encoder):
         return module
 
 
-class _Pretrained(Held):
+class _Pretrained(BackboneModule):
     like: torch.Tensor
 
     def __init__(
@@ -113,7 +113,7 @@ class _Pretrained(Held):
         x = x.permute(0, 3, 1, 2) if self.is_image else x  # (batch, channels, height, width)
         inputs = (x,) if mask is None else (x, mask)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            output = _tensor_of(_pass_on(self.held, self._prepared(*inputs)), self.name)
+            output = _tensor_of(_pass_on(self.backbone, self._prepared(*inputs)), self.name)
         return self._shaped(output, mask)
 
     def _prepared(self, *inputs: torch.Tensor) -> object:

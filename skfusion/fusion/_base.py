@@ -30,7 +30,7 @@ class Fusion(BaseEstimator):
 
     - ``encoded`` maps each block's name to its vectors ``(batch, width)``, or, where ``takes`` is
       ``"tokens"``, to ``Tokens``: values ``(batch, tokens, width)`` and a mask ``(batch, tokens)``
-      (None where all are data). A row that lacks a block has the block's learned stand-in there.
+      (None where all are data). A row that lacks a block has the block's learned embedding there.
     - ``present`` is a bool tensor ``(batch, n_blocks)``, or None where no row lacks a block.
 
     Three attributes of the module are used where it has them:

@@ -76,7 +76,7 @@ class TokenProjections(nn.Module):
 def counting(present: torch.Tensor | None) -> torch.Tensor | None:
     """Return which blocks count in a row: those present, or all where none is.
 
-    In a row without any block the stand-ins speak.
+    In a row without any block the embeddings of missing blocks speak.
     """
     return None if present is None else present | ~present.any(1, keepdim=True)
 

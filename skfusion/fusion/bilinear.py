@@ -21,7 +21,7 @@ class Bilinear(Fusion):
     Each block is brought to ``block_width`` numbers ``p_i``; the fused vector is the layer norm of
     ``sum_i A_i p_i + sum_{i<j} p_i' B_ij p_j + c``. It grows with the square of the number of
     blocks, where ``Tensor`` grows exponentially, and has products of two blocks only. A missing
-    block is represented by its stand-in.
+    block is represented by a learned embedding.
 
     {name: (batch, width of the block)} -> (batch, width).
 

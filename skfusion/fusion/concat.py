@@ -14,7 +14,7 @@ __all__ = ["Concat"]
 
 
 class Concat(Fusion):
-    """Concatenate the encoded blocks; a missing one is represented by its learned stand-in.
+    """Concatenate the encoded blocks; a missing one is represented by a learned embedding.
 
     {name: (batch, width)} -> (batch, sum of widths).
 

@@ -21,8 +21,8 @@ class CrossAttention(Fusion):
 
     The tokens of each block are queries to the tokens of all other blocks, through layers of its
     own; then the tokens of a block are averaged and normalised, and the blocks stand side by side.
-    Nothing attends to a missing block or to padding; a missing block asks with its stand-in. A
-    single block attends to itself.
+    Nothing attends to a missing block or to padding; a missing block asks with its learned
+    embedding. A single block attends to itself.
 
     {name: (tokens (batch, n_tokens, width of the block), mask)} -> (batch, n_blocks * width).
 

@@ -23,7 +23,7 @@ class Early(Fusion):
     block gets a linear encoder of ``width``, whatever encoder is given for it, and their sum goes
     through ReLU and ``n_layers`` further layers. Images and sequences of one length are flattened,
     rows of different length averaged over their steps, token ids embedded and averaged. A missing
-    block is represented by its stand-in.
+    block is represented by a learned embedding.
 
     {name: (batch, width), or any width of a group} -> (batch, width).
 

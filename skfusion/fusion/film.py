@@ -19,7 +19,7 @@ class FiLM(Fusion):
 
     One block ``c``, often a question or a context, scales and shifts every number of the others:
     ``relu((1 + G_i c) * h_i + B_i c)`` with ``h_i = P_i x_i``; these are averaged over the other
-    blocks that a row has. Where the conditioning block is missing its stand-in conditions.
+    blocks that a row has. Where the conditioning block is missing its learned embedding conditions.
 
     {name: (batch, width of the block)} -> (batch, width).
 

@@ -40,7 +40,7 @@ class Late(Fusion):
           For two classes, and for each of several labels, its sign is the vote of the majority; for
           a regression it is the value in the middle.
         - "stacked": the average plus a small network on all decisions together, where a missing
-          block's decision is that of its stand-in.
+          block's decision is that of its learned embedding.
     width : int, default=32
         Size of the hidden layer of "stacked"; the other rules have none.
 

@@ -21,7 +21,7 @@ class LowRank(Fusion):
     Every product of one number from each block, as ``Tensor``, at a cost that grows with the
     number of blocks instead of exploding: the tensor's weights are a sum of ``rank`` terms, each
     a product of one factor per block, ``sum_r prod_i F_ri [x_i; 1]``. The appended 1 keeps the
-    products of fewer blocks. A missing block is represented by its stand-in.
+    products of fewer blocks. A missing block is represented by a learned embedding.
 
     {name: (batch, width of the block)} -> (batch, width).
 

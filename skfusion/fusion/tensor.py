@@ -24,7 +24,7 @@ class Tensor(Fusion):
 
     The outer product of all blocks, each with a 1 appended, so that products of fewer blocks and
     the blocks themselves are in it; a linear layer and a layer norm make the fused vector of it.
-    A missing block is represented by its stand-in.
+    A missing block is represented by a learned embedding.
 
     {name: (batch, width of the block)} -> (batch, width).
 

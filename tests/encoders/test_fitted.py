@@ -105,7 +105,7 @@ def test_ragged_rows_and_rows_that_lack_the_block(X, two):
 def test_a_double_network_takes_a_single_one(X, text):
     blocks = {"text": X["text"].astype(np.float64)}
     model = FusionClassifier({"text": FittedEncoder(text)}, max_epochs=1).fit(blocks, Y)
-    assert model.net_.module_.encoders[0].held.encoders[0][0].weight.dtype == torch.float64
+    assert model.net_.module_.encoders[0].backbone.encoders[0][0].weight.dtype == torch.float64
 
 
 @pytest.mark.parametrize(

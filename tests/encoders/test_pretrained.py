@@ -56,8 +56,8 @@ def test_a_frozen_module_stays_as_it_is(images):
     model.fit({"photo": images}, [0, 1, 1, 0, 1])
     (module,) = model.net_.module_.encoders
     assert module.frozen
-    assert not module.train().held.training
-    for held in (module.held, backbone):
+    assert not module.train().backbone.training
+    for held in (module.backbone, backbone):
         assert all(torch.equal(before[name], value) for name, value in held.state_dict().items())
 
 
@@ -68,7 +68,7 @@ def test_a_module_that_is_not_frozen_is_trained_as_a_copy(images):
     model.fit({"photo": images}, [0, 1, 1, 0, 1])
     (module,) = model.net_.module_.encoders
     assert not module.frozen
-    assert not torch.equal(module.held[0].weight, before)
+    assert not torch.equal(module.backbone[0].weight, before)
     assert torch.equal(backbone[0].weight, before)
 
 

@@ -311,11 +311,11 @@ def test_a_missing_block_has_a_learned_stand_in_at_predict_too(X, y):
     blocks = lacking(X, "vectors", 0)
     encoders = {"whole": MLP(widths=(2,)), "gappy": MLP(widths=(3,))}
     model = quick(encoders=encoders, max_epochs=5).fit(blocks, y)
-    stand_in = model.net_.module_.stand_ins[1].detach().numpy()
+    embedding = model.net_.module_.missing_embeddings[1].detach().numpy()
     fused = model.transform(blocks)
-    assert (stand_in != 0).all()
-    np.testing.assert_array_equal(fused[ABSENT, 2:], np.tile(stand_in, (5, 1)))
-    assert (fused[~ABSENT, 2:] != stand_in).any(axis=1).all()
+    assert (embedding != 0).all()
+    np.testing.assert_array_equal(fused[ABSENT, 2:], np.tile(embedding, (5, 1)))
+    assert (fused[~ABSENT, 2:] != embedding).any(axis=1).all()
 
 
 def test_that_a_block_is_missing_can_itself_be_learned(X):

@@ -54,11 +54,13 @@ def test_what_stands_in_missing_rows_is_never_read(fusion):
 
 def test_the_stand_in_is_learned_and_used_when_predicting(fitted):
     model, X, _ = fitted
-    stand_ins = list(model.net_.module_.stand_ins)
-    assert all(bool(stand_in.abs().max() > 0) for stand_in in stand_ins)
+    missing_embeddings = list(model.net_.module_.missing_embeddings)
+    assert all(bool(embedding.abs().max() > 0) for embedding in missing_embeddings)
     lacking = Blocks({name: X[name] for name in X.names}, {"left": np.ones(N, bool)})
-    before = model.transform(lacking)[:, : len(stand_ins[0])]
-    np.testing.assert_allclose(before, np.tile(stand_ins[0].detach().numpy(), (N, 1)), rtol=1e-6)
+    before = model.transform(lacking)[:, : len(missing_embeddings[0])]
+    np.testing.assert_allclose(
+        before, np.tile(missing_embeddings[0].detach().numpy(), (N, 1)), rtol=1e-6
+    )
 
 
 def test_a_missing_row_does_not_change_the_others(fitted):

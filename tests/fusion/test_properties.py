@@ -145,8 +145,8 @@ def learn(recipe, blocks):
     torch.manual_seed(0)
     module = ModulePlan(specs, encoders, recipe, LinearHead(), 3, torch.float64)()
     with torch.no_grad():
-        for stand_in in module.stand_ins:
-            stand_in.normal_()
+        for embedding in module.missing_embeddings:
+            embedding.normal_()
     outputs = module(make_batch(blocks, torch.float64, torch.device("cpu")))
     outputs.square().sum().backward()
     return outputs.detach(), {name: one.grad for name, one in module.named_parameters()}

@@ -252,4 +252,4 @@ def test_early_insists_on_encoders_of_its_width(name):
     blocks, y = mixed_blocks()
     model = FusionClassifier(fusion=Early(width=7), max_epochs=1).fit(blocks, y)
     position = blocks.names.index(name)
-    assert model.net_.module_.stand_ins[position].shape == (7,)
+    assert model.net_.module_.missing_embeddings[position].shape == (7,)

@@ -154,5 +154,5 @@ def test_weights_whose_first_gradient_comes_late_have_momentum_too(data, seed):
     lacking = Blocks({"left": X["left"], "right": X["right"]}, {"right": np.arange(N_ROWS) < 2})
     fitted = model(optimizer="sgd", batch_size=8, random_state=seed).fit(lacking, y)
     assert np.isfinite(fitted.predict_proba(lacking)).all()
-    moved = fitted.net_.module_.stand_ins[1]
+    moved = fitted.net_.module_.missing_embeddings[1]
     assert (moved != 0).any()

@@ -1,4 +1,4 @@
-"""Networks that were trained elsewhere, held inside an encoder."""
+"""Networks that were trained elsewhere, inside an encoder."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import copy
 
 from torch import nn
 
-__all__ = ["Held"]
+__all__ = ["BackboneModule"]
 
 
-class Held(nn.Module):
+class BackboneModule(nn.Module):
     """A copy of ``module``; if ``frozen``, not trained and in evaluation mode for good."""
 
     def __init__(self, module: nn.Module, frozen: bool) -> None:
         super().__init__()
-        self.held = copy.deepcopy(module).to("cpu")
+        self.backbone = copy.deepcopy(module).to("cpu")
         self.frozen = bool(frozen)
-        self.held.requires_grad_(not self.frozen)
+        self.backbone.requires_grad_(not self.frozen)
         self.train()
 
-    def train(self, mode: bool = True) -> Held:
+    def train(self, mode: bool = True) -> BackboneModule:
         """Set the mode, but leave a frozen network as it is: its statistics must not move."""
         super().train(mode)
         if self.frozen:
-            self.held.eval()
+            self.backbone.eval()
         return self
