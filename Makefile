@@ -30,8 +30,8 @@ test: $(READY)  ## Run the test suite
 test-oldest: $(OLDEST_READY)  ## Run the test suite on the oldest supported libraries
 	$(OLDEST)/bin/python $(PYTEST) --override-ini cache_dir=$(OLDEST)/pytest-cache
 
-test-nightly: $(READY)  ## Run the tests that take minutes
-	$(VENV)/bin/python $(PYTEST) -m nightly
+test-nightly: $(READY)  ## Run what takes minutes, and 10,000 examples of each property
+	$(VENV)/bin/python $(PYTEST) -m "nightly or properties"
 
 coverage: $(READY)  ## Say which lines no test runs
 	$(VENV)/bin/python $(PYTEST) --cov
