@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from benchmarks._measure import header, ratio, report
 from skfusion import Blocks, FusionClassifier
-from skfusion._training import Rows
+from skfusion._training import Rows, Run, fit_net
 from skfusion.encoders import CNN, RNN, TimeDistributed
 from skfusion.heads import LinearHead, MLPHead
 
@@ -126,8 +126,8 @@ def ours(
 
 
 def our_step(model: FusionClassifier, X: Blocks, y: np.ndarray) -> Callable[[], None]:
-    rows = Rows(X, model.target_.encode(y), None)
-    return lambda: model.net_.train(rows, None, 1, undo=False)
+    run = Run(Rows(X, model.target_.encode(y), None), n_epochs=1, seed=0)
+    return lambda: fit_net(model.net_, run)
 
 
 def hand_step(module: nn.Module, clips: np.ndarray, y: np.ndarray) -> Callable[[], float]:

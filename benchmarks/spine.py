@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from benchmarks._measure import Measured, main, ratio, tracked
 from skfusion import Blocks, FusionClassifier
-from skfusion._training import Rows
+from skfusion._training import Rows, Run, fit_net
 
 
 def dense_rows(n: int, n_columns: int, n_blocks: int = 1) -> tuple[Blocks, np.ndarray]:
@@ -87,8 +87,8 @@ def hand_epoch(
 
 
 def our_epoch(model: FusionClassifier, X: Blocks, y: np.ndarray) -> Callable[[], None]:
-    rows = Rows(X, model.target_.encode(y), None)
-    return lambda: model.net_.train(rows, None, 1, undo=False)
+    run = Run(Rows(X, model.target_.encode(y), None), n_epochs=1, seed=0)
+    return lambda: fit_net(model.net_, run)
 
 
 @tracked("epoch, 50,000 x 200, batch {}", "<= 1.05", over=(64, 256, 1024))

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_memory
 
 from skfusion._checks import check_choice, check_int, check_real
-from skfusion._training import Balance, Settings, pick_device
+from skfusion._training import Balance, TrainingSettings, pick_device
 from skfusion.blocks import Blocks, BlockSpec
 from skfusion.exceptions import ParameterError
 from skfusion.training import resolve_averaging, resolve_schedule
@@ -23,7 +24,7 @@ __all__ = [
     "draw_seed",
     "has_device",
     "net_dtype",
-    "net_settings",
+    "training_settings",
 ]
 
 
@@ -59,13 +60,13 @@ def check_lengths(estimator: Any, specs: Mapping[str, BlockSpec]) -> None:
         )
 
 
-def net_settings(estimator: Any, n_rows: int, dtype: torch.dtype) -> Settings:
+def training_settings(estimator: Any) -> TrainingSettings:
     """Return what the training takes from the arguments."""
-    return Settings(
+    return TrainingSettings(
         lr=estimator.lr,
         optimizer=estimator.optimizer,
         weight_decay=estimator.weight_decay,
-        batch_size=_batch_size(estimator.batch_size, n_rows),
+        batch_size=None if estimator.batch_size == "auto" else int(estimator.batch_size),
         max_epochs=estimator.max_epochs,
         patience=estimator.n_iter_no_change,
         schedule=resolve_schedule(estimator.schedule),
@@ -73,13 +74,12 @@ def net_settings(estimator: Any, n_rows: int, dtype: torch.dtype) -> Settings:
         averaging=resolve_averaging(estimator.averaging),
         accumulate=check_int("accumulate", estimator.accumulate),
         batch_by_length=estimator.batch_by_length,
-        memory=estimator.memory,
+        memory=check_memory(estimator.memory),
         balance=balance_of(estimator),
-        bf16=_takes_bf16(estimator.precision, estimator.device, dtype),
-        saves=estimator.checkpoint is not None,
+        precision=estimator.precision,
         verbose=estimator.verbose,
-        callbacks=estimator.callbacks,
-        net_params=estimator.net_params,
+        callbacks=tuple(estimator.callbacks or ()),
+        net_params=dict(estimator.net_params or {}),
     )
 
 
@@ -99,19 +99,6 @@ def _clipping(norm: Any) -> float | None:
             f"Got {norm!r}. Use gradient_clipping=None to leave them as they are."
         )
     return norm
-
-
-def _takes_bf16(precision: str, device: str, dtype: torch.dtype) -> bool:
-    if precision == "auto":
-        on_gpu = torch.device(pick_device(device)).type == "cuda"
-        return on_gpu and dtype == torch.float32 and torch.cuda.is_bf16_supported()
-    if precision == "bf16" and dtype != torch.float32:
-        raise ParameterError(
-            'precision="bf16" computes in fewer digits than the data has: a block is float64. '
-            'Give the blocks as float32, as BlockUnion does, or use precision="float32", which '
-            "follows the data."
-        )
-    return precision == "bf16"
 
 
 def _check_device(device: Any) -> None:
@@ -151,13 +138,6 @@ def net_dtype(blocks: Blocks) -> torch.dtype:
     """The network follows its data: float64 where a block is, else float32."""
     kinds = [spec.dtype for spec in blocks.specs().values()]
     return torch.float64 if np.float64 in kinds else torch.float32
-
-
-def _batch_size(given: int | str, n_rows: int) -> int:
-    """About 64 steps an epoch, in batches of 64 to 512 rows."""
-    if given != "auto":
-        return int(given)
-    return next(size for size in (64, 128, 256, 512) if n_rows < 128 * size or size == 512)
 
 
 def draw_seed(random_state: Any) -> int:

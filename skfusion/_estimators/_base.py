@@ -16,7 +16,7 @@ from skfusion._estimators._arguments import (
     draw_seed,
     has_device,
     net_dtype,
-    net_settings,
+    training_settings,
 )
 from skfusion._estimators._facts import open_checkpoint
 from skfusion._estimators._parameters import NamedEncoders, check_names_free
@@ -35,8 +35,11 @@ from skfusion._reading import Reader, check_finite, check_some_block
 from skfusion._training import (
     Net,
     Rows,
-    cleared_at_the_end,
+    Run,
+    copy_of,
+    fit_net,
     follow,
+    history_table,
     load_weights,
     make_net,
     pack_net,
@@ -158,7 +161,7 @@ class FusionEstimator(
         stops = holds_out(self.early_stopping, len(blocks))
         if not going_on:
             self._prepare(blocks, y, weight)
-        self._train(blocks, y, weight, self.max_epochs, stops, undo=going_on)
+        self._train(blocks, y, weight, self.max_epochs, stops, fresh=not going_on)
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> None:
         check_arguments(self)
@@ -168,7 +171,7 @@ class FusionEstimator(
         blocks, y, weight = self._weigh(blocks, y, sample_weight)
         if not going_on:
             self._prepare(blocks, y, weight, classes)
-        self._train(blocks, y, weight, 1, stops=False, undo=going_on, whole=False)
+        self._train(blocks, y, weight, 1, stops=False, fresh=not going_on, whole=False)
 
     def _read(self, X: Any, y: Any, going_on: bool) -> Blocks:
         if not going_on:
@@ -210,7 +213,7 @@ class FusionEstimator(
             exclusive=self.target_.exclusive,
         )
         self._seed = draw_seed(self.random_state)
-        self._settings = net_settings(self, len(blocks), net_dtype(blocks))
+        self._settings = training_settings(self)
         self.net_ = self._new_net(plan, self.device)
         self._n_features_out = self.net_.module_.width
 
@@ -225,27 +228,37 @@ class FusionEstimator(
         weight: np.ndarray | None,
         n_epochs: int,
         stops: bool,
-        undo: bool,
+        fresh: bool,
         whole: bool = True,
     ) -> None:
-        checkpoint = open_checkpoint(self, blocks, y, weight, undo) if whole else None
+        checkpoint = open_checkpoint(self, blocks, y, weight, not fresh) if whole else None
         if checkpoint is not None:
             self._seed = checkpoint.seed
         rows = Rows(blocks.row_major(), self.target_.encode(y), weight)
-        self._learn_prior(rows, add=undo and not whole)
-        train, valid = rows, None
-        if stops:
-            share, strata = self.validation_fraction, self._strata(y)
-            chosen, held_out = split_rows(strata, len(rows), share, self._seed)
-            train, valid = rows[chosen], rows[held_out]
-        if undo:
-            self._settings = net_settings(self, len(blocks), net_dtype(blocks))
+        self._learn_prior(rows, add=not fresh and not whole)
+        train, held_out = self._split(rows, y) if stops else (rows, None)
+        if not fresh:
+            self._settings = training_settings(self)
+            self.net_ = copy_of(self.net_)
             follow(self.net_, self._settings)
-        self.net_.watch_ = vars(self).get("_epochs")
-        seed = self._seed + 1 + len(self.net_.history)
-        with seeded(seed), cleared_at_the_end(checkpoint):
-            self.net_.train(train, valid, n_epochs, undo, whole, checkpoint)
-        self.history_ = self.net_.epochs()
+        run = Run(
+            train,
+            n_epochs,
+            seed=self._seed + 1 + len(self.net_.history),
+            held_out=held_out,
+            fresh=fresh,
+            whole=whole,
+            checkpoint=checkpoint,
+            callbacks=vars(self).get("_run_callbacks", ()),
+        )
+        fit_net(self.net_, run)
+        self.history_ = history_table(self.net_.history)
+
+    def _split(self, rows: Rows, y: Any) -> tuple[Rows, Rows]:
+        """Return the rows to train on, and those to hold out."""
+        share, strata = self.validation_fraction, self._strata(y)
+        chosen, held_out = split_rows(strata, len(rows), share, self._seed)
+        return rows[chosen], rows[held_out]
 
     def _learn_prior(self, rows: Rows, add: bool) -> None:
         """Learn what is predicted of a row without blocks: from ``rows``, or from them as well."""

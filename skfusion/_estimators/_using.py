@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from skfusion._reading import Reader, check_finite, check_some_block, rows_without_blocks
-from skfusion._training import Net
+from skfusion._training import Net, outputs
 from skfusion.blocks import Blocks, BlockSpec
 from skfusion.exceptions import NonFiniteLossError, ParameterError
 from skfusion.inputs import BlockUnion
@@ -66,9 +66,9 @@ class FittedNetwork(TransformerMixin):
     def _outputs(self, X: Any) -> np.ndarray:
         """Return the outputs of the network; those of the prior for rows without any block."""
         blocks = self._read_to_predict(X)
-        outputs = self.net_.outputs(blocks, check_finite)
-        if not np.isfinite(outputs).all():
-            row = int(np.isfinite(outputs).all(axis=1).argmin())
+        found = outputs(self.net_, blocks, check_finite)
+        if not np.isfinite(found).all():
+            row = int(np.isfinite(found).all(axis=1).argmin())
             raise NonFiniteLossError(
                 f"the network's output is not finite in row {row}: "
                 "inputs or weights are too large for its precision. Scale the inputs, or fit again "
@@ -76,8 +76,8 @@ class FittedNetwork(TransformerMixin):
             )
         without = rows_without_blocks(blocks) if self.missing == "allow" else None
         if without is not None:
-            outputs[without] = self._prior
-        return outputs
+            found[without] = self._prior
+        return found
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict the target.
@@ -92,8 +92,8 @@ class FittedNetwork(TransformerMixin):
         y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
             Predictions, in the terms of the y that was fitted.
         """
-        outputs = self._outputs(X)
-        return self.target_.decode(outputs)
+        found = self._outputs(X)
+        return self.target_.decode(found)
 
     def transform(self, X: Any) -> np.ndarray:
         """Return the fused vectors: what the head decides from.
@@ -109,7 +109,7 @@ class FittedNetwork(TransformerMixin):
             One vector a row.
         """
         blocks = self._read_to_predict(X)
-        return self.net_.outputs(blocks, check_finite, part="fuse")
+        return outputs(self.net_, blocks, check_finite, part="fuse")
 
     def explain(self, X: Any) -> pd.DataFrame:
         """Return how much the fusion weighs each block of each row.
@@ -139,7 +139,7 @@ class FittedNetwork(TransformerMixin):
                 f"fusion={self.fusion!r} has no weights per row and block to explain. "
                 'Use one with gates or attention, such as fusion="gated".'
             )
-        weights = self.net_.outputs(blocks, check_finite, part="weights")
+        weights = outputs(self.net_, blocks, check_finite, part="weights")
         without = rows_without_blocks(blocks)
         if without is not None:
             weights[without] = np.nan

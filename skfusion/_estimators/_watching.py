@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from skfusion._optional import import_optional
+from skfusion._training import TrainingCallback, history_table
 
 __all__ = ["WatchedFit", "fit_watched"]
 
@@ -26,26 +27,26 @@ class WatchedFit(_Support):
     """Adds ``set_callbacks`` where scikit-learn has it. Callbacks of skorch's are an argument."""
 
 
-class _Epochs:
+class _Epochs(TrainingCallback):
     """The epochs of a fit as subtasks of it."""
 
     def __init__(self, context: Any, draft: Any, facts: dict[str, Any]) -> None:
         self.context, self.draft, self.facts = context, draft, facts
 
-    def begin(self) -> None:
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         self.epoch = self.context.subcontext(task_name="epoch")
         self.epoch.call_on_fit_task_begin(**self.facts)
 
-    def end(self) -> bool:
-        """Return whether a callback wants to stop."""
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         fitted = self.fitted
-        return bool(self.epoch.call_on_fit_task_end(**self.facts, reconstruction_attributes=fitted))
+        if self.epoch.call_on_fit_task_end(**self.facts, reconstruction_attributes=fitted):
+            net.stop()
 
     def fitted(self) -> dict[str, Any]:
         """Return what makes the estimator one that was fitted up to now."""
-        given = {"_epochs", *self.draft.get_params(deep=False)}
+        given = {"_run_callbacks", *self.draft.get_params(deep=False)}
         learned = {name: value for name, value in vars(self.draft).items() if name not in given}
-        return {**learned, "history_": self.draft.net_.epochs()}
+        return {**learned, "history_": history_table(self.draft.net_.history)}
 
 
 def fit_watched(estimator: Any, draft: Any, X: Any, y: Any, sample_weight: Any) -> None:
@@ -62,8 +63,8 @@ def _fit_and_tell(estimator: Any, draft: Any, X: Any, y: Any, sample_weight: Any
     facts = {"estimator": estimator, "X": X, "y": y, "metadata": weight}
     context = estimator._init_callback_context(max_subtasks=estimator.max_epochs)
     context.call_on_fit_task_begin(**facts)
-    epochs = draft._epochs = _Epochs(context, draft, facts)
+    epochs = _Epochs(context, draft, facts)
+    draft._run_callbacks = [("scikit-learn", epochs)]
     draft._fit(X, y, sample_weight)
-    draft.net_.watch_ = None  # else it would keep X
-    del draft._epochs
+    del draft._run_callbacks
     context.call_on_fit_task_end(**facts, reconstruction_attributes=epochs.fitted)

@@ -1,21 +1,32 @@
 """Training and prediction: the only package that imports skorch."""
 
-from skfusion._training._checkpoint import Checkpoint, cleared_at_the_end
+from skfusion._training._callbacks import TrainingCallback
+from skfusion._training._checkpoint import Checkpoint
+from skfusion._training._fit import fit_net
+from skfusion._training._history import history_table
 from skfusion._training._keep import load_weights, pack_net
-from skfusion._training._make import Settings, follow, make_net, pick_device, seeded
-from skfusion._training._net import Balance, Net
+from skfusion._training._make import copy_of, follow, make_net, pick_device, seeded
+from skfusion._training._net import Net
+from skfusion._training._outputs import outputs
 from skfusion._training._rows import Rows
+from skfusion._training._run import Run
+from skfusion._training._settings import Balance, TrainingSettings
 
 __all__ = [
     "Balance",
     "Checkpoint",
     "Net",
     "Rows",
-    "Settings",
-    "cleared_at_the_end",
+    "Run",
+    "TrainingCallback",
+    "TrainingSettings",
+    "copy_of",
+    "fit_net",
     "follow",
+    "history_table",
     "load_weights",
     "make_net",
+    "outputs",
     "pack_net",
     "pick_device",
     "seeded",

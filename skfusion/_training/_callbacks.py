@@ -15,13 +15,17 @@ __all__ = [
     "ForgetBatches",
     "ProgressBar",
     "StopEarly",
-    "StopIfTold",
+    "TrainingCallback",
     "early_stopping",
     "listens",
     "own_copy",
 ]
 
 _SHOWN = ("train_loss", "valid_loss", "valid_score")
+
+
+class TrainingCallback(Callback):
+    """Base of what other packages hand in to watch a training; ``net.stop()`` ends it."""
 
 
 class ForgetBatches(Callback):
@@ -34,14 +38,6 @@ class ForgetBatches(Callback):
         for epoch in net.history[-2:-1]:
             epoch["batches"].clear()
         del net.history[-1]["batches"][:-1]
-
-
-class StopIfTold(Callback):
-    """Stop once all others have seen the epoch, if scikit-learn's callbacks ask for it."""
-
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        if net.told_to_stop_:
-            raise KeyboardInterrupt
 
 
 class ProgressBar(Callback):

@@ -133,15 +133,16 @@ def begin_with(net: Any, checkpoint: Checkpoint | None) -> None:
 class Save(Callback):
     """Write the whole state after each epoch; begin where it was left."""
 
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.checkpoint = checkpoint
+
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        checkpoint = net.checkpoint_
-        if checkpoint is not None and checkpoint.state is not None:
-            _put_back(net, checkpoint.state)
-            checkpoint.state = None
+        if self.checkpoint.state is not None:
+            _put_back(net, self.checkpoint.state)
+            self.checkpoint.state = None
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        if net.checkpoint_ is not None:
-            net.checkpoint_.write(_state_of(net))
+        self.checkpoint.write(_state_of(net))
 
 
 def _state_of(net: Any) -> dict[str, Any]:

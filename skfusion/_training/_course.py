@@ -34,7 +34,7 @@ class FollowSchedule(Callback):
 
     def on_train_begin(self, net: Any, X: Any = None, **kwargs: Any) -> None:
         self.scheduler_ = None
-        if not net.whole_fit_:
+        if not net.run_.whole:
             return
         self.before_ = [_settings(group) for group in net.optimizer_.param_groups]
         self.n_steps_ = net.max_epochs * net.steps_of(X[0])
@@ -80,7 +80,7 @@ class Average(Callback):
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         self.average_ = self.last_ = None
-        if not net.whole_fit_:
+        if not net.run_.whole:
             return
         self.average_ = self.averaging.build(_plain(net.module_))
         self.first_ = len(net.history) + self.averaging.first_epoch(net.max_epochs)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import copy
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import torch
-from sklearn.utils.validation import check_memory
 from torch import nn
 
 from skfusion._checks import check_choice
@@ -18,18 +16,17 @@ from skfusion._training._callbacks import (
     ForgetBatches,
     ProgressBar,
     StopEarly,
-    StopIfTold,
     early_stopping,
     own_copy,
 )
-from skfusion._training._checkpoint import Save
 from skfusion._training._course import Average, ClipGradients, FollowSchedule
-from skfusion._training._net import Balance, Net
+from skfusion._training._history import copy_of_history
+from skfusion._training._net import Net
 from skfusion._training._policies import Thaw
+from skfusion._training._settings import TrainingSettings
 from skfusion.targets import Target
-from skfusion.training import Averaging, Schedule
 
-__all__ = ["Settings", "follow", "make_net", "pick_device", "seeded"]
+__all__ = ["copy_of", "follow", "make_net", "pick_device", "seeded"]
 
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 
@@ -47,60 +44,48 @@ class _TargetLoss(nn.Module):
         return self.target.loss(outputs, codes, weight)
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What the user chose about training; see the arguments of the estimators."""
-
-    lr: float
-    optimizer: Any
-    weight_decay: float
-    batch_size: int
-    max_epochs: int
-    patience: int | None  # epochs without gain that stop the training; None trains on
-    schedule: Schedule | None
-    gradient_clipping: float | None
-    averaging: Averaging | None
-    accumulate: int
-    batch_by_length: bool
-    memory: Any
-    balance: Balance
-    bf16: bool
-    saves: bool
-    verbose: int
-    callbacks: Any
-    net_params: Mapping[str, Any] | None
-
-    def alone(self) -> Settings:
-        """Return the settings for training one encoder alone, in front of the fit proper."""
-        plain = replace(self, patience=None, schedule=None, averaging=None, balance=Balance())
-        return replace(plain, saves=False, verbose=0, callbacks=None)
-
-
-def make_net(plan: ModulePlan, target: Target, settings: Settings, device: str) -> Net:
-    """Return an initialised net."""
-    net = Net(
+def make_net(
+    plan: ModulePlan,
+    target: Target,
+    settings: TrainingSettings,
+    device: str,
+    net_class: Callable[..., Net] = Net,
+) -> Net:
+    """Return an initialised net, of ``net_class``: ``Net``, or what replaces its hooks."""
+    net = net_class(
         plan,
         _TargetLoss,
         criterion__target=target,
-        balance=settings.balance,
-        accumulate=settings.accumulate,
-        bf16=settings.bf16,
-        by_length=settings.batch_by_length,
-        memory=check_memory(settings.memory),
-        like_me=partial(make_net, target=target, settings=settings.alone(), device=device),
+        settings=settings,
+        net_class=net_class,
         callbacks=_callbacks(settings),
         lr=settings.lr,
-        batch_size=settings.batch_size,
         max_epochs=settings.max_epochs,
         device=device,
         verbose=1,  # of skorch: callbacks that print do so; its own log is off
         train_split=None,
         callbacks__print_log=None,
-        **{**_optimizer_settings(settings, device), **(settings.net_params or {})},
+        **(_optimizer_settings(settings, device) | dict(settings.net_params)),
     )
     net.initialize()
     _begin_momentum(net.optimizer_)
     return net
+
+
+def copy_of(net: Net) -> Net:
+    """Return a net that can be trained on its own: weights, optimiser's state and history.
+
+    What is frozen for good is shared. Training the copy leaves ``net`` as it is, so that
+    predictions meanwhile, and after an error, are those of before.
+    """
+    twin: Net = object.__new__(type(net))
+    twin.__dict__.update(net.__dict__)
+    plain = getattr(net.module_, "_orig_mod", net.module_)  # without what compiled it
+    module, optimizer = copy.deepcopy((plain, net.optimizer_))
+    twin.module_, twin.optimizer_ = twin.torch_compile(module, "module"), optimizer
+    twin.callbacks_ = [(name, own_copy(callback)) for name, callback in net.callbacks_]
+    twin.history = copy_of_history(net.history)
+    return twin
 
 
 def _begin_momentum(optimizer: torch.optim.Optimizer) -> None:
@@ -123,33 +108,28 @@ _OURS = (
     StopEarly,
     ProgressBar,
     ForgetBatches,
-    Save,
-    StopIfTold,
 )
 
 
-def follow(net: Net, settings: Settings) -> None:
+def follow(net: Net, settings: TrainingSettings) -> None:
     """Let a net that goes on do what the user chose since; its optimiser stays."""
-    net.weigh(settings.balance)
-    net.follow(settings.lr, settings.batch_size, settings.batch_by_length)
-    net.group(settings.accumulate)
-    net.bf16 = settings.bf16
+    net.follow(settings)
     begin = [isinstance(callback, Thaw) for _, callback in net.callbacks_].index(True)
     given = [named for named in net.callbacks_[begin:] if not isinstance(named[1], _OURS)]
     first, last = (
         [(name, callback.initialize()) for name, callback in part]
-        for part in (_first_callbacks(settings), _last_callbacks(settings))
+        for part in (_first_callbacks(settings), _last_callbacks())
     )
     net.callbacks_ = [*net.callbacks_[:begin], *first, *given, *last]
 
 
-def _callbacks(settings: Settings) -> list[Any]:
+def _callbacks(settings: TrainingSettings) -> list[Any]:
     # Copies, since a callback keeps what it has seen.
-    given = [own_copy(callback) for callback in settings.callbacks or ()]
-    return [*_first_callbacks(settings), *given, *_last_callbacks(settings)]
+    given = [own_copy(callback) for callback in settings.callbacks]
+    return [*_first_callbacks(settings), *given, *_last_callbacks()]
 
 
-def _first_callbacks(settings: Settings) -> list[tuple[str, Any]]:
+def _first_callbacks(settings: TrainingSettings) -> list[tuple[str, Any]]:
     """Return the callbacks of this library that come before those of the user."""
     callbacks: list[tuple[str, Any]] = [("thaw", Thaw())]
     if settings.schedule is not None:
@@ -165,13 +145,12 @@ def _first_callbacks(settings: Settings) -> list[tuple[str, Any]]:
     return callbacks
 
 
-def _last_callbacks(settings: Settings) -> list[tuple[str, Any]]:
-    """Return the callbacks of this library that end an epoch."""
-    saves = [("save", Save())] if settings.saves else []
-    return [("forget", ForgetBatches()), *saves, ("stop", StopIfTold())]
+def _last_callbacks() -> list[tuple[str, Any]]:
+    """Return the callbacks of this library that come after those of the user."""
+    return [("forget", ForgetBatches())]
 
 
-def _optimizer_settings(settings: Settings, device: str) -> dict[str, Any]:
+def _optimizer_settings(settings: TrainingSettings, device: str) -> dict[str, Any]:
     optimizer, decay = settings.optimizer, {"optimizer__weight_decay": settings.weight_decay}
     if isinstance(optimizer, type) and issubclass(optimizer, torch.optim.Optimizer):
         return {"optimizer": optimizer, **decay}

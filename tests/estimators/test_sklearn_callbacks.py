@@ -76,7 +76,7 @@ def test_watching_changes_no_result_and_leaves_nothing_behind(rows):
     plain = classifier().fit(*rows)
     np.testing.assert_array_equal(watched.predict_proba(rows[0]), plain.predict_proba(rows[0]))
     assert set(vars(watched)) - set(vars(plain)) == {"_skl_callbacks"}
-    assert watched.net_.watch_ is None
+    assert watched.net_.run_ is None
 
 
 def test_a_callback_stops_the_training(rows):

@@ -1,0 +1,51 @@
+"""What a net makes of rows, without training it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+import torch
+
+from skfusion._batch import ahead, make_batch
+from skfusion._training._net import Net
+from skfusion.blocks import Blocks
+
+__all__ = ["outputs"]
+
+Part = Literal["forward", "fuse", "weights"]
+Inspect = Callable[[Blocks, int], None]
+
+
+def outputs(net: Net, blocks: Blocks, inspect: Inspect, part: Part = "forward") -> np.ndarray:
+    """Return what ``part`` of the module makes of ``blocks``: (n_rows, width).
+
+    ``inspect(rows, start)`` is called for rows in which a sum is not finite, to tell why.
+    """
+    if net.module_.training:
+        net.module_.eval()
+    lengths = blocks.lengths() if len(blocks) > net.module.rows_per_step else None
+    if lengths is None:
+        return _in_steps(net, blocks, inspect, part)
+    # Rows of similar length together, so that little padding is computed.
+    order = lengths.argsort(kind="stable")
+    ordered = _in_steps(net, blocks.take(order), lambda *_: inspect(blocks, 0), part)
+    found = np.empty_like(ordered)
+    found[order] = ordered
+    return found
+
+
+def _in_steps(net: Net, blocks: Blocks, inspect: Inspect, part: Part) -> np.ndarray:
+    plan = net.module
+    device, step = torch.device(net.device), plan.rows_per_step
+    parts = []
+    starts = range(0, len(blocks), step)
+    cut = (blocks if step >= len(blocks) else blocks[i : i + step] for i in starts)
+    with torch.inference_mode():
+        for start, rows in zip(starts, ahead(cut), strict=True):
+            batch = make_batch(rows, plan.dtype, device)
+            if not batch.is_finite():
+                inspect(rows, start)
+            parts.append(net.compute(batch, part))
+    return (parts[0] if len(parts) == 1 else torch.cat(parts)).cpu().numpy()

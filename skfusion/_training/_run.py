@@ -1,0 +1,53 @@
+"""What one call of ``fit`` or ``partial_fit`` trains."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from skorch.callbacks import Callback
+
+from skfusion._training._checkpoint import Checkpoint
+from skfusion._training._rows import Rows
+
+__all__ = ["Run"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that a net is told when it is trained.
+
+    Parameters
+    ----------
+    rows : Rows
+        What is trained on.
+    n_epochs : int
+        Passes over the rows, at most; those of a checkpoint are among them.
+    seed : int
+        What all randomness of this training follows from.
+    held_out : Rows or None
+        Rows that are only measured after each epoch; early stopping watches them.
+    fresh : bool
+        Whether the net is new. Else it goes on, with the optimiser's state that it has.
+    whole : bool
+        Whether all rows are known and all epochs planned. Else it is one part of an unknown
+        number (``partial_fit``), in which schedule and averaging rest.
+    checkpoint : Checkpoint or None
+        Where the state is kept after each epoch, and taken up from.
+    callbacks : sequence of (name, Callback)
+        Callbacks of this run alone. They come before all others, and the net does not keep them.
+    """
+
+    rows: Rows
+    n_epochs: int
+    seed: int
+    held_out: Rows | None = None
+    fresh: bool = True
+    whole: bool = True
+    checkpoint: Checkpoint | None = None
+    callbacks: Sequence[tuple[str, Callback]] = ()
+
+    @property
+    def n_rows(self) -> int:
+        """Number of all rows, those held out among them."""
+        return len(self.rows) + (0 if self.held_out is None else len(self.held_out))
