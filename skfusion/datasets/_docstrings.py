@@ -5,8 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -31,7 +30,7 @@ def load_docstrings(
     *,
     min_per_area: int = 20,
     return_X_y: bool = False,
-) -> Any:
+) -> Bunch | tuple[pd.DataFrame, pd.Series]:
     """Load the docstrings of installed packages, to tell the area of the package from.
 
     Real text, call signatures and numbers, with no download. A row is one public class,
@@ -140,8 +139,8 @@ def _table(objects: list[PublicObject], min_per_area: int) -> pd.DataFrame:
     return rows[rows["area"].map(members) >= min_per_area].reset_index(drop=True)
 
 
-def _row(item: PublicObject, mask: Mask) -> dict[str, Any]:
-    docstring = inspect.cleandoc(item.value.__doc__)
+def _row(item: PublicObject, mask: Mask) -> dict[str, object]:
+    docstring = inspect.cleandoc(item.value.__doc__ or "")
     signature = _signature(item.value)
     text = mask(prose(docstring))
     return {
@@ -157,7 +156,7 @@ def _row(item: PublicObject, mask: Mask) -> dict[str, Any]:
     }
 
 
-def _signature(value: Any) -> inspect.Signature | None:
+def _signature(value: Callable[..., object]) -> inspect.Signature | None:
     try:
         return inspect.signature(value)
     except (ValueError, TypeError):
@@ -180,7 +179,7 @@ def _signature_counts(signature: inspect.Signature | None) -> dict[str, float]:
     }
 
 
-def _count(values: Iterable[Any]) -> float:
+def _count(values: Iterable[object]) -> float:
     return float(sum(value is not inspect.Parameter.empty for value in values))
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
 
 __all__ = ["PublicObject", "public_objects"]
 
@@ -22,7 +21,7 @@ class PublicObject:
 
     area: str
     path: str
-    value: Any
+    value: Callable[..., object]
 
     @property
     def name(self) -> str:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import copy
+from typing import TYPE_CHECKING
 
 from torch import nn
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["BackboneModule"]
 
@@ -19,7 +23,7 @@ class BackboneModule(nn.Module):
         self.backbone.requires_grad_(not self.frozen)
         self.train()
 
-    def train(self, mode: bool = True) -> BackboneModule:
+    def train(self, mode: bool = True) -> Self:
         """Set the mode, but leave a frozen network as it is: its statistics must not move."""
         super().train(mode)
         if self.frozen:

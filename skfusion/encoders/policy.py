@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import nn
 
@@ -10,6 +12,9 @@ from skfusion._tokens import Encoded
 from skfusion.blocks import BlockSpec
 from skfusion.encoders._base import Encoder, finish, frozen_part
 from skfusion.exceptions import ParameterError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["Policy"]
 
@@ -80,7 +85,7 @@ class Policy(Encoder):
         params = super().get_params(deep=False)
         return {**self.encoder.get_params(), **params} if deep else params
 
-    def set_params(self, **params: object) -> Policy:
+    def set_params(self, **params: object) -> Self:
         """Set parameters of the policy, or of the encoder.
 
         Parameters
@@ -141,7 +146,7 @@ class _Frozen(nn.Module):
         self.thawed = True
         self.module.requires_grad_(True)
 
-    def train(self, mode: bool = True) -> _Frozen:
+    def train(self, mode: bool = True) -> Self:
         super().train(mode)
         self.module.train(mode and self.thawed)
         return self

@@ -31,6 +31,8 @@ from skfusion.fusion.tensor import Tensor
 from skfusion.fusion.token_transformer import TokenTransformer
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from skfusion.encoders import Encoder
 
 __all__ = ["Tree", "resolve_fusion"]
@@ -89,7 +91,7 @@ class Tree(Fusion):
                 params |= {f"{name}__{key}": value for key, value in fusion.get_params().items()}
         return params
 
-    def set_params(self, **params: object) -> Tree:
+    def set_params(self, **params: object) -> Self:
         """Set parameters: the tree's, a group's fusion by its name, or ``name__parameter``."""
         if "groups" in params:
             self.groups = cast("Sequence[Group]", params.pop("groups"))

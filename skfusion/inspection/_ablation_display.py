@@ -16,6 +16,7 @@ from skfusion.typing import ArrayLike, CVLike, Scorer, XLike, YLike
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from typing_extensions import Self
 
 __all__ = ["AblationDisplay"]
 
@@ -87,7 +88,7 @@ class AblationDisplay:
         )
         return cls(table).plot(ax)
 
-    def plot(self, ax: Axes | None = None) -> AblationDisplay:
+    def plot(self, ax: Axes | None = None) -> Self:
         """Draw on ``ax``, or on a new figure; variants from top to bottom as in the table."""
         labels = [wrapped(f"{row.variant}  {row.mean:.3f}") for row in self.table.itertuples()]
         edges = _edges(labels)

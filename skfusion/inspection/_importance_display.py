@@ -14,6 +14,7 @@ from skfusion.typing import Scorer, SeedLike, WeightLike, XLike, YLike
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from typing_extensions import Self
 
 __all__ = ["BlockImportanceDisplay"]
 
@@ -83,7 +84,7 @@ class BlockImportanceDisplay:
         )
         return cls(importance).plot(ax)
 
-    def plot(self, ax: Axes | None = None) -> BlockImportanceDisplay:
+    def plot(self, ax: Axes | None = None) -> Self:
         """Draw on ``ax``, or on a new figure; the block that is worth most is at the top."""
         found = self.importance
         order = np.argsort(found.importances_mean, kind="stable")

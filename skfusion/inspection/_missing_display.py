@@ -14,6 +14,7 @@ from skfusion.typing import Scorer, SeedLike, WeightLike, XLike, YLike
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from typing_extensions import Self
 
 __all__ = ["MissingCurveDisplay"]
 
@@ -80,7 +81,7 @@ class MissingCurveDisplay:
         )
         return cls(curve).plot(ax)
 
-    def plot(self, ax: Axes | None = None) -> MissingCurveDisplay:
+    def plot(self, ax: Axes | None = None) -> Self:
         """Draw on ``ax``, or on a new figure; bands are plus and minus one standard deviation."""
         height = 4.0 + legend_height(self.curve["block"].unique().tolist())
         ax = axes_for(ax, "MissingCurveDisplay", height)

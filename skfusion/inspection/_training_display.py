@@ -16,6 +16,7 @@ from skfusion.inspection._splitting import final_step
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from typing_extensions import Self
 
 __all__ = ["TrainingDisplay"]
 
@@ -77,7 +78,7 @@ class TrainingDisplay:
             )
         return cls(learner.history_).plot(ax, kind=kind)
 
-    def plot(self, ax: Axes | None = None, *, kind: str = "loss") -> TrainingDisplay:
+    def plot(self, ax: Axes | None = None, *, kind: str = "loss") -> Self:
         """Draw on ``ax``, or on a new figure; a dotted line marks the lowest held-out loss.
 
         Parameters

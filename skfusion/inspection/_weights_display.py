@@ -19,6 +19,7 @@ from skfusion.typing import XLike
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from typing_extensions import Self
 
 __all__ = ["WeightsDisplay"]
 
@@ -89,7 +90,7 @@ class WeightsDisplay:
         weights = indexed_like(X, allow_missing(learner).explain(blocks))
         return cls(weights).plot(ax, kind=kind)
 
-    def plot(self, ax: Axes | None = None, *, kind: str = "box") -> WeightsDisplay:
+    def plot(self, ax: Axes | None = None, *, kind: str = "box") -> Self:
         """Draw on ``ax``, or on a new figure.
 
         Parameters

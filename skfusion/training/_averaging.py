@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeAlias
 
 import torch
 from sklearn.base import BaseEstimator
@@ -12,6 +12,8 @@ from torch.optim.swa_utils import AveragedModel
 from skfusion._checks import check_real
 from skfusion.exceptions import ParameterError
 from skfusion.training._resolve import resolve_optional
+
+_Tensors: TypeAlias = tuple[torch.Tensor, ...] | list[torch.Tensor]
 
 __all__ = ["EMA", "SWA", "Averaging", "resolve_averaging"]
 
@@ -44,7 +46,7 @@ class Averaging(BaseEstimator):
     def build(self, module: nn.Module) -> AveragedModel:
         """Return torch's average of weights and moving statistics, begun with ``module``."""
 
-        def average(averaged: Any, current: Any, n_averaged: Any) -> None:
+        def average(averaged: _Tensors, current: _Tensors, n_averaged: torch.Tensor | int) -> None:
             with torch.no_grad():
                 if averaged[0].is_floating_point():
                     torch._foreach_lerp_(averaged, current, self.share(int(n_averaged)))
@@ -129,7 +131,7 @@ class SWA(Averaging):
 _ALIASES: dict[str, type[Averaging]] = {"ema": EMA, "swa": SWA}
 
 
-def resolve_averaging(averaging: Any) -> Averaging | None:
+def resolve_averaging(averaging: Averaging | str | None) -> Averaging | None:
     """Return ``averaging``, or a new one for an alias such as ``"ema"``.
 
     Examples

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from skfusion._checks import resolve_recipe
 
@@ -18,7 +18,7 @@ Recipe = TypeVar("Recipe", bound=_Checked)
 
 
 def resolve_optional(
-    name: str, value: Any, kind: type[Recipe], aliases: Mapping[str, Callable[[], Recipe]]
+    name: str, value: object, kind: type[Recipe], aliases: Mapping[str, Callable[[], Recipe]]
 ) -> Recipe | None:
     """Return None, or a recipe of a ``kind`` whose parameters were checked."""
     if value is None:

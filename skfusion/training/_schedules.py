@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from sklearn.base import BaseEstimator
 from torch.optim import Optimizer
@@ -163,7 +162,7 @@ class Plateau(Schedule):
 _ALIASES: dict[str, type[Schedule]] = {"cosine": Cosine, "one_cycle": OneCycle, "plateau": Plateau}
 
 
-def resolve_schedule(schedule: Any) -> Schedule | None:
+def resolve_schedule(schedule: Schedule | str | None) -> Schedule | None:
     """Return ``schedule``, or a new one for an alias such as ``"cosine"``.
 
     Examples
@@ -175,7 +174,7 @@ def resolve_schedule(schedule: Any) -> Schedule | None:
     return resolve_optional("schedule", schedule, Schedule, _ALIASES)
 
 
-def _check_warmup(warmup: Any) -> None:
+def _check_warmup(warmup: object) -> None:
     if check_real("warmup", warmup, 0, 1) == 1:
         raise ParameterError(
             "warmup must be less than 1: it is a share of the steps of the fit. Got 1. "
