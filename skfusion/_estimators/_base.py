@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.validation import check_consistent_length
 
 from skfusion._estimators._arguments import (
@@ -19,7 +18,7 @@ from skfusion._estimators._arguments import (
     training_settings,
 )
 from skfusion._estimators._facts import open_checkpoint
-from skfusion._estimators._parameters import NamedEncoders, check_names_free
+from skfusion._estimators._parameters import check_names_free
 from skfusion._estimators._rows import (
     holds_out,
     require_target,
@@ -27,7 +26,6 @@ from skfusion._estimators._rows import (
     split_rows,
     with_weight,
 )
-from skfusion._estimators._showing import ShownNetwork
 from skfusion._estimators._using import FittedNetwork
 from skfusion._estimators._watching import WatchedFit, fit_watched
 from skfusion._module import ModulePlan
@@ -55,9 +53,7 @@ from skfusion.targets import Target
 __all__ = ["FusionEstimator"]
 
 
-class FusionEstimator(
-    WatchedFit, FittedNetwork, ShownNetwork, ClassNamePrefixFeaturesOutMixin, NamedEncoders
-):
+class FusionEstimator(WatchedFit, FittedNetwork):
     """Base of ``FusionClassifier`` and ``FusionRegressor``; they add the target."""
 
     def __init__(

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from sklearn.base import BaseEstimator
 
 from skfusion._checks import did_you_mean
-from skfusion.encoders import resolve_encoder
+from skfusion.encoders import Encoder, resolve_encoder
 from skfusion.exceptions import BlockError, ParameterError
 from skfusion.fusion import Tree, resolve_fusion
-from skfusion.heads import resolve_head
+from skfusion.fusion._base import FusionLike
+from skfusion.heads import Head, resolve_head
 from skfusion.training import resolve_averaging, resolve_schedule
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["NamedEncoders", "check_names_free"]
 
@@ -28,10 +32,11 @@ _RESOLVE = {
 class NamedEncoders(BaseEstimator):
     """Adds to an estimator's parameters those of the recipes in its ``encoders`` dict."""
 
-    encoders: Any  # Mapping[str, Encoder or str] or None
-    fusion: Any
+    encoders: Mapping[str, Encoder | str] | None
+    fusion: FusionLike
+    head: Head | str
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
+    def get_params(self, deep: bool = True) -> dict[str, object]:
         """Return the parameters; with ``deep`` also each encoder and its own parameters.
 
         Parameters
@@ -44,7 +49,7 @@ class NamedEncoders(BaseEstimator):
         params : dict of str to object
             Values by parameter name.
         """
-        params = super().get_params(deep=deep)
+        params: dict[str, object] = super().get_params(deep=deep)
         if deep and isinstance(self.fusion, (list, tuple)):
             params |= _prefixed("fusion", Tree(self.fusion))
         if deep and isinstance(self.encoders, Mapping):
@@ -53,7 +58,7 @@ class NamedEncoders(BaseEstimator):
                 params |= _prefixed(name, encoder)
         return params
 
-    def set_params(self, **params: Any) -> Any:
+    def set_params(self, **params: Any) -> Self:
         """Set parameters; ``name=...`` exchanges an encoder, ``name__parameter=...`` tunes it.
 
         So does ``fusion__parameter``; an alias or a list of groups becomes its recipe for that.
@@ -95,12 +100,12 @@ class NamedEncoders(BaseEstimator):
             )
         setattr(self, name, recipe)
 
-    def _set_encoder(self, name: str, encoder: Any) -> None:
+    def _set_encoder(self, name: str, encoder: Encoder | str) -> None:
         if name not in (self.encoders or {}):
             self._encoder_called(name, name)
         self.encoders = {**(self.encoders or {}), name: encoder}
 
-    def _encoder_called(self, name: str, key: str) -> Any:
+    def _encoder_called(self, name: str, key: str) -> Encoder:
         encoders = self.encoders if isinstance(self.encoders, Mapping) else {}
         if name not in encoders:
             known = [*self._get_param_names(), *encoders]
@@ -110,12 +115,13 @@ class NamedEncoders(BaseEstimator):
                 f"To search over a block's encoder, name it: encoders={{{name!r}: MLP()}}. "
                 f"Valid parameters are: {known}."
             )
-        if not hasattr(encoders[name], "set_params"):  # the name of one
-            self._set_encoder(name, resolve_encoder(encoders[name]))
-        return self.encoders[name]
+        encoder = resolve_encoder(encoders[name])
+        if encoder is not encoders[name]:  # it was the name of one
+            self._set_encoder(name, encoder)
+        return encoder
 
 
-def check_names_free(estimator: BaseEstimator, names: Any) -> None:
+def check_names_free(estimator: BaseEstimator, names: Iterable[str]) -> None:
     """Raise ``BlockError`` if a block is called like an argument of ``estimator``."""
     arguments = inspect.signature(type(estimator).__init__).parameters
     for name in names:
@@ -126,7 +132,7 @@ def check_names_free(estimator: BaseEstimator, names: Any) -> None:
             )
 
 
-def _prefixed(name: str, encoder: Any) -> dict[str, Any]:
+def _prefixed(name: str, encoder: object) -> dict[str, object]:
     if not hasattr(encoder, "get_params") or isinstance(encoder, type):
         return {}
     return {f"{name}__{key}": value for key, value in encoder.get_params().items()}

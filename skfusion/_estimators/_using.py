@@ -6,10 +6,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
+from skfusion._estimators._parameters import NamedEncoders
+from skfusion._estimators._view import (
+    VisualBlock,
+    diagram_of_parts,
+    diagram_of_recipes,
+    parts_of,
+    summarise,
+)
 from skfusion._reading import Reader, check_finite, check_some_block, rows_without_blocks
 from skfusion._training import Net, outputs
 from skfusion.blocks import Blocks, BlockSpec
@@ -20,10 +28,9 @@ from skfusion.targets import Target
 __all__ = ["FittedNetwork", "indexed_like"]
 
 
-class FittedNetwork(TransformerMixin):
+class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEncoders):
     """Reads X like the X of the fit, and asks the network."""
 
-    fusion: Any
     missing: str
     net_: Net
     target_: Target
@@ -144,6 +151,46 @@ class FittedNetwork(TransformerMixin):
         if without is not None:
             weights[without] = np.nan
         return indexed_like(X, pd.DataFrame(weights, columns=list(self.specs_)))
+
+    # What it is made of
+
+    def summary(self) -> pd.DataFrame:
+        """Return what the network is made of, a row a part.
+
+        Returns
+        -------
+        summary : DataFrame
+            A row per block, one per group of a ``Tree``, one each for the fusion, the head and the
+            total; indexed by the kind of part and the block's or group's name. The columns:
+            the ``form`` of a block, the shape of one row of the part's ``input``, its ``recipe``,
+            the shape of its ``output``, the number of ``parameters``, their ``share`` of all, and
+            whether they are ``trained`` ("yes", "frozen" or "partly"). The linear heads of single
+            blocks, which ``block_loss_weight`` and ``gradient_modulation`` add while training,
+            have a row too.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted: sizes are learned from the data.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skfusion import FusionClassifier
+        >>> X = {"left": np.eye(4), "right": np.ones((4, 2))}
+        >>> model = FusionClassifier(max_epochs=1, random_state=0).fit(X, [0, 1, 0, 1])
+        >>> model.summary().loc["block", "parameters"].to_dict()
+        {'left': 384, 'right': 256}
+        """
+        check_is_fitted(self, "net_")
+        module = self.net_.module_
+        n_parameters = sum(parameter.numel() for parameter in module.parameters())
+        return summarise(parts_of(self.net_.module, module), n_parameters)
+
+    def _sk_visual_block_(self) -> VisualBlock:
+        if "net_" in vars(self):
+            return diagram_of_parts(parts_of(self.net_.module, self.net_.module_))
+        return diagram_of_recipes(self.encoders, self.fusion, self.head)
 
 
 def indexed_like(X: Any, table: pd.DataFrame) -> pd.DataFrame:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from sklearn.base import BaseEstimator
 
-from skfusion._estimators._parts import Part
-from skfusion.encoders import Policy, resolve_encoder
+from skfusion._estimators._view.parts import Part
+from skfusion.encoders import Encoder, Policy, resolve_encoder
 from skfusion.fusion import Fusion, Tree, resolve_fusion
-from skfusion.heads import resolve_head
+from skfusion.fusion._base import FusionLike
+from skfusion.heads import Head, resolve_head
 from skfusion.inputs._union.diagram import branches, chain, labelled
 
-__all__ = ["diagram_of_parts", "diagram_of_recipes"]
+__all__ = ["VisualBlock", "diagram_of_parts", "diagram_of_recipes"]
+
+VisualBlock: TypeAlias = Any  # of scikit-learn, which has no public name for it
 
 _LINES = 60  # of a module's description: a large pretrained network has thousands
 _LONGEST = 40  # characters of a caption
@@ -24,12 +27,12 @@ _OTHERS, _EVERY = "other blocks", "every block"
 class _Node(NamedTuple):
     """A block or a group of them: its box, what is said of it, and what flows into it."""
 
-    box: Any
+    box: VisualBlock
     details: str
     inside: tuple[str, ...] = ()
 
 
-def diagram_of_parts(parts: Sequence[Part]) -> Any:
+def diagram_of_parts(parts: Sequence[Part]) -> VisualBlock:
     """Return the diagram of a built network."""
     nodes = {part.name: _node(part) for part in parts if part.kind in ("block", "group")}
     fusion = next(part for part in parts if part.kind == "fusion")
@@ -37,7 +40,9 @@ def diagram_of_parts(parts: Sequence[Part]) -> Any:
     return _diagram(fusion.inside, nodes, [_box(part) for part in (fusion, *heads)])
 
 
-def diagram_of_recipes(encoders: Any, fusion: Any, head: Any) -> Any:
+def diagram_of_recipes(
+    encoders: Mapping[str, Encoder | str] | None, fusion: FusionLike, head: Head | str
+) -> VisualBlock:
     """Return the diagram of a network that is not built yet, so far as it is known."""
     fusion = resolve_fusion(fusion)
     groups = _groups(fusion)
@@ -47,22 +52,26 @@ def diagram_of_recipes(encoders: Any, fusion: Any, head: Any) -> Any:
     nodes |= {name: _Node(_plain(own), _members(blocks), blocks) for name, blocks, own in groups}
     nodes[_OTHERS if nodes else _EVERY] = _Node(_plain(None), "not fitted")
     grouped = {name for node in nodes.values() for name in node.inside}
-    ends: list[Any] = [resolve_fusion(fusion.final) if isinstance(fusion, Tree) else fusion]
+    ends: list[BaseEstimator] = [
+        resolve_fusion(fusion.final) if isinstance(fusion, Tree) else fusion
+    ]
     ends += [] if fusion.decides else [resolve_head(head)]
     free = [name for name in nodes if name not in grouped]
     return _diagram(free, nodes, [_plain(end) for end in ends])
 
 
-def _diagram(names: Sequence[str], nodes: Mapping[str, _Node], ends: Sequence[Any]) -> Any:
+def _diagram(
+    names: Sequence[str], nodes: Mapping[str, _Node], ends: Sequence[VisualBlock]
+) -> VisualBlock:
     return chain([_side_by_side(names, nodes), *ends], dash_wrapped=True)
 
 
-def _side_by_side(names: Sequence[str], nodes: Mapping[str, _Node]) -> Any:
+def _side_by_side(names: Sequence[str], nodes: Mapping[str, _Node]) -> VisualBlock:
     contents = [_branch(nodes[name], nodes) for name in names]
     return branches(names, contents, [nodes[name].details for name in names])
 
 
-def _branch(node: _Node, nodes: Mapping[str, _Node]) -> Any:
+def _branch(node: _Node, nodes: Mapping[str, _Node]) -> VisualBlock:
     return chain([_side_by_side(node.inside, nodes), node.box]) if node.inside else node.box
 
 
@@ -72,7 +81,7 @@ def _node(part: Part) -> _Node:
     return _Node(_box(part), f"{part.form}, rows of shape {part.input}")
 
 
-def _groups(fusion: Fusion) -> list[tuple[str, tuple[str, ...], Any]]:
+def _groups(fusion: Fusion) -> list[tuple[str, tuple[str, ...], Fusion]]:
     groups = fusion.groups if isinstance(fusion, Tree) else []
     return [(name, tuple(blocks), resolve_fusion(own)) for name, blocks, own in groups]
 
@@ -81,7 +90,7 @@ def _members(names: Sequence[str]) -> str:
     return "group of " + ", ".join(names)
 
 
-def _box(part: Part) -> Any:
+def _box(part: Part) -> VisualBlock:
     """Return the box of a built part, with its sizes below its name."""
     weights = f"{part.n_parameters:,} parameters" if part.n_parameters else "no parameters"
     frozen = ", frozen" * (part.trained == "frozen")
@@ -96,7 +105,7 @@ def _unbroken(words: str) -> str:
     return words.replace(" ", "\N{NO-BREAK SPACE}")
 
 
-def _plain(recipe: Any) -> Any:
+def _plain(recipe: BaseEstimator | None) -> VisualBlock:
     """Return the box of a recipe, with those parameters that are not as usual below its name."""
     if recipe is None:
         return labelled(_unbroken("by its form"), "", "The usual encoder for the block's form.")
@@ -106,7 +115,7 @@ def _plain(recipe: Any) -> Any:
     return labelled(_label(recipe), caption, repr(recipe))
 
 
-def _changed(recipe: Any) -> Iterator[str]:
+def _changed(recipe: BaseEstimator) -> Iterator[str]:
     """Yield the parameters that are not as usual, but for the recipes that the label names."""
     defaults = inspect.signature(type(recipe)).parameters
     for name, value in recipe.get_params(deep=False).items():
@@ -116,11 +125,11 @@ def _changed(recipe: Any) -> Iterator[str]:
             yield f"{name}={value!r}"
 
 
-def _label(recipe: Any) -> str:
+def _label(recipe: BaseEstimator | None) -> str:
     """Return the class of a recipe, with those of the recipes in it: "Chain(CNN, RNN)"."""
     if isinstance(recipe, Policy):
         return _label(recipe.encoder)
     name = type(recipe).__name__
-    given = recipe.get_params(deep=False).values() if hasattr(recipe, "get_params") else ()
+    given = recipe.get_params(deep=False).values() if isinstance(recipe, BaseEstimator) else ()
     inner = [_label(value) for value in given if isinstance(value, BaseEstimator)]
     return f"{name}({', '.join(inner)})" if inner else name

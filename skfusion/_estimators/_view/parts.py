@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from sklearn.base import BaseEstimator
 from torch import nn
 
 from skfusion._module import FusionModule, ModulePlan
@@ -23,7 +24,7 @@ class Part:
 
     kind: str  # "block", "group", "fusion", "head" or "block heads"
     name: str
-    recipe: Any
+    recipe: BaseEstimator | None
     module: nn.Module
     form: str
     input: str  # of one row
@@ -45,7 +46,7 @@ def parts_of(plan: ModulePlan, module: FusionModule) -> list[Part]:
     return found
 
 
-def one_line(recipe: Any) -> str:
+def one_line(recipe: BaseEstimator | None) -> str:
     """Return how a recipe is written, on one line."""
     return "" if recipe is None else " ".join(repr(recipe).split())
 
@@ -76,7 +77,7 @@ def _fusions(plan: ModulePlan, module: FusionModule) -> Iterator[Part]:
 def _part(
     kind: str,
     name: str,
-    recipe: Any,
+    recipe: BaseEstimator | None,
     modules: list[nn.Module],
     sizes: tuple[str, str],
     form: str = "",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from skfusion._estimators._parts import Part, one_line
+from skfusion._estimators._view.parts import Part, one_line
 
 __all__ = ["Summary", "summarise"]
 
