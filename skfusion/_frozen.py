@@ -13,8 +13,9 @@ from joblib.hashing import NumpyHasher
 from torch import nn
 
 from skfusion._batch import ahead, make_batch
-from skfusion._module import FusionModule, ModulePlan, encode, rows_per_step
+from skfusion._module import FusionModule, ModulePlan, rows_per_step
 from skfusion.blocks import Blocks, BlockSpec, Ragged, scatter_rows
+from skfusion.encoders._measure import encode
 from skfusion.exceptions import add_note
 
 __all__ = ["encode_frozen"]

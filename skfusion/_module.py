@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from typing import cast
 
 import torch
 from torch import nn
 
 from skfusion._balance import BlockHeads
-from skfusion._batch import Batch, Input, Padded, dummy_input
+from skfusion._batch import Batch, Padded, dummy_input
 from skfusion._tokens import Encoded, Tokens, as_tokens, as_vector
 from skfusion.blocks import BlockSpec
 from skfusion.encoders import Encoder, Policy, frozen_part, is_frozen
 from skfusion.encoders._base import finish
-from skfusion.exceptions import BlockError, ParameterError, noted
+from skfusion.encoders._measure import encode, encoded_width, measuring
+from skfusion.exceptions import ParameterError, noted
 from skfusion.fusion import Concat, Fusion
 from skfusion.fusion._base import Decides, Weighs
 from skfusion.fusion._build import build_fusion, fused_width, takes_tokens
 from skfusion.heads import Head, LinearHead
 
-__all__ = ["FusionModule", "ModulePlan", "encode", "rows_per_step"]
+__all__ = ["FusionModule", "ModulePlan", "rows_per_step"]
 
 _NUMBERS_PER_STEP = 2**21  # of input: large enough to be quick, small enough for the caches
 
@@ -93,20 +93,12 @@ class ModulePlan:
             return self.encoders[name].build(self.specs[name], pooled=pooled).to(self.dtype)
 
     def _width(self, name: str, encoder: nn.Module) -> int:
-        x = dummy_input(self.specs[name], self.dtype)
-        with noted(f"while measuring the encoder of block {name!r}"), _measuring(encoder):
-            output = encode(encoder, x)
-        encoded = output[0] if isinstance(output, tuple) else output
-        if not isinstance(encoded, torch.Tensor) or encoded.ndim not in (2, 3):
-            raise BlockError(
-                f"the encoder of block {name!r} must return (batch, width), or "
-                f"(batch, tokens, width) and a mask. Got {getattr(encoded, 'shape', encoded)!r}."
-            )
-        return encoded.shape[-1]
+        with noted(f"while measuring the encoder of block {name!r}"):
+            return encoded_width(encoder, self.specs[name], self.dtype)
 
     def _fused_width(self, module: FusionModule) -> int:
         inputs = {name: dummy_input(spec, self.dtype) for name, spec in self.specs.items()}
-        with _measuring(module):
+        with measuring(module):
             return fused_width(self.fusion, lambda: module.fuse(Batch(inputs, {}, 2)), n_rows=2)
 
 
@@ -193,11 +185,6 @@ class FusionModule(nn.Module):
         return torch.stack([batch.present.get(name, everywhere) for name in self.names], dim=1)
 
 
-def encode(encoder: Callable[..., Encoded], x: Input) -> Encoded:
-    """Return what ``encoder`` makes of ``x``; ragged rows come with their mask beside them."""
-    return encoder(*x) if isinstance(x, Padded) else encoder(x)
-
-
 def _fill(
     encoded: torch.Tensor | None, present: torch.Tensor | None, embedding: torch.Tensor
 ) -> torch.Tensor:
@@ -237,12 +224,3 @@ def rows_per_step(specs: Iterable[BlockSpec]) -> int:
         math.prod(size or 64 for size in spec.shape) for spec in specs if spec.form != "csr"
     )
     return max(16, min(1024, _NUMBERS_PER_STEP // max(1, numbers)))
-
-
-@contextmanager
-def _measuring(module: nn.Module) -> Iterator[None]:
-    """Run ``module`` on made-up rows: no gradient, and no moving statistics in it change."""
-    module.eval()
-    with torch.no_grad():
-        yield
-    module.train()

@@ -8,7 +8,7 @@ from torch import nn
 from skfusion._tokens import Encoded
 from skfusion.blocks import BlockSpec
 from skfusion.encoders._base import Encoder, as_encoder, finish, frozen_part, is_frozen
-from skfusion.encoders._output import output_spec
+from skfusion.encoders._measure import output_spec
 from skfusion.exceptions import BlockError, add_note
 
 __all__ = ["Chain"]

@@ -15,7 +15,7 @@ from skfusion._tokens import Encoded, masked_mean
 from skfusion.blocks import BlockSpec
 from skfusion.encoders._backbone import BackboneModule
 from skfusion.encoders._base import Encoder
-from skfusion.encoders._output import call
+from skfusion.encoders._measure import encode
 from skfusion.exceptions import BlockError, ParameterError
 
 __all__ = ["FittedEncoder"]
@@ -192,7 +192,7 @@ class _Part(BackboneModule):
 
     def forward(self, x: Input, mask: torch.Tensor | None = None) -> Encoded:
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            output = call(self.backbone, _rows(x, mask))
+            output = encode(self.backbone, _rows(x, mask))
         if self.pooled and isinstance(output, tuple):
             return masked_mean(*output)
         return output

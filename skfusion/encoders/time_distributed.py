@@ -13,7 +13,7 @@ from skfusion._checks import check_int
 from skfusion._tokens import Encoded, Tokens
 from skfusion.blocks import BlockSpec
 from skfusion.encoders._base import Encoder, as_encoder, as_float, is_frozen
-from skfusion.encoders._output import output_spec
+from skfusion.encoders._measure import output_spec
 from skfusion.encoders.cnn import CNN
 from skfusion.encoders.mlp import MLP
 from skfusion.encoders.rnn import RNN

@@ -11,6 +11,7 @@ from torch import nn
 from skfusion._checks import resolve_recipe
 from skfusion._tokens import Encoded, as_tokens
 from skfusion.blocks import BlockSpec
+from skfusion.encoders._measure import measuring
 from skfusion.exceptions import ParameterError, noted
 from skfusion.fusion._base import Fusion, FusionLike, Group
 from skfusion.fusion._build import build_fusion, fused_width, takes_tokens
@@ -176,11 +177,8 @@ def _width(fusion: Fusion, module: nn.Module, widths: Mapping[str, int]) -> int:
     made_up: dict[str, Encoded] = {name: torch.zeros(2, width) for name, width in widths.items()}
     if takes_tokens(fusion):
         made_up = {name: as_tokens(vectors) for name, vectors in made_up.items()}
-    module.eval()
-    with torch.no_grad():
-        width = fused_width(fusion, lambda: module(made_up, None), n_rows=2)
-    module.train()
-    return width
+    with measuring(module):
+        return fused_width(fusion, lambda: module(made_up, None), n_rows=2)
 
 
 _ALIASES: dict[str, Callable[[], Fusion]] = {

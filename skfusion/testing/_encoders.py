@@ -17,6 +17,7 @@ from skfusion._batch import Input, Padded, make_batch
 from skfusion._tokens import Encoded
 from skfusion.blocks import Block, Blocks, Ragged, as_block, is_csr, spec_of
 from skfusion.encoders import Encoder
+from skfusion.encoders._measure import encode
 from skfusion.exceptions import BlockError, add_note
 from skfusion.testing._agreement import (
     assert_close,
@@ -125,7 +126,7 @@ def _cases(encoder: Encoder, label: str, block: Block) -> Iterator[_Case]:
 
 
 def _shapes(case: _Case) -> None:
-    output = _call(case.module, case.inputs())
+    output = encode(case.module, case.inputs())
     encoded, mask = _parts(output)
     n_rows = _n_rows(case.block)
     assert encoded.ndim == 2 or not case.pooled, f"pooled, but the shape is {tuple(encoded.shape)}."
@@ -141,14 +142,14 @@ def _shapes(case: _Case) -> None:
 
 def _gradients(case: _Case) -> None:
     module = case.module
-    assert_gradients(module, _data(_call(module, case.inputs())))
+    assert_gradients(module, _data(encode(module, case.inputs())))
 
 
 def _rows_alone(case: _Case) -> None:
     module = case.module
-    together = _by_row(_call(module, case.inputs()))
+    together = _by_row(encode(module, case.inputs()))
     for row, expected in enumerate(together):
-        alone = _by_row(_call(module, case.inputs([row])))[0]
+        alone = _by_row(encode(module, case.inputs([row])))[0]
         assert_close(alone, expected, "a row gives another output alone than in its batch")
 
 
@@ -158,14 +159,14 @@ def _padding(case: _Case) -> None:
         return
     module = case.module
     longer = Padded(_pad(inputs.values), F.pad(inputs.mask, (0, 3)))
-    before, after = _call(module, inputs), _call(module, longer)
+    before, after = encode(module, inputs), encode(module, longer)
     for expected, found in zip(_by_row(before), _by_row(after), strict=True):
         assert_close(found, expected, "more padding behind the rows changes the output")
 
 
 def _deterministic(case: _Case) -> None:
     module, inputs = case.module, case.inputs()
-    first, second = _data(_call(module, inputs)), _data(_call(module, inputs))
+    first, second = _data(encode(module, inputs)), _data(encode(module, inputs))
     assert torch.equal(first, second), "two calls in evaluation mode differ."
 
 
@@ -174,7 +175,7 @@ def _independent(case: _Case) -> None:
 
 
 def _state(case: _Case) -> None:
-    assert_same_state(case.build, lambda module: _data(_call(module, case.inputs())))
+    assert_same_state(case.build, lambda module: _data(encode(module, case.inputs())))
 
 
 def _empty_rows(case: _Case) -> None:
@@ -183,14 +184,14 @@ def _empty_rows(case: _Case) -> None:
         return
     module = case.module
     for rows, what in ((slice(None), "a batch with an empty row"), ([0], "an empty row alone")):
-        output = _data(_call(module, _inputs(block, rows, torch.float32)))
+        output = _data(encode(module, _inputs(block, rows, torch.float32)))
         assert_finite(output, f"the output of {what}")
-    encoded = _call(module, _inputs(block, slice(None), torch.float32))
+    encoded = encode(module, _inputs(block, slice(None), torch.float32))
     assert_gradients(module, _data(encoded))
 
 
 def _double(case: _Case) -> None:
-    output = _data(_call(copy.deepcopy(case.module).double(), case.inputs(dtype=torch.float64)))
+    output = _data(encode(copy.deepcopy(case.module).double(), case.inputs(dtype=torch.float64)))
     assert output.dtype == torch.float64, f"float64 in, {output.dtype} out."
     assert_finite(output, "the output in float64")
 
@@ -201,8 +202,8 @@ def _frozen(case: _Case) -> None:
         return
     trained = [name for name, value in module.named_parameters() if value.requires_grad]
     assert not trained, f"frozen, but {trained[0]} is trained."
-    before = _data(_call(module, inputs))
-    after = _data(_call(copy.deepcopy(module).train(), inputs))
+    before = _data(encode(module, inputs))
+    after = _data(encode(copy.deepcopy(module).train(), inputs))
     assert torch.equal(before, after), "frozen, but in training mode it gives another output."
 
 
@@ -222,10 +223,6 @@ _CHECKS: tuple[Callable[[_Case], None], ...] = (
 
 def _inputs(block: Block, rows: Rows, dtype: torch.dtype) -> Input:
     return make_batch(Blocks({"block": block})[rows], dtype, _CPU).inputs["block"]
-
-
-def _call(module: nn.Module, x: Input) -> Encoded:
-    return module(x.values, x.mask) if isinstance(x, Padded) else module(x)
 
 
 def _parts(output: Encoded) -> tuple[torch.Tensor, torch.Tensor | None]:
