@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeGuard
 
 import numpy as np
+import torch
 
-from skfusion._optional import import_optional
 from skfusion.exceptions import BlockError
+from skfusion.inputs._arrays import check_bytes
+from skfusion.inputs._files import FilePath
+from skfusion.inputs._images.colours import CHANNELS
+from skfusion.inputs._images.formats import damage_named, endings
 from skfusion.inputs._images.image_reader import ImageReader
 
-__all__ = ["ClipReader", "even_frames"]
+__all__ = ["MAX_CLIP_BYTES", "ClipReader", "even_frames"]
+
+MAX_CLIP_BYTES = 2**30
 
 
 @dataclass(frozen=True)
@@ -27,42 +35,74 @@ class ClipReader:
         Number of frames to sample evenly; None for all.
     images : ImageReader
         Reads a frame.
+    max_bytes : int
+        Clips that take more memory are an error, found before a second frame is decoded.
     """
 
     n_frames: int | None
     images: ImageReader
+    max_bytes: int = MAX_CLIP_BYTES
 
-    def read(self, cell: Any) -> np.ndarray:
+    def read(self, cell: object) -> np.ndarray:
         """Return the clip as uint8 (time, height, width, channels)."""
-        if _is_animation(cell):
+        if not _has_frames(cell):
             return self._read_animation(cell)
         frames = _frames_of(cell)
-        chosen, places = np.unique(self._choose(len(frames)), return_inverse=True)
-        return _stack([self.images.read(frames[i]) for i in chosen], chosen)[places]
+        return self._read(len(frames), lambda i: self.images.read(frames[i]))
 
-    def shape_of(self, cell: Any) -> tuple[int | None, ...]:
+    def shape_of(self, cell: object) -> tuple[int | None, ...]:
         """Return the shape of what ``read`` will give, from the first frame's header."""
-        if not _is_animation(cell):
+        if _has_frames(cell):
             frames = _frames_of(cell)
-            self._choose(len(frames))
-            return self.n_frames, *self.images.shape_of(frames[0])
-        return self.n_frames, *self.images.shape_of(cell)
+            n, shape = self._count(len(frames)), self.images.shape_of(frames[0])
+        else:
+            n, shape = self.n_frames or 1, self.images.shape_of(cell)
+        self._check_bytes(n, shape)
+        return self.n_frames, *shape
 
-    def _read_animation(self, cell: Any) -> np.ndarray:
-        with self.images.opened(cell) as animation:
-            chosen, places = np.unique(
-                self._choose(getattr(animation, "n_frames", 1)), return_inverse=True
-            )
-            frames = []
-            for i in chosen:
-                animation.seek(int(i))
-                frames.append(self.images.finish(animation))
-        return _stack(frames, chosen)[places]
+    def _read_animation(self, cell: object) -> np.ndarray:
+        with damage_named(), self.images.opened(cell) as animation:
+            n = getattr(animation, "n_frames", 1)
+            size = self.images.size or animation.size
+            self._check_bytes(self._count(n), (*size, CHANNELS[self.images.mode]))
 
-    def _choose(self, n: int) -> np.ndarray:
+            def read_frame(i: int) -> np.ndarray:
+                for number in range(animation.tell() + 1, i + 1):
+                    animation.seek(number)
+                    self.images.check(animation)  # a frame may be larger than the first
+                return self.images.finish(animation)
+
+            return self._read(n, read_frame)
+
+    def _read(self, n: int, read_frame: Callable[[int], np.ndarray]) -> np.ndarray:
+        """Read the chosen ones of ``n`` frames into one array, each once."""
+        numbers = np.arange(n) if self.n_frames is None else even_frames(n, self._count(n))
+        chosen, counts = np.unique(numbers, return_counts=True)
+        first = read_frame(int(chosen[0]))
+        self._check_bytes(len(numbers), first.shape)
+        clip: np.ndarray = np.empty((len(numbers), *first.shape), dtype=np.uint8)
+        clip[: counts[0]] = first
+        start = counts[0]
+        for number, count in zip(chosen[1:].tolist(), counts[1:].tolist(), strict=True):
+            frame = read_frame(number)
+            if frame.shape != first.shape:
+                raise BlockError(
+                    f"frame {number} has shape {frame.shape}, but frame {chosen[0]} has "
+                    f"{first.shape}; give size=(height, width)"
+                )
+            clip[start : start + count] = frame
+            start += count
+        return clip
+
+    def _count(self, n: int) -> int:
+        """Return how many frames are taken of ``n``."""
         if n == 0:
             raise BlockError("the clip has no frames")
-        return np.arange(n) if self.n_frames is None else even_frames(n, self.n_frames)
+        return n if self.n_frames is None else self.n_frames
+
+    def _check_bytes(self, n: int, shape: tuple[int, ...]) -> None:
+        repair = f" ({n:,} frames); give size= or n_frames=, or raise max_bytes"
+        check_bytes(n * math.prod(shape), self.max_bytes, repair)
 
 
 def even_frames(n: int, n_frames: int) -> np.ndarray:
@@ -77,48 +117,48 @@ def even_frames(n: int, n_frames: int) -> np.ndarray:
     return (2 * np.arange(n_frames) + 1) * n // (2 * n_frames)
 
 
-def _is_animation(cell: Any) -> bool:
+_Frames = Sequence[object] | np.ndarray | torch.Tensor
+
+
+def _has_frames(cell: object) -> TypeGuard[_Frames | FilePath]:
+    """Return whether ``cell`` is a folder, a list or an array, not one animated image."""
     if isinstance(cell, (str, os.PathLike)):
-        return not os.path.isdir(cell)
-    return not isinstance(cell, (np.ndarray, list, tuple))
+        return os.path.isdir(cell)
+    return isinstance(cell, (np.ndarray, torch.Tensor, list, tuple))
 
 
-def _frames_of(cell: Any) -> Any:
+def _frames_of(cell: _Frames | FilePath) -> _Frames:
     """Return the frames of a folder, an array or a list, as cells for ``ImageReader``."""
-    if isinstance(cell, (list, tuple)):
-        return cell
-    if not isinstance(cell, np.ndarray):
+    if isinstance(cell, (str, os.PathLike)):
         return _frame_files(Path(cell))
-    if cell.ndim not in (3, 4):
+    if not isinstance(cell, (np.ndarray, torch.Tensor)):
+        return cell
+    if isinstance(cell, np.ndarray) and cell.dtype == object and cell.ndim == 1:
+        return list(cell)
+    shape = tuple(cell.shape)
+    if len(shape) == 3 and shape[2] in (3, 4):
+        raise BlockError(
+            f"an array of shape {shape} in a cell is one image, no clip (time, height, width"
+            "[, channels]); write array[None] for a clip of one frame"
+        )
+    if len(shape) not in (3, 4):
         raise BlockError(
             f"an array in a cell is a clip (time, height, width[, channels]), "
-            f"but this one has shape {cell.shape}"
+            f"but this one has shape {shape}"
         )
     return cell
 
 
 def _frame_files(folder: Path) -> list[Path]:
     """Return the image files of ``folder``, frame 10 after frame 9."""
-    pillow = import_optional("PIL.Image", "FrameLoader", "images")
-    endings = pillow.registered_extensions()
     files = [
         path
         for path in folder.iterdir()
-        if path.suffix.lower() in endings and not path.name.startswith(".")
+        if path.suffix.lower() in endings() and not path.name.startswith(".")
     ]
-    return sorted(files, key=lambda path: _natural_key(path.name))
+    return sorted(files, key=lambda path: (_natural_key(path.name), path.name))
 
 
-def _natural_key(name: str) -> list[Any]:
+def _natural_key(name: str) -> list[int | str]:
     parts = re.split(r"(\d+)", name)
     return [int(part) if i % 2 else part.lower() for i, part in enumerate(parts)]
-
-
-def _stack(frames: list[np.ndarray], numbers: np.ndarray) -> np.ndarray:
-    for frame, number in zip(frames, numbers, strict=True):
-        if frame.shape != frames[0].shape:
-            raise BlockError(
-                f"frame {number} has shape {frame.shape}, but frame {numbers[0]} has "
-                f"{frames[0].shape}; give size=(height, width)"
-            )
-    return np.stack(frames)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skfusion._checks import check_choice, check_int
-from skfusion.inputs._images.image_reader import CHANNELS, MAX_PIXELS, ImageReader, check_size
-from skfusion.inputs._images.loading import Loading
+from skfusion.inputs._images.colours import CHANNELS, Background, colour_of
+from skfusion.inputs._images.image_reader import MAX_PIXELS, ImageReader, check_size
+from skfusion.inputs._images.loading import LoadedBlock, Loading
 from skfusion.inputs._no_set_output import NO_SET_OUTPUT
+from skfusion.typing import XLike
+
+if TYPE_CHECKING:
+    from sklearn.utils import Tags
+    from typing_extensions import Self
 
 __all__ = ["ImageLoader"]
 
@@ -18,10 +24,17 @@ __all__ = ["ImageLoader"]
 class ImageLoader(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
     """Paths, bytes, Pillow images or arrays in cells to images (n, height, width, channels).
 
-    Read by Pillow (extra ``images``): turned upright by the EXIF orientation, converted to
-    ``mode`` (16-bit grey is scaled to 8 bits; converting RGBA to RGB drops the transparency),
+    Read by Pillow (extra ``images``): turned upright by the EXIF orientation, laid over
+    ``background`` where it is transparent, converted to ``mode`` (16 bits are scaled to 8),
     resized bilinearly without keeping the aspect ratio. Values are uint8, as Pillow,
-    scikit-image and Keras have them. An array in a cell is (height, width[, channels]).
+    scikit-image and Keras have them. Of an animation the first frame is taken.
+
+    An array in a cell is (height, width[, channels]) of uint8, uint16 or bool. One whose first
+    axis alone can be channels, (channels, height, width), is turned; so is a tensor of torch.
+
+    Files are JPEG, PNG, GIF, WebP, TIFF, BMP, PNM, AVIF, JPEG 2000, MPO, QOI, PCX, SGI or TGA,
+    whatever their name says. EPS and WMF, which other programs would have to draw, are not
+    opened; nor is what is no regular file, such as a pipe or a device.
 
     Takes n cells (list, Series, array or frame of one column); gives uint8 of shape
     (n, height, width, channels): an ndarray, or a lazy block with ``lazy=True``.
@@ -32,6 +45,9 @@ class ImageLoader(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         Height and width. None keeps the images' own, which must then all be the same.
     mode : {"RGB", "L", "RGBA"}, default="RGB"
         Colours: 3 channels, 1 (grey) or 4.
+    background : str or tuple of int, default="white"
+        Colour below transparent pixels, a name or red, green and blue from 0 to 255. Not used
+        with mode "RGBA", which keeps the transparency.
     lazy : bool, default=False
         Decode rows when a batch asks for them, in background threads, so that memory does not
         grow with the number of images. Only headers are read by ``transform``.
@@ -73,6 +89,7 @@ class ImageLoader(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         size: tuple[int, int] | None = None,
         *,
         mode: str = "RGB",
+        background: Background = "white",
         lazy: bool = False,
         on_error: str = "raise",
         max_pixels: int = MAX_PIXELS,
@@ -80,14 +97,16 @@ class ImageLoader(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
     ) -> None:
         self.size = size
         self.mode = mode
+        self.background = background
         self.lazy = lazy
         self.on_error = on_error
         self.max_pixels = max_pixels
         self.n_threads = n_threads
 
-    def fit(self, X: Any, y: Any = None) -> ImageLoader:
+    def fit(self, X: XLike, y: object = None) -> Self:
         """Learn the shape of a row: from ``size``, else from the first image of ``X``."""
         check_size(self.size, self.mode, self.max_pixels)
+        colour_of(self.background)
         check_choice("on_error", self.on_error, ("raise", "missing"))
         if self.n_threads is not None:
             check_int("n_threads", self.n_threads, repair="Use None for one per core.")
@@ -97,20 +116,20 @@ class ImageLoader(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
             self.row_shape_ = (*self.size, CHANNELS[self.mode])
         return self
 
-    def transform(self, X: Any) -> Any:
+    def transform(self, X: XLike) -> LoadedBlock:
         """Return the images of ``X``, uint8 (n, height, width, channels)."""
         check_is_fitted(self)
         loading = self._loading(X)
         return loading.later(self.row_shape_) if self.lazy else loading.now(self.row_shape_)
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True
         tags.input_tags.two_d_array = False
         tags.input_tags.one_d_array = True
         return tags
 
-    def _loading(self, X: Any) -> Loading:
+    def _loading(self, X: XLike) -> Loading:
         size = None if self.size is None else (int(self.size[0]), int(self.size[1]))
-        reader = ImageReader(size, self.mode, self.max_pixels)
+        reader = ImageReader(size, self.mode, self.max_pixels, colour_of(self.background))
         return Loading("ImageLoader", X, reader, self.on_error, self.n_threads)

@@ -1,30 +1,35 @@
-"""One cell to one image: paths, bytes, Pillow images and arrays, by Pillow."""
+"""One cell to one image: paths, bytes, Pillow images, arrays and tensors, by Pillow."""
 
 from __future__ import annotations
 
-import io
 import os
-import struct
-import zlib
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
+import pandas as pd
+import torch
 
 from skfusion._checks import check_choice, check_int
 from skfusion._optional import import_optional
 from skfusion.exceptions import BlockError, BlockTypeError, ParameterError
+from skfusion.inputs._files import open_file
+from skfusion.inputs._images.colours import CHANNELS, in_mode
+from skfusion.inputs._images.formats import check_format, damage_named, open_image
+from skfusion.inputs._images.pixels import as_pixels, check_pixels, size_of_pixels
 
-__all__ = ["CHANNELS", "MAX_PIXELS", "READ_ERRORS", "ImageReader", "check_size", "describe_cell"]
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
-CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
+__all__ = ["MAX_PIXELS", "ImageReader", "check_size"]
+
 MAX_PIXELS = 89_478_485  # Pillow's own limit: 1/4 GiB at 3 bytes a pixel
-READ_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
 
 _ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)
+_ENCODED = (str, os.PathLike, bytes, bytearray, memoryview)
 
 
 @dataclass(frozen=True)
@@ -39,146 +44,120 @@ class ImageReader:
         Colours.
     max_pixels : int
         Larger images are an error, found in the header before anything is decoded.
+    background : tuple of int
+        Red, green and blue of what lies below transparent pixels where ``mode`` has none.
     """
 
     size: tuple[int, int] | None
     mode: str
     max_pixels: int
+    background: tuple[int, int, int] = (255, 255, 255)
 
-    def read(self, cell: Any) -> np.ndarray:
+    def read(self, cell: object) -> np.ndarray:
         """Return the image as uint8 (height, width, channels)."""
-        if isinstance(cell, np.ndarray) and self._fits(cell):
-            return cell.reshape(*cell.shape[:2], CHANNELS[self.mode])
-        with self.opened(cell) as image:
-            if self.size is not None and not hasattr(cell, "convert"):
+        if _is_array(cell):
+            check_pixels(*size_of_pixels(cell), self.max_pixels)
+            if self._fits(cell):
+                return cell.reshape(*cell.shape[:2], CHANNELS[self.mode])
+        with damage_named(), self.opened(cell) as image:
+            if self.size is not None and isinstance(cell, _ENCODED):
                 # JPEG files decode at 1/2 to 1/8 of their size for free; twice the wanted size
                 # is enough for the resize below.
                 image.draft(self.mode, (2 * max(self.size), 2 * max(self.size)))
             return self.finish(image)
 
-    def finish(self, image: Any) -> np.ndarray:
+    def finish(self, image: Image) -> np.ndarray:
         """Return an opened Pillow image upright, converted and resized, as an array."""
-        pillow = import_optional("PIL.Image", "ImageLoader", "images")
-        upright = import_optional("PIL.ImageOps", "ImageLoader", "images").exif_transpose(image)
-        image = _eight_bits(upright, pillow).convert(self.mode)
+        operations = import_optional("PIL.ImageOps", "ImageLoader", "images")
+        image = in_mode(operations.exif_transpose(image), self.mode, self.background)
         if self.size is not None and image.size != self.size[::-1]:
+            pillow = import_optional("PIL.Image", "ImageLoader", "images")
             image = image.resize(self.size[::-1], pillow.Resampling.BILINEAR)
         return np.asarray(image).reshape(image.height, image.width, CHANNELS[self.mode])
 
-    def shape_of(self, cell: Any) -> tuple[int, int, int]:
+    def shape_of(self, cell: object) -> tuple[int, int, int]:
         """Return the shape that ``read`` will give, from the header, and verify the file."""
-        with self.opened(cell) as image:
+        with damage_named(), self.opened(cell) as image:
             height, width = self.size or _upright_size(image)
-        if not isinstance(cell, np.ndarray) and not hasattr(cell, "convert"):
-            with self.opened(cell) as image:
+        if isinstance(cell, _ENCODED):
+            with damage_named(), self.opened(cell) as image:
                 image.verify()
         return height, width, CHANNELS[self.mode]
 
-    def _fits(self, array: np.ndarray) -> bool:
-        """Whether an array is already what ``read`` makes of it."""
-        n_channels = array.shape[2] if array.ndim == 3 else 1
-        return (
-            array.dtype == np.uint8
-            and array.ndim in (2, 3)
-            and n_channels == CHANNELS[self.mode]
-            and self.size in (None, array.shape[:2])
-        )
-
     @contextmanager
-    def opened(self, cell: Any) -> Iterator[Any]:
+    def opened(self, cell: object) -> Iterator[Image]:
         """Open a cell as a Pillow image whose pixels are not decoded yet, and close it after."""
-        with self._open(cell) as image:
-            self._check_pixels(image.size)
+        if isinstance(cell, _ENCODED):
+            with open_file(cell) as file, open_image(file) as image:
+                self.check(image)
+                yield image
+        else:
+            image = self._made(cell)
+            self.check(image)
             yield image
 
-    def _open(self, cell: Any) -> AbstractContextManager[Any]:
-        pillow = import_optional("PIL.Image", "ImageLoader", "images")
-        if hasattr(cell, "convert"):
-            return nullcontext(cell)
-        if isinstance(cell, np.ndarray):
-            return nullcontext(pillow.fromarray(_pixels(cell)))
-        try:
-            return pillow.open(io.BytesIO(cell) if isinstance(cell, bytes) else _path(cell))
-        except pillow.DecompressionBombError as error:
-            raise BlockError(str(error)) from error
+    def check(self, image: Image) -> None:
+        """Raise if the image, or the frame that an animation stands at, is too large."""
+        check_pixels(image.height, image.width, self.max_pixels)
 
-    def _check_pixels(self, size: tuple[int, int]) -> None:
-        if size[0] * size[1] > self.max_pixels:
-            raise BlockError(
-                f"it is too large: {size[0]:,} x {size[1]:,} pixels, and max_pixels is "
-                f"{self.max_pixels:,}"
-            )
+    def _made(self, cell: object) -> Image:
+        """Return the Pillow image in a cell, or make one of an array."""
+        if _is_image(cell):
+            check_format(cell)
+            return cell
+        if _is_array(cell):
+            check_pixels(*size_of_pixels(cell), self.max_pixels)
+            pillow = import_optional("PIL.Image", "ImageLoader", "images")
+            made: Image = pillow.fromarray(as_pixels(cell))
+            return made
+        if (
+            cell is None
+            or cell is pd.NA
+            or cell is pd.NaT
+            or (isinstance(cell, float) and cell != cell)
+        ):
+            raise BlockError("the cell is empty")
+        raise BlockTypeError(
+            f"a cell holds a path, bytes, a Pillow image or an array. Got {type(cell).__name__}"
+        )
+
+    def _fits(self, cell: np.ndarray | torch.Tensor) -> TypeGuard[np.ndarray]:
+        """Whether an array is already what ``read`` makes of it."""
+        if not isinstance(cell, np.ndarray) or isinstance(cell, np.ma.MaskedArray):
+            return False
+        n_channels = cell.shape[2] if cell.ndim == 3 else 1
+        return (
+            cell.dtype == np.uint8
+            and n_channels == CHANNELS[self.mode]
+            and self.size in (None, cell.shape[:2])
+        )
 
 
-def check_size(size: Any, mode: Any, max_pixels: Any) -> None:
+def check_size(size: object, mode: object, max_pixels: object) -> None:
     """Check the arguments that image and frame loader share."""
     check_choice("mode", mode, CHANNELS)
-    check_int("max_pixels", max_pixels)
+    highest = check_int("max_pixels", max_pixels)
     if size is None:
         return
     if not isinstance(size, (tuple, list)) or len(size) != 2:
         raise ParameterError(f"size must be (height, width) or None. Got {size!r}.")
-    for edge in size:
-        check_int("each of size", edge)
+    height, width = (check_int("each of size", edge) for edge in size)
+    if height * width > highest:
+        raise ParameterError(
+            f"size must have at most max_pixels={highest:,} pixels. Got {height:,} x {width:,}."
+        )
 
 
-def describe_cell(cell: Any) -> str:
-    """Return what an error message calls the cell.
-
-    Examples
-    --------
-    >>> from skfusion.inputs._images.image_reader import describe_cell
-    >>> describe_cell("cat.png"), describe_cell(b"1234")
-    ("'cat.png'", '4 bytes')
-    """
-    if isinstance(cell, (str, os.PathLike)):
-        return repr(str(cell))
-    if isinstance(cell, bytes):
-        return f"{len(cell):,} bytes"
-    if isinstance(cell, np.ndarray):
-        return f"array of shape {cell.shape}"
-    if isinstance(cell, (list, tuple)):
-        return f"list of {len(cell)} frames"
-    return type(cell).__name__
+def _is_array(cell: object) -> TypeGuard[np.ndarray | torch.Tensor]:
+    return isinstance(cell, (np.ndarray, torch.Tensor))
 
 
-def _path(cell: Any) -> Any:
-    if isinstance(cell, (str, os.PathLike)):
-        return cell
-    if cell is None or cell != cell:
-        raise BlockError("the cell is empty")
-    raise BlockTypeError(
-        f"a cell holds a path, bytes, a Pillow image or an array. Got {type(cell).__name__}"
-    )
+def _is_image(cell: object) -> TypeGuard[Image]:
+    return hasattr(cell, "convert") and hasattr(cell, "mode")
 
 
-def _upright_size(image: Any) -> tuple[int, int]:
+def _upright_size(image: Image) -> tuple[int, int]:
     # A PNG may tell its orientation behind the pixels, and is decoded then; a square needs none.
     turned = image.width != image.height and image.getexif().get(_ORIENTATION) in _TURNED
     width, height = image.size[::-1] if turned else image.size
     return height, width
-
-
-def _eight_bits(image: Any, pillow: Any) -> Any:
-    """Return 16-bit grey as 8-bit grey: ``convert`` would clip it to white."""
-    if image.mode == "F":
-        raise BlockError("its pixels are floats, whose range is not known; save it as 8 or 16 bits")
-    if not image.mode.startswith("I"):
-        return image
-    pixels = np.asarray(image)
-    if pixels.min(initial=0) < 0 or pixels.max(initial=0) > 65_535:
-        raise BlockError("its pixels have more than 16 bits; save it as 8 or 16 bits")
-    return pillow.fromarray((pixels // 257).astype(np.uint8))
-
-
-def _pixels(array: np.ndarray) -> np.ndarray:
-    """Return an array in a layout that Pillow takes."""
-    if array.dtype == bool:
-        array = array.astype(np.uint8) * 255
-    if array.dtype not in (np.uint8, np.uint16) or array.ndim not in (2, 3):
-        raise BlockTypeError(
-            f"an array in a cell is an image (height, width[, channels]) of uint8, uint16 or bool. "
-            f"Got shape {array.shape}, dtype {array.dtype}. For floats from 0 to 1 write "
-            "(255 * array).astype('uint8')"
-        )
-    return array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array

@@ -5,21 +5,34 @@ from __future__ import annotations
 import math
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol, TypeAlias
 
 import joblib
 import numpy as np
 
 from skfusion.exceptions import BlockError, BlockTypeError
-from skfusion.inputs._images.image_reader import READ_ERRORS, describe_cell
+from skfusion.inputs._images.formats import READ_ERRORS
+from skfusion.inputs._tables.one_column import describe_cell
 
-__all__ = ["LazyCells", "attempt_rows", "n_workers", "unreadable"]
+__all__ = ["CellReader", "LazyCells", "attempt_rows", "n_workers", "unreadable"]
+
+RowIndex: TypeAlias = "int | slice | Sequence[int] | np.ndarray"
 
 _MAX_PENDING = 2
+
+
+class CellReader(Protocol):
+    """Makes an array of one cell."""
+
+    def read(self, cell: object) -> np.ndarray:
+        """Return the decoded cell, uint8."""
+
+    def shape_of(self, cell: object) -> tuple[int | None, ...]:
+        """Return the shape of what ``read`` gives, None for a length that differs."""
 
 
 class LazyCells:
@@ -32,7 +45,7 @@ class LazyCells:
     ----------
     cells : list
         One per row.
-    reader : ImageReader or ClipReader
+    reader : CellReader
         Its ``read`` turns a cell into uint8 of ``row_shape``.
     row_shape : tuple of int
         Shape of one row.
@@ -57,8 +70,8 @@ class LazyCells:
 
     def __init__(
         self,
-        cells: list[Any],
-        reader: Any,
+        cells: list[object],
+        reader: CellReader,
         row_shape: tuple[int, ...],
         missing: np.ndarray,
         n_threads: int | None,
@@ -82,26 +95,26 @@ class LazyCells:
     def __len__(self) -> int:
         return len(self._cells)
 
-    def __getitem__(self, rows: Any) -> np.ndarray:
+    def __getitem__(self, rows: RowIndex) -> np.ndarray:
         """Return the decoded rows of a slice or an array of row numbers."""
         numbers = np.arange(len(self))[rows]
         if np.ndim(numbers) == 0:
             return self[numbers[None]][0]
-        begun, places = self._begun(numbers)
+        decoding, places = self._find(numbers)
         with ExitStack() as on_error:  # of any kind, the user's interruption too
             on_error.callback(self._abandon)
-            begun.wait()
+            decoding.wait()
             on_error.pop_all()
-        return begun.out if places is None else begun.out[places]
+        return decoding.out if places is None else decoding.out[places]
 
     def prefetch(self, rows: np.ndarray) -> None:
         """Begin to decode ``rows``; all or some of them asked for later are there, or nearly so."""
         numbers = np.arange(len(self))[rows]
         if not len(numbers):
             return
-        begun = self._start(numbers)
+        prefetch = self._start(numbers)
         with self._lock:
-            self._pending.append(begun)
+            self._pending.append(prefetch)
             late = [self._pending.pop(0) for _ in range(len(self._pending) - _MAX_PENDING)]
         for oldest in late:
             oldest.cancel()
@@ -109,43 +122,43 @@ class LazyCells:
     def __repr__(self) -> str:
         return f"LazyCells(shape={self.shape}, dtype={self.dtype})"
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         hidden = ("_pool", "_pool_process", "_pending", "_lock")
         return {name: value for name, value in vars(self).items() if name not in hidden}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         vars(self).update(state)
         self._forget_threads()
 
     def _forget_threads(self) -> None:
         self._pool: ThreadPoolExecutor | None = None
         self._pool_process = 0
-        self._pending: list[_Begun] = []
+        self._pending: list[_Prefetch] = []
         self._lock = threading.Lock()
 
-    def _begun(self, numbers: np.ndarray) -> tuple[_Begun, np.ndarray | None]:
+    def _find(self, numbers: np.ndarray) -> tuple[_Prefetch, np.ndarray | None]:
         """Return what decodes rows ``numbers``, and where in it they are (None: they are all)."""
         with self._lock:
-            for i, begun in enumerate(self._pending):
-                if np.array_equal(numbers, begun.numbers):
+            for i, prefetch in enumerate(self._pending):
+                if np.array_equal(numbers, prefetch.numbers):
                     return self._pending.pop(i), None
-                if (places := begun.places(numbers)) is not None:
+                if (places := prefetch.places(numbers)) is not None:
                     return self._pending.pop(i), places
         return self._start(numbers), None
 
     def _abandon(self) -> None:
         with self._lock:
             pending, self._pending = self._pending, []
-        for begun in pending:
-            begun.cancel()
+        for prefetch in pending:
+            prefetch.cancel()
 
-    def _start(self, numbers: np.ndarray) -> _Begun:
+    def _start(self, numbers: np.ndarray) -> _Prefetch:
         out = np.zeros((len(numbers), *self._row_shape), dtype=np.uint8)
         size = max(1, math.ceil(len(numbers) / (4 * n_workers(self._n_threads))))
         threads = self._threads()
         parts = [slice(start, start + size) for start in range(0, len(numbers), size)]
         futures = [threads.submit(self._read_rows, out[part], numbers[part]) for part in parts]
-        return _Begun(numbers, out, futures)
+        return _Prefetch(numbers, out, futures)
 
     def _threads(self) -> ThreadPoolExecutor:
         # A forked process inherits the pool without its threads and would wait for ever.
@@ -166,6 +179,8 @@ class LazyCells:
             values = self._reader.read(cell)
         except READ_ERRORS as error:
             raise unreadable(f"row {row}", cell, error, "Its header was in order.") from error
+        except BlockTypeError as error:
+            raise BlockTypeError(f"row {row}: {error}.") from error
         if values.shape != self._row_shape:
             raise BlockError(
                 f"row {row}, {describe_cell(cell)}: its shape is {values.shape} now, but it was "
@@ -175,7 +190,7 @@ class LazyCells:
 
 
 @dataclass(eq=False)
-class _Begun:
+class _Prefetch:
     """Rows that threads are decoding: ``out[i]`` is to become row ``numbers[i]``."""
 
     numbers: np.ndarray
@@ -204,9 +219,15 @@ class _Begun:
 
 
 def attempt_rows(
-    work: Callable[[int], None], rows: Iterable[int], n_threads: int | None
+    work: Callable[[int], None],
+    rows: Iterable[int],
+    n_threads: int | None,
+    name: Callable[[int], str],
 ) -> dict[int, Exception]:
-    """Call ``work(row)`` in threads and return what could not be read, by row, in order."""
+    """Call ``work(row)`` in threads and return what could not be read, by row, in order.
+
+    A cell of a type that is never read is an error at once, which calls the row ``name(row)``.
+    """
 
     def attempt(row: int) -> Exception | None:
         try:
@@ -214,7 +235,7 @@ def attempt_rows(
         except READ_ERRORS as error:
             return error
         except BlockTypeError as error:
-            raise BlockTypeError(f"row {row}: {error}.") from error
+            raise BlockTypeError(f"{name(row)}: {error}.") from error
         return None
 
     rows = list(rows)
@@ -228,10 +249,12 @@ def n_workers(n_threads: int | None) -> int:
     return min(8, joblib.cpu_count()) if n_threads is None else n_threads
 
 
-def unreadable(where: str, cell: Any, error: Exception, more: str = "") -> BlockError:
+def unreadable(where: str, cell: object, error: Exception, more: str = "") -> BlockError:
     """Return the error for a cell that could not be read, with row, path, fact and repair."""
     if isinstance(error, FileNotFoundError):
         fact = "the file does not exist"
+    elif isinstance(error, PermissionError):
+        fact = "the file may not be read"
     elif type(error).__name__ == "UnidentifiedImageError":
         fact = "it is no image that Pillow can read"
     else:

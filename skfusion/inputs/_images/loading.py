@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
 from skfusion.blocks import MaskedBlock, Ragged
 from skfusion.exceptions import BlockError, BlockTypeError
-from skfusion.inputs._images.image_reader import describe_cell
-from skfusion.inputs._images.lazy_cells import LazyCells, attempt_rows, unreadable
-from skfusion.inputs._tables.one_column import cells_of, row_name
+from skfusion.inputs._images.lazy_cells import CellReader, LazyCells, attempt_rows, unreadable
+from skfusion.inputs._tables.one_column import cells_of, describe_cell, row_name
+from skfusion.typing import XLike
 
-__all__ = ["Loading"]
+__all__ = ["LoadedBlock", "Loading"]
 
 Shape = tuple[int | None, ...]
+LoadedBlock: TypeAlias = "np.ndarray | Ragged | LazyCells | MaskedBlock"
+Block = TypeVar("Block", np.ndarray, Ragged, LazyCells)
 
 
 @dataclass
@@ -29,7 +31,7 @@ class Loading:
         Class that messages name.
     X : column of cells
         What is read.
-    reader : ImageReader or ClipReader
+    reader : CellReader
         Has ``read(cell)`` and ``shape_of(cell)``.
     on_error : {"raise", "missing"}
         What happens to a row that cannot be read.
@@ -38,8 +40,8 @@ class Loading:
     """
 
     who: str
-    X: Any
-    reader: Any
+    X: XLike
+    reader: CellReader
     on_error: str
     n_threads: int | None
 
@@ -58,11 +60,11 @@ class Loading:
             errors |= found
         raise self._first_error(errors, f"{self.who} could read none of {len(self.cells)} rows; ")
 
-    def now(self, shape: Shape) -> Any:
+    def now(self, shape: Shape) -> LoadedBlock:
         """Return all rows decoded: an array, or a ``Ragged`` where ``shape`` begins with None."""
         if shape[0] is None:
             return self._ragged(shape)
-        out: np.ndarray = np.zeros((len(self.cells), *_fixed(shape)), dtype=np.uint8)
+        out = self._zeros((len(self.cells), *_fixed(shape)))
         shapes: dict[int, Shape] = {}
 
         def work(row: int) -> None:
@@ -75,7 +77,7 @@ class Loading:
         self._check_shapes(shapes, shape)
         return self._result(out, errors)
 
-    def later(self, shape: Shape) -> Any:
+    def later(self, shape: Shape) -> LazyCells | MaskedBlock:
         """Return a lazy block; the files' headers are read now, to find what is no image."""
         shapes, errors = self._read_shapes(range(len(self.cells)))
         self._check_shapes(shapes, shape)
@@ -84,7 +86,7 @@ class Loading:
         )
         return self._result(block, errors)
 
-    def _ragged(self, shape: Shape) -> Any:
+    def _ragged(self, shape: Shape) -> Ragged | MaskedBlock:
         empty: np.ndarray = np.empty((0, *_fixed(shape[1:])), dtype=np.uint8)
         clips = [empty] * len(self.cells)
 
@@ -94,7 +96,18 @@ class Loading:
         errors = self._attempt(work, range(len(self.cells)))
         self._check_shapes({row: clip.shape for row, clip in enumerate(clips)}, shape)
         offsets = np.concatenate([[0], np.cumsum([len(clip) for clip in clips], dtype=np.int64)])
-        return self._result(Ragged(np.concatenate([empty, *clips]), offsets), errors)
+        values = self._zeros((int(offsets[-1]), *_fixed(shape[1:])))
+        np.concatenate([empty, *clips], out=values)
+        return self._result(Ragged(values, offsets), errors)
+
+    def _zeros(self, shape: tuple[int, ...]) -> np.ndarray:
+        try:
+            return np.zeros(shape, dtype=np.uint8)
+        except (MemoryError, ValueError) as error:  # numpy's ValueError: beyond what it can address
+            raise BlockError(
+                f"{self.who}: {len(self.cells):,} rows of shape {shape[1:]} do not fit into "
+                "memory. Give a smaller size=(height, width), or read them with lazy=True."
+            ) from error
 
     def _read_shapes(self, rows: Iterable[int]) -> tuple[dict[int, Shape], dict[int, Exception]]:
         shapes: dict[int, Shape] = {}
@@ -104,10 +117,9 @@ class Loading:
 
         return shapes, self._attempt(work, rows)
 
-    def _attempt(self, work: Callable[[int], None], rows: Any = None) -> dict[int, Exception]:
-        rows = range(len(self.cells)) if rows is None else rows
+    def _attempt(self, work: Callable[[int], None], rows: Iterable[int]) -> dict[int, Exception]:
         try:
-            errors = attempt_rows(work, rows, self.n_threads)
+            errors = attempt_rows(work, rows, self.n_threads, self._row_name)
         except BlockTypeError as error:
             raise BlockTypeError(f"{self.who}: {error}") from error
         if errors and self.on_error == "raise":
@@ -117,7 +129,7 @@ class Loading:
     def _first_error(self, errors: dict[int, Exception], before: str) -> BlockError:
         row, error = next(iter(errors.items()))
         more = f"{len(errors) - 1} further rows cannot be read." if len(errors) > 1 else ""
-        return unreadable(before + row_name(self.X, row), self.cells[row], error, more)
+        return unreadable(before + self._row_name(row), self.cells[row], error, more)
 
     def _check_shapes(self, shapes: dict[int, Shape], shape: Shape) -> None:
         wrong = [row for row in sorted(shapes) if not _fits(shapes[row], shape)]
@@ -131,14 +143,17 @@ class Loading:
         )
 
     def _name(self, row: int) -> str:
-        return f"{row_name(self.X, row)}, {describe_cell(self.cells[row])},"
+        return f"{self._row_name(row)}, {describe_cell(self.cells[row])},"
+
+    def _row_name(self, row: int) -> str:
+        return row_name(self.X, row)
 
     def _mask(self, errors: dict[int, Exception]) -> np.ndarray:
         mask = np.zeros(len(self.cells), dtype=bool)
         mask[list(errors)] = True
         return mask
 
-    def _result(self, block: Any, errors: dict[int, Exception]) -> Any:
+    def _result(self, block: Block, errors: dict[int, Exception]) -> Block | MaskedBlock:
         return MaskedBlock(block, self._mask(errors)) if self.on_error == "missing" else block
 
 

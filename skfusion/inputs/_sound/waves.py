@@ -12,8 +12,7 @@ import numpy as np
 
 from skfusion.blocks import Ragged
 from skfusion.exceptions import BlockError, BlockTypeError
-from skfusion.inputs._images.image_reader import describe_cell
-from skfusion.inputs._tables.one_column import cells_of, row_name
+from skfusion.inputs._tables.one_column import cells_of, describe_cell, row_name
 
 __all__ = ["is_wave_matrix", "waves_of"]
 

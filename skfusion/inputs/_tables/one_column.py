@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from scipy.sparse import issparse
 
 from skfusion.exceptions import BlockError, BlockTypeError
 
-__all__ = ["cells_of", "column_of", "first_bad_row", "row_name"]
+__all__ = ["cells_of", "column_of", "describe_cell", "first_bad_row", "row_name"]
 
 
 def column_of(X: Any, who: str) -> Any:
@@ -50,6 +51,26 @@ def row_name(X: Any, row: int) -> str:
         return f"row {row}"
     label = labels[row : row + 1].tolist()[0]
     return f"row {row}" if label == row else f"row {row} (label {label!r})"
+
+
+def describe_cell(cell: object) -> str:
+    """Return what an error message calls the cell.
+
+    Examples
+    --------
+    >>> from skfusion.inputs._tables.one_column import describe_cell
+    >>> describe_cell("cat.png"), describe_cell(b"1234")
+    ("'cat.png'", '4 bytes')
+    """
+    if isinstance(cell, (str, os.PathLike)):
+        return repr(str(cell))
+    if isinstance(cell, (bytes, bytearray, memoryview)):
+        return f"{len(cell):,} bytes"
+    if isinstance(cell, np.ndarray):
+        return f"array of shape {cell.shape}"
+    if isinstance(cell, (list, tuple)):
+        return f"list of {len(cell)} items"
+    return type(cell).__name__
 
 
 def first_bad_row(cells: list[Any], types: tuple[type, ...]) -> int | None:

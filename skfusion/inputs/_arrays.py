@@ -1,0 +1,79 @@
+"""What a cell holds as a numpy array: lists, tensors, masked arrays and odd types too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from skfusion.exceptions import BlockError
+
+__all__ = ["MAX_BYTES", "as_array", "check_bytes"]
+
+MAX_BYTES = 2**30
+_PLAIN = (bool, int, float, str, np.generic)
+
+
+def as_array(cell: Any) -> np.ndarray:
+    """Return the array, tensor or nested list in a cell as an array in native byte order.
+
+    Masked values become NaN, bfloat16 and long double the nearest type that all libraries know.
+    Nothing is copied where the cell is an ordinary array.
+
+    Raises
+    ------
+    BlockError
+        If the array is larger than 1 GiB, as one made by ``numpy.broadcast_to`` may be.
+    TypeError, ValueError, RuntimeError
+        If the cell is no array, as a list whose parts differ in length.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfusion.inputs._arrays import as_array
+    >>> as_array(np.ma.array([1, 2], mask=[False, True])).tolist()
+    [1.0, nan]
+    """
+    if isinstance(cell, torch.Tensor):
+        array = _of_tensor(cell)
+    elif isinstance(cell, np.ma.MaskedArray):
+        array = _of_masked(cell)
+    elif isinstance(cell, (list, tuple)) and len(cell) and not isinstance(cell[0], _PLAIN):
+        array = np.asarray([as_array(part) if _needs_care(part) else part for part in cell])
+    else:
+        array = np.asarray(cell)
+    check_bytes(array.size * array.itemsize)
+    if array.dtype.kind == "f" and array.itemsize > 8:
+        return array.astype(np.float64)
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def check_bytes(n_bytes: int, max_bytes: int = MAX_BYTES, repair: str = "") -> None:
+    """Raise if what a cell holds takes more than ``max_bytes`` bytes of memory."""
+    if n_bytes > max_bytes:
+        raise BlockError(
+            f"it takes {n_bytes:,} bytes of memory, and at most {max_bytes:,} are taken for one "
+            f"row{repair}"
+        )
+
+
+def _of_tensor(tensor: torch.Tensor) -> np.ndarray:
+    check_bytes(tensor.numel() * tensor.element_size())
+    tensor = tensor.detach().to_dense() if tensor.layout is not torch.strided else tensor.detach()
+    if tensor.dtype is torch.bfloat16:
+        tensor = tensor.float()
+    return tensor.cpu().resolve_conj().resolve_neg().numpy()
+
+
+def _of_masked(array: Any) -> np.ndarray:
+    if not np.ma.is_masked(array):
+        return np.asarray(array)
+    floating = array if array.dtype.kind == "f" else array.astype(np.float64)
+    return floating.filled(np.nan)
+
+
+def _needs_care(part: Any) -> bool:
+    if isinstance(part, (list, tuple)):
+        return bool(len(part)) and not isinstance(part[0], _PLAIN)
+    return isinstance(part, (torch.Tensor, np.ma.MaskedArray))
