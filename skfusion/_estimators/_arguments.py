@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_memory
 
 from skfusion._checks import check_choice, check_int, check_real
-from skfusion._training import Balance, TrainingSettings, pick_device
+from skfusion._training import Balance, TrainingSettings, check_checkpoint, pick_device
 from skfusion.blocks import Blocks, BlockSpec
 from skfusion.exceptions import ParameterError
 from skfusion.training import resolve_averaging, resolve_schedule
@@ -132,6 +132,7 @@ def _check_checkpoint(checkpoint: Any) -> None:
             'checkpoint must be None or a path: a folder, or a file that ends in ".pt". '
             f"Got {checkpoint!r}."
         )
+    check_checkpoint(checkpoint)
 
 
 def net_dtype(blocks: Blocks) -> torch.dtype:

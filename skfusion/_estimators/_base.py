@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from skfusion._estimators._arguments import (
     net_dtype,
     training_settings,
 )
-from skfusion._estimators._facts import open_checkpoint
+from skfusion._estimators._fingerprint import content, fingerprint
 from skfusion._estimators._parameters import check_names_free
 from skfusion._estimators._rows import (
     holds_out,
@@ -31,6 +32,7 @@ from skfusion._estimators._watching import WatchedFit, fit_watched
 from skfusion._module import ModulePlan
 from skfusion._reading import Reader, check_finite, check_some_block
 from skfusion._training import (
+    Checkpoint,
     Net,
     Rows,
     Run,
@@ -49,6 +51,7 @@ from skfusion.encoders import choose_encoders
 from skfusion.fusion import resolve_fusion
 from skfusion.heads import resolve_head
 from skfusion.targets import Target
+from skfusion.typing import YLike
 
 __all__ = ["FusionEstimator"]
 
@@ -227,7 +230,7 @@ class FusionEstimator(WatchedFit, FittedNetwork):
         fresh: bool,
         whole: bool = True,
     ) -> None:
-        checkpoint = open_checkpoint(self, blocks, y, weight, not fresh) if whole else None
+        checkpoint = self._open_checkpoint(blocks, y, weight, fresh) if whole else None
         if checkpoint is not None:
             self._seed = checkpoint.seed
         rows = Rows(blocks.row_major(), self.target_.encode(y), weight)
@@ -249,6 +252,28 @@ class FusionEstimator(WatchedFit, FittedNetwork):
         )
         fit_net(self.net_, run)
         self.history_ = history_table(self.net_.history)
+
+    def _open_checkpoint(
+        self, blocks: Blocks, y: YLike, weight: np.ndarray | None, fresh: bool
+    ) -> Checkpoint | None:
+        """Return the checkpoint of a fit of these rows, with its state if there is one."""
+        if self.checkpoint is None:
+            return None
+        words = fingerprint(type(self), self.get_params(), blocks, y, weight)
+        if self.random_state is not None:
+            words["random_state"] = str(self._seed)
+        # What plans ahead for all epochs is another fit where they are more.
+        plans_ahead = self.schedule is not None or self.averaging is not None
+        if plans_ahead:
+            words["max_epochs"] = str(self.max_epochs)
+        if not fresh:
+            words["weights to go on from"] = content(self.net_.module_.state_dict())
+        extends = isinstance(self.random_state, Integral) and not plans_ahead
+        name = type(self).__name__
+        checkpoint = Checkpoint(self.checkpoint, words, name, self._seed, extends)
+        n_before = 0 if fresh else len(self.net_.history)
+        checkpoint.read(n_before + self.max_epochs, n_before)
+        return checkpoint
 
     def _split(self, rows: Rows, y: Any) -> tuple[Rows, Rows]:
         """Return the rows to train on, and those to hold out."""

@@ -1,7 +1,7 @@
 """Training and prediction: the only package that imports skorch."""
 
 from skfusion._training._callbacks import TrainingCallback
-from skfusion._training._checkpoint import Checkpoint
+from skfusion._training._checkpoint import Checkpoint, check_checkpoint
 from skfusion._training._fit import fit_net
 from skfusion._training._history import history_table
 from skfusion._training._keep import load_weights, pack_net
@@ -20,6 +20,7 @@ __all__ = [
     "Run",
     "TrainingCallback",
     "TrainingSettings",
+    "check_checkpoint",
     "copy_of",
     "fit_net",
     "follow",

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-import json
+import io
 import os
-import pickle
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import joblib
-import numpy as np
 import torch
 from skorch.callbacks import Callback
-from skorch.history import History
 
+from skfusion._training._sealed import check_place, read_sealed, sweep, unreadable, write_sealed
+from skfusion._training._state import FitState
 from skfusion.exceptions import CheckpointError, NonFiniteLossError
 
-__all__ = ["Checkpoint", "Save", "begin_with", "cleared_at_the_end"]
+if TYPE_CHECKING:
+    from skorch import NeuralNet
 
-_FORMAT = 1
-# What torch and pickle raise for files that were cut off, or are something else altogether.
-_UNREADABLE = (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError)
+__all__ = ["Checkpoint", "Save", "begin_with", "check_checkpoint", "cleared_at_the_end"]
+
+
+def check_checkpoint(path: str | os.PathLike[str] | None) -> None:
+    """Raise ``CheckpointError`` if no checkpoint can be kept at ``path``."""
+    if path is not None:
+        check_place(Path(path))
 
 
 class Checkpoint:
@@ -33,8 +38,9 @@ class Checkpoint:
     path : str or Path
         A folder, in which the file is named by what the fit is of, so that many fits can share it;
         or a file, whose name ends in ".pt".
-    facts : dict of str to str
-        What the fit is of: all that its bits follow from.
+    fingerprint : dict of str to str
+        What the fit is of: all that its bits follow from, in words. What stands after " #" is
+        compared and not told.
     name : str
         How a file in a folder begins.
     seed : int
@@ -44,69 +50,113 @@ class Checkpoint:
     """
 
     def __init__(
-        self, path: Any, facts: Mapping[str, str], name: str, seed: int, extends: bool
+        self,
+        path: str | os.PathLike[str],
+        fingerprint: Mapping[str, str],
+        name: str,
+        seed: int,
+        extends: bool,
     ) -> None:
-        self.path, self.facts = Path(path), dict(facts)
+        self.path, self.fingerprint = Path(path), dict(fingerprint)
+        check_place(self.path)
         self.stays = extends and self.path.suffix != ".pt"
         if self.path.suffix != ".pt":
-            self.path = self.path / f"{name}-{joblib.hash(sorted(facts.items()))[:16]}.pt"
+            compared = sorted((each, _compared(word)) for each, word in self.fingerprint.items())
+            self.path = self.path / f"{name}-{joblib.hash(compared)[:16]}.pt"
+        elif self.path.is_symlink():
+            self.path = self.path.resolve()
         self.seed = seed
-        self.state: dict[str, Any] | None = None
+        self.state: FitState | None = None
 
-    def read(self, max_epochs: int) -> None:
-        """Read the state, if there is one of no more epochs; it must be of this fit."""
-        if self.path.exists():
-            kept = self._load()
-            self._check_facts(kept["facts"])
-            if len(json.loads(kept["state"]["history"])) <= max_epochs:
-                self.seed, self.state = kept["seed"], kept["state"]
+    def read(self, max_epochs: int, n_before: int = 0) -> None:
+        """Read the state, if there is one of no more epochs; it must be of this fit.
 
-    def write(self, state: Mapping[str, Any]) -> None:
+        ``n_before`` epochs of the history are of fits before it.
+        """
+        sweep(self.path)
+        content = read_sealed(self.path)
+        if content is None:
+            return
+        with self.telling():
+            kept = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+            seed, state = _checked(kept)
+        self._check_fingerprint(kept["fingerprint"])
+        if len(state.history) < n_before:
+            raise unreadable(self.path, f"it has {len(state.history)} of {n_before} epochs before")
+        if len(state.history) <= max_epochs:
+            self.seed, self.state = seed, state
+
+    def write(self, state: FitState) -> None:
         """Put ``state`` in the place of the last one: at any time there is a whole file."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        part = self.path.with_suffix(f".{os.getpid()}.part")
-        kept = {"format": _FORMAT, "facts": self.facts, "seed": self.seed, "state": dict(state)}
-        with part.open("wb") as file:
-            torch.save(kept, file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(self.path)
+        kept = {"fingerprint": self.fingerprint, "seed": self.seed, "state": state.packed()}
+        try:
+            self.path.parent.mkdir(exist_ok=True)
+            write_sealed(self.path, partial(torch.save, kept))
+        except OSError as error:
+            last = "The last one is whole" if self.path.exists() else "There is none yet"
+            raise CheckpointError(
+                f"the checkpoint {str(self.path)!r} cannot be written in epoch "
+                f"{len(state.history)}: {error.strerror or error}. {last}. Make room or name "
+                "another path, and fit again."
+            ) from error
 
     def delete(self) -> None:
         """Delete the file, and what a process left that was killed while writing it."""
-        for path in [self.path, *self.path.parent.glob(f"{self.path.stem}.*.part")]:
-            path.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
+        sweep(self.path)
 
-    def _load(self) -> dict[str, Any]:
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Turn whatever wrong content raises into an error that names the file."""
         try:
-            kept = torch.load(self.path, map_location="cpu", weights_only=True)
-            if not isinstance(kept, dict) or kept["format"] != _FORMAT:
-                raise ValueError(f"it is not of format {_FORMAT}")
-        except _UNREADABLE as error:
-            raise CheckpointError(
-                f"the checkpoint {str(self.path)!r} cannot be read: it was cut off, or is no "
-                "checkpoint of this version. Delete it, and the fit starts anew."
-            ) from error
-        return kept
+            yield
+        except CheckpointError:
+            raise
+        except Exception as error:
+            why = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
+            raise unreadable(self.path, why) from error
 
-    def _check_facts(self, kept: Mapping[str, str]) -> None:
-        names = [name for name in {**kept, **self.facts} if kept.get(name) != self.facts.get(name)]
+    def _check_fingerprint(self, kept: Mapping[str, str]) -> None:
+        now = self.fingerprint
+        names = [n for n in {**kept, **now} if _compared(kept.get(n)) != _compared(now.get(n))]
         if not names:
             return
         # "fusion" differs wherever "fusion__rank" does; the latter tells more.
         told = [name for name in names if not any(o.startswith(f"{name}__") for o in names)]
-        differences = "; ".join(
-            f"{name}: {_told(kept, name)} then, {_told(self.facts, name)} now" for name in told
-        )
+        differences = "; ".join(_difference(name, kept.get(name), now.get(name)) for name in told)
         raise CheckpointError(
             f"the checkpoint {str(self.path)!r} is of another fit. It differs in {differences}. "
             "Fit as then to go on from it; or delete it, or name another checkpoint, to start anew."
         )
 
 
-def _told(facts: Mapping[str, str], name: str) -> str:
-    """Return a fact as it is told: without the hash, which is there for the comparison."""
-    return facts.get(name, "none").partition(" #")[0]
+def _checked(kept: object) -> tuple[int, FitState]:
+    """Return seed and state of what was loaded; ``ValueError`` says what is wrong with it."""
+    if not isinstance(kept, dict) or kept.keys() != {"fingerprint", "seed", "state"}:
+        raise ValueError("it has not fingerprint, seed and state of a fit")
+    words = kept["fingerprint"]
+    if not isinstance(words, dict) or not all(
+        isinstance(w, str) for w in [*words, *words.values()]
+    ):
+        raise ValueError("its fingerprint is none")
+    seed = kept["seed"]
+    if type(seed) is not int or not 0 <= seed < 2**31:
+        raise ValueError(f"its seed is {seed!r}")
+    return seed, FitState.unpacked(kept["state"])
+
+
+def _compared(word: str | None) -> str | None:
+    """Return what is compared of a word: its hash, where it has one."""
+    return word if word is None else word.rpartition(" #")[2]
+
+
+def _difference(name: str, then: str | None, now: str | None) -> str:
+    then, now = (
+        "none" if word is None else word.rpartition(" #")[0] or word for word in (then, now)
+    )
+    if then == now:
+        return f"{name}: {now} then and now, but with other code or values inside"
+    return f"{name}: {then} then, {now} now"
 
 
 @contextmanager
@@ -122,12 +172,13 @@ def cleared_at_the_end(checkpoint: Checkpoint | None) -> Iterator[None]:
         checkpoint.delete()
 
 
-def begin_with(net: Any, checkpoint: Checkpoint | None) -> None:
+def begin_with(net: NeuralNet, checkpoint: Checkpoint | None) -> None:
     """Give ``net`` the weights and the history of the checkpoint, if it has some."""
     if checkpoint is None or checkpoint.state is None:
         return
-    net.module_.load_state_dict(checkpoint.state["weights"])
-    net.history = History(json.loads(checkpoint.state["history"]))
+    with checkpoint.telling():
+        checkpoint.state.check_network(net)
+        checkpoint.state.put_network(net)
 
 
 class Save(Callback):
@@ -136,60 +187,13 @@ class Save(Callback):
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint
 
-    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        if self.checkpoint.state is not None:
-            _put_back(net, self.checkpoint.state)
+    def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        state = self.checkpoint.state
+        if state is not None:
+            with self.checkpoint.telling():
+                state.check_course(net)
+                state.put_course(net)
             self.checkpoint.state = None
 
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        self.checkpoint.write(_state_of(net))
-
-
-def _state_of(net: Any) -> dict[str, Any]:
-    return {
-        "weights": net.module_.state_dict(),
-        "optimizer": net.optimizer_.state_dict(),
-        "callbacks": {name: _pack(callback) for name, callback in _keeping(net)},
-        # As text, since a callback of the user may record numbers of any kind.
-        "history": json.dumps(net.history.to_list(), default=_plain),
-        "random": torch.get_rng_state(),
-        "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-    }
-
-
-def _put_back(net: Any, state: Mapping[str, Any]) -> None:
-    net.optimizer_.load_state_dict(state["optimizer"])
-    for name, callback in _keeping(net):
-        _unpack(callback, state["callbacks"][name])
-    torch.set_rng_state(state["random"])
-    if state["random_cuda"]:
-        torch.cuda.set_rng_state_all(state["random_cuda"])
-
-
-def _keeping(net: Any) -> list[tuple[str, Any]]:
-    """Return the callbacks that name in ``kept`` which of their attributes are their state."""
-    return [(name, callback) for name, callback in net.callbacks_ if hasattr(callback, "kept")]
-
-
-def _pack(callback: Any) -> dict[str, Any]:
-    return {name: _state(getattr(callback, name)) for name in callback.kept}
-
-
-def _state(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    return value.state_dict() if hasattr(value, "state_dict") else value
-
-
-def _unpack(callback: Any, state: Mapping[str, Any]) -> None:
-    for name, value in state.items():
-        own = getattr(callback, name)
-        if hasattr(own, "load_state_dict"):
-            own.load_state_dict(value)
-        else:
-            setattr(callback, name, value)
-
-
-def _plain(value: Any) -> Any:
-    """Return a number of numpy or torch as one of Python; anything else as text."""
-    return value.item() if hasattr(value, "item") else repr(value)
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        self.checkpoint.write(FitState.of(net))

@@ -1,13 +1,16 @@
 """Fits that are interrupted or killed, for the tests of checkpoints and for their processes."""
 
+import io
 import os
 import signal
 import sys
 
 import numpy as np
+import torch
 from skorch.callbacks import Callback
 
 from skfusion import Blocks, FusionClassifier, FusionRegressor
+from skfusion._training._sealed import read_sealed, write_sealed
 from skfusion.encoders import CNN, MLP, Policy
 from skfusion.training import SWA, Plateau
 
@@ -23,6 +26,36 @@ class Breaks(Callback):
             os.kill(os.getpid(), signal.SIGKILL)
         if len(net.history) == int(epoch) and way == "raise":
             raise ConnectionError("broken off")
+
+
+def content(path):
+    """Return what a checkpoint holds."""
+    return torch.load(io.BytesIO(read_sealed(path)), weights_only=True)
+
+
+def write(path, content):
+    """Write a whole checkpoint that holds ``content``."""
+    write_sealed(path, lambda file: torch.save(content, file))
+
+
+def files(folder):
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def assert_same_fit(one, other):
+    """All weights, all losses and the state of the optimiser are equal to the last bit."""
+    states = [fit.net_.module_.state_dict() for fit in (one, other)]
+    assert states[0].keys() == states[1].keys()
+    assert [key for key in states[0] if not torch.equal(states[0][key], states[1][key])] == []
+    histories = [fit.history_.drop(columns="seconds") for fit in (one, other)]
+    np.testing.assert_array_equal(*histories)
+    steps = [fit.net_.optimizer_.state_dict() for fit in (one, other)]
+    assert steps[0]["param_groups"] == steps[1]["param_groups"]
+    for number, state in steps[0]["state"].items():
+        for key, value in state.items():
+            assert torch.equal(
+                torch.as_tensor(value), torch.as_tensor(steps[1]["state"][number][key])
+            )
 
 
 def rows():
