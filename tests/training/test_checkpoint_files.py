@@ -162,11 +162,11 @@ def test_an_error_while_writing(killing, data, break_off, tmp_path, monkeypatch)
     content = file.read_bytes()
 
     def fail(number):
-        raise MemoryError
+        raise MemoryError("full")
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", fail)
-        with pytest.raises(MemoryError):
+        with pytest.raises(MemoryError, match="full"):
             clone(broken).fit(*data)
     assert killing.files(tmp_path) == [file.name]
     assert file.read_bytes() == content
@@ -175,13 +175,13 @@ def test_an_error_while_writing(killing, data, break_off, tmp_path, monkeypatch)
 def test_interruptions_within_the_writer_of_torch_come_out_as_they_are(tmp_path):
     class Interrupting:
         def write(self, content):
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt("Ctrl-C")
 
     def save(file):
         file._file = Interrupting()
         torch.save({"weights": torch.zeros(1000)}, file)
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="Ctrl-C"):
         _sealed.write_sealed(tmp_path / "run.pt", save)
     assert list(tmp_path.iterdir()) == []
 
