@@ -12,13 +12,20 @@ _BATCH_RECORDS = ("batches", "_batch_count", "_best")
 
 
 def history_table(history: History) -> pd.DataFrame:
-    """Return the history, a row an epoch, without the records of single batches."""
+    """Return the history, a row an epoch, without the records of single batches.
+
+    Strings are of dtype object, as they are kept by pandas alone: those of its own dtype are of
+    pyarrow where that is installed, and a model that was saved there opened nowhere else.
+    """
     rows = [
         {key: value for key, value in epoch.items() if not _of_batches(key)} for epoch in history
     ]
     epochs = pd.DataFrame(rows).rename(columns={"dur": "seconds"})
     first = [name for name in _FIRST_COLUMNS if name in epochs]
-    return epochs[[*first, *epochs.columns.difference(first, sort=False)]]
+    epochs = epochs[[*first, *epochs.columns.difference(first, sort=False)]]
+    texts = [name for name, dtype in epochs.dtypes.items() if dtype == "string" or dtype == "str"]
+    epochs = epochs.astype(dict.fromkeys(texts, object))
+    return epochs.set_axis(epochs.columns.astype(object), axis=1)
 
 
 def copy_of_history(history: History) -> History:
