@@ -15,7 +15,7 @@ MAX_BYTES = 2**30
 _PLAIN = (bool, int, float, str, np.generic)
 
 
-def as_array(cell: Any) -> np.ndarray:
+def as_array(cell: Any, max_bytes: int | None = MAX_BYTES) -> np.ndarray:
     """Return the array, tensor or nested list in a cell as an array in native byte order.
 
     Masked values become NaN, bfloat16 and long double the nearest type that all libraries know.
@@ -24,7 +24,7 @@ def as_array(cell: Any) -> np.ndarray:
     Raises
     ------
     BlockError
-        If the array is larger than 1 GiB, as one made by ``numpy.broadcast_to`` may be.
+        If the array takes more than ``max_bytes``, as one made by ``numpy.broadcast_to`` may.
     TypeError, ValueError, RuntimeError
         If the cell is no array, as a list whose parts differ in length.
 
@@ -36,30 +36,33 @@ def as_array(cell: Any) -> np.ndarray:
     [1.0, nan]
     """
     if isinstance(cell, torch.Tensor):
-        array = _of_tensor(cell)
+        array = _of_tensor(cell, max_bytes)
     elif isinstance(cell, np.ma.MaskedArray):
+        check_bytes(cell.size * cell.itemsize, max_bytes)
         array = _of_masked(cell)
     elif isinstance(cell, (list, tuple)) and len(cell) and not isinstance(cell[0], _PLAIN):
-        array = np.asarray([as_array(part) if _needs_care(part) else part for part in cell])
+        array = np.asarray(
+            [as_array(part, max_bytes) if _needs_care(part) else part for part in cell]
+        )
     else:
         array = np.asarray(cell)
-    check_bytes(array.size * array.itemsize)
+    check_bytes(array.size * array.itemsize, max_bytes)
     if array.dtype.kind == "f" and array.itemsize > 8:
         return array.astype(np.float64)
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
-def check_bytes(n_bytes: int, max_bytes: int = MAX_BYTES, repair: str = "") -> None:
+def check_bytes(n_bytes: int, max_bytes: int | None, repair: str = "") -> None:
     """Raise if what a cell holds takes more than ``max_bytes`` bytes of memory."""
-    if n_bytes > max_bytes:
+    if max_bytes is not None and n_bytes > max_bytes:
         raise BlockError(
             f"it takes {n_bytes:,} bytes of memory, and at most {max_bytes:,} are taken for one "
             f"row{repair}"
         )
 
 
-def _of_tensor(tensor: torch.Tensor) -> np.ndarray:
-    check_bytes(tensor.numel() * tensor.element_size())
+def _of_tensor(tensor: torch.Tensor, max_bytes: int | None) -> np.ndarray:
+    check_bytes(tensor.numel() * tensor.element_size(), max_bytes)
     tensor = tensor.detach().to_dense() if tensor.layout is not torch.strided else tensor.detach()
     if tensor.dtype is torch.bfloat16:
         tensor = tensor.float()

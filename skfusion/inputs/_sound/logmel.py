@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skfusion._checks import check_int, check_real
-from skfusion.blocks import Ragged
+from skfusion._checks import check_choice, check_int, check_real
+from skfusion.blocks import MaskedBlock, Ragged
 from skfusion.exceptions import BlockError, ParameterError
 from skfusion.inputs._no_set_output import NO_SET_OUTPUT
 from skfusion.inputs._sound.mel import count_frames, decibels, mel_filters, mel_power
-from skfusion.inputs._sound.waves import is_wave_matrix, waves_of
+from skfusion.inputs._sound.waves import (
+    MAX_SAMPLES,
+    WaveReader,
+    Waves,
+    is_wave_matrix,
+    plain_matrix,
+)
+from skfusion.typing import XLike
+
+if TYPE_CHECKING:
+    from sklearn.utils import Tags
+    from typing_extensions import Self
 
 __all__ = ["LogMel"]
+
+
+_MOST_N_FFT, _MOST_N_MELS = 2**20, 4096
 
 
 class LogMel(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
@@ -55,6 +69,13 @@ class LogMel(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         have the same number of frames. None keeps their length.
     standardize : bool, default=True
         Whether each band is standardised; False gives decibels.
+    on_error : {"raise", "missing"}, default="raise"
+        What happens to a wav file that cannot be read, and with ``duration`` to a waveform
+        without samples. "missing" makes ``transform`` return a ``MaskedBlock``, from which
+        ``BlockUnion`` marks the rows.
+    max_samples : int, default=100_000_000
+        A waveform with more samples, before or after it is resampled, is an error before memory
+        is taken for it; at 16 kHz the default is 1.7 hours.
 
     Attributes
     ----------
@@ -98,6 +119,8 @@ class LogMel(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         top_db: float | None = 80.0,
         duration: float | None = None,
         standardize: bool = True,
+        on_error: str = "raise",
+        max_samples: int = MAX_SAMPLES,
     ) -> None:
         self.sample_rate = sample_rate
         self.n_mels = n_mels
@@ -108,35 +131,45 @@ class LogMel(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         self.top_db = top_db
         self.duration = duration
         self.standardize = standardize
+        self.on_error = on_error
+        self.max_samples = max_samples
 
-    def fit(self, X: Any, y: Any = None) -> LogMel:
-        """Learn mean and scale of each mel band."""
+    def fit(self, X: XLike, y: object = None) -> Self:
+        """Learn the scale of the samples, and mean and scale of each mel band."""
         self._check_parameters()
+        X = plain_matrix(X)
+        waves = self._learn_waves(X)
         if self.standardize:
-            self._fit_bands(self._spectrograms(X))
+            self._fit_bands(self._spectrograms(waves))
         else:
-            self.mean_, self.scale_ = np.zeros(self.n_mels), np.ones(self.n_mels)
+            self._keep_bands()
         return self
 
-    def fit_transform(self, X: Any, y: Any = None) -> Any:
+    def fit_transform(self, X: XLike, y: object = None) -> Ragged | np.ndarray | MaskedBlock:
         """Fit and return the spectrograms of ``X``, computing them once."""
-        if not self.standardize:
-            return self.fit(X).transform(X)
         self._check_parameters()
-        spectrograms = self._spectrograms(X)
-        self._fit_bands(spectrograms)
-        return self._finish(X, spectrograms)
+        X = plain_matrix(X)
+        waves = self._learn_waves(X)
+        spectrograms = self._spectrograms(waves)
+        if self.standardize:
+            self._fit_bands(spectrograms)
+        else:
+            self._keep_bands()
+        return self._finish(X, waves, spectrograms)
 
-    def transform(self, X: Any) -> Any:
+    def transform(self, X: XLike) -> Ragged | np.ndarray | MaskedBlock:
         """Return the spectrograms of ``X``, float32 (n, time, n_mels)."""
         check_is_fitted(self)
-        return self._finish(X, self._spectrograms(X))
+        X = plain_matrix(X)
+        waves = self._read(X)
+        self._reader().check_peak(X, waves, self.peak_)
+        return self._finish(X, waves, self._spectrograms(waves))
 
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
         """Return the names of the bands, shape (n_mels,)."""
         return np.array([f"mel{band}" for band in range(self.n_mels)], dtype=object)
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True
         tags.input_tags.one_d_array = True
@@ -157,7 +190,20 @@ class LogMel(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         for name in ("top_db", "duration"):
             if getattr(self, name) is not None:
                 check_real(name, getattr(self, name))
+        check_choice("on_error", self.on_error, ("raise", "missing"))
+        check_int("max_samples", self.max_samples)
+        self._check_sizes()
         self._warn_of_empty_bands()
+
+    def _check_sizes(self) -> None:
+        for name, value, most in (
+            ("n_fft", self.n_fft, _MOST_N_FFT),
+            ("n_mels", self.n_mels, _MOST_N_MELS),
+            ("hop_length", self._hop(), self.max_samples),
+            ("duration * sample_rate", self._n_samples(), self.max_samples),
+        ):
+            if value > most:
+                raise ParameterError(f"{name} must be at most {most:,}. Got {value:,}.")
 
     def _warn_of_empty_bands(self) -> None:
         empty = np.flatnonzero(self._filters().max(axis=1) == 0)
@@ -170,6 +216,25 @@ class LogMel(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
                 stacklevel=4,
             )
 
+    def _reader(self) -> WaveReader:
+        return WaveReader(self.sample_rate, self.max_samples, "LogMel")
+
+    def _read(self, X: XLike) -> Waves:
+        """Return the waveforms of ``X``; those that cannot be read are errors or empty."""
+        reader = self._reader()
+        waves = reader.read(X)
+        if self.duration is not None:
+            for row in np.flatnonzero(waves.waves.lengths == 0).tolist():
+                waves.errors.setdefault(row, _no_samples(reader.name(X, row)))
+        if waves.errors and self.on_error == "raise":
+            raise waves.errors[min(waves.errors)]
+        return waves
+
+    def _learn_waves(self, X: XLike) -> Waves:
+        waves = self._read(X)
+        self.peak_ = self._reader().learn_peak(X, waves)
+        return waves
+
     def _fit_bands(self, spectrograms: Ragged) -> None:
         if not len(spectrograms.values):
             raise BlockError("LogMel.fit needs at least one waveform with samples. Got none.")
@@ -177,22 +242,31 @@ class LogMel(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         scale = spectrograms.values.std(axis=0)
         self.scale_ = np.where(scale > 1e-6, scale, 1.0)
 
-    def _spectrograms(self, X: Any) -> Ragged:
-        """Return decibels, float64 (n, None, n_mels)."""
-        waves = waves_of(X, self.sample_rate, "LogMel")
-        if self.duration is not None:
-            waves = _fit_length(waves, self._n_samples())
-        return decibels(mel_power(waves, self._filters(), self.n_fft, self._hop()), self.top_db)
+    def _keep_bands(self) -> None:
+        self.mean_, self.scale_ = np.zeros(self.n_mels), np.ones(self.n_mels)
 
-    def _finish(self, X: Any, spectrograms: Ragged) -> Any:
-        values = ((spectrograms.values - self.mean_) / self.scale_).astype(np.float32)
+    def _spectrograms(self, waves: Waves) -> Ragged:
+        """Return decibels, float64 (n, None, n_mels)."""
+        samples = waves.waves
         if self.duration is not None:
-            n_frames = count_frames(self._n_samples(), self.n_fft, self._hop())
-        elif is_wave_matrix(X):
-            n_frames = count_frames(X.shape[1], self.n_fft, self._hop())
-        else:
-            return Ragged(values, spectrograms.offsets)
-        return values.reshape(len(spectrograms), int(n_frames), self.n_mels)
+            samples = _fit_length(samples, self._n_samples())
+        return decibels(mel_power(samples, self._filters(), self.n_fft, self._hop()), self.top_db)
+
+    def _finish(
+        self, X: XLike, waves: Waves, spectrograms: Ragged
+    ) -> Ragged | np.ndarray | MaskedBlock:
+        values = ((spectrograms.values - self.mean_) / self.scale_).astype(np.float32)
+        block: Ragged | np.ndarray = Ragged(values, spectrograms.offsets)
+        if self.duration is not None or is_wave_matrix(X):
+            n_samples = X.shape[1] if is_wave_matrix(X) else 0
+            n_samples = n_samples if self.duration is None else self._n_samples()
+            n_frames = int(count_frames(n_samples, self.n_fft, self._hop()))
+            block = values.reshape(len(spectrograms), n_frames, self.n_mels)
+        if self.on_error == "raise":
+            return block
+        missing: np.ndarray = np.zeros(len(spectrograms), dtype=bool)
+        missing[list(waves.errors)] = True
+        return MaskedBlock(block, missing)
 
     def _filters(self) -> np.ndarray:
         return mel_filters(self.sample_rate, self.n_fft, self.n_mels, self.f_min, self._highest())
@@ -209,8 +283,15 @@ class LogMel(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
 
 def _fit_length(waves: Ragged, length: int) -> Ragged:
     """Return the waves cut to ``length`` samples, or filled with zeros at their end."""
-    values, _ = waves.pad()
     fitted = np.zeros((len(waves), length))
-    kept = min(length, values.shape[1])
-    fitted[:, :kept] = values[:, :kept]
+    for row, (start, n_samples) in enumerate(zip(waves.offsets, waves.lengths, strict=False)):
+        kept = min(n_samples, length)
+        fitted[row, :kept] = waves.values[start : start + kept]
     return Ragged(fitted.reshape(-1), np.arange(len(waves) + 1) * length)
+
+
+def _no_samples(where: str) -> BlockError:
+    return BlockError(
+        f"{where} has no samples, and duration= would make silence of it. Leave the row out, or "
+        'mark such rows as missing with on_error="missing".'
+    )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from skfusion.blocks import Ragged
@@ -74,7 +72,7 @@ def mel_power(waves: Ragged, filters: np.ndarray, n_fft: int, hop_length: int) -
     return Ragged(power, offsets)
 
 
-def count_frames(n_samples: Any, n_fft: int, hop_length: int) -> np.ndarray:
+def count_frames(n_samples: int | np.ndarray, n_fft: int, hop_length: int) -> np.ndarray:
     """Return the number of frames of waves of ``n_samples``; no samples, no frames."""
     padded = n_samples + 2 * (n_fft // 2)
     return np.where(n_samples > 0, 1 + np.maximum(padded - n_fft, 0) // hop_length, 0)
