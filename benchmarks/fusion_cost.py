@@ -15,7 +15,8 @@ import torch
 from torch import nn
 
 from benchmarks._page import write_part
-from skfusion.fusion import Late, TokenTransformer, resolve_fusion
+from skfusion.fusion import Late, TokenTransformer
+from skfusion.fusion.tree import resolve_fusion
 
 WIDTH, BATCH, N_TOKENS, N_CLASSES = 128, 64, 8, 10
 N_ROUNDS, N_STEPS = 7, 10

@@ -13,8 +13,8 @@ from skfusion._balance import BlockHeads
 from skfusion._batch import Batch, Padded, dummy_input
 from skfusion._tokens import Encoded, Tokens, as_tokens, as_vector
 from skfusion.blocks import BlockSpec
-from skfusion.encoders import Encoder, Policy, frozen_part, is_frozen
-from skfusion.encoders._base import finish
+from skfusion.encoders import Encoder, Policy
+from skfusion.encoders._base import finish, frozen_part, is_frozen
 from skfusion.encoders._measure import encode, encoded_width, measuring
 from skfusion.exceptions import ParameterError, noted
 from skfusion.fusion import Concat, Fusion

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from skfusion.fusion import resolve_fusion
+from skfusion.fusion.tree import resolve_fusion
 
 GUIDES = Path(__file__).parents[1] / "docs"
 

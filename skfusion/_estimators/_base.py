@@ -47,8 +47,8 @@ from skfusion._training import (
     seeded,
 )
 from skfusion.blocks import Blocks
-from skfusion.encoders import choose_encoders
-from skfusion.fusion import resolve_fusion
+from skfusion.encoders._choose import choose_encoders
+from skfusion.fusion.tree import resolve_fusion
 from skfusion.heads import resolve_head
 from skfusion.targets import Target
 from skfusion.typing import YLike

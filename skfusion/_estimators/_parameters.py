@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from sklearn.base import BaseEstimator
 
 from skfusion._checks import did_you_mean
-from skfusion.encoders import Encoder, resolve_encoder
+from skfusion.encoders import Encoder
+from skfusion.encoders._choose import resolve_encoder
 from skfusion.exceptions import BlockError, ParameterError
-from skfusion.fusion import Tree, resolve_fusion
+from skfusion.fusion import Tree
 from skfusion.fusion._base import FusionLike
+from skfusion.fusion.tree import resolve_fusion
 from skfusion.heads import Head, resolve_head
 from skfusion.training import resolve_averaging, resolve_schedule
 

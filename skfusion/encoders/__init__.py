@@ -1,8 +1,8 @@
 """Sub-networks of single blocks, as recipes."""
 
-from skfusion.encoders._base import Encoder, frozen_part, is_frozen
+from skfusion._tokens import Encoded, Tokens
+from skfusion.encoders._base import Encoder
 from skfusion.encoders.chain import Chain
-from skfusion.encoders.choose import choose_encoders, resolve_encoder
 from skfusion.encoders.cnn import CNN
 from skfusion.encoders.fitted import FittedEncoder
 from skfusion.encoders.mlp import MLP
@@ -21,6 +21,7 @@ __all__ = [
     "MLP",
     "RNN",
     "Chain",
+    "Encoded",
     "Encoder",
     "FittedEncoder",
     "NumericEmbedding",
@@ -30,9 +31,6 @@ __all__ = [
     "TemporalCNN",
     "TimeDistributed",
     "TokenEmbedding",
+    "Tokens",
     "Transformer",
-    "choose_encoders",
-    "frozen_part",
-    "is_frozen",
-    "resolve_encoder",
 ]

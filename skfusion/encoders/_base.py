@@ -133,7 +133,8 @@ def is_frozen(module: nn.Module) -> bool:
     >>> import numpy as np
     >>> from torch import nn
     >>> from skfusion.blocks import spec_of
-    >>> from skfusion.encoders import Pretrained, is_frozen
+    >>> from skfusion.encoders import Pretrained
+    >>> from skfusion.encoders._base import is_frozen
     >>> is_frozen(Pretrained(nn.Linear(3, 2)).build(spec_of("facts", np.zeros((4, 3)))))
     True
     """
@@ -148,7 +149,8 @@ def frozen_part(module: nn.Module) -> nn.Module | None:
     >>> import numpy as np
     >>> from torch import nn
     >>> from skfusion.blocks import spec_of
-    >>> from skfusion.encoders import MLP, Chain, Pretrained, frozen_part
+    >>> from skfusion.encoders import MLP, Chain, Pretrained
+    >>> from skfusion.encoders._base import frozen_part
     >>> module = Chain(Pretrained(nn.Linear(3, 2)), MLP(2)).build(spec_of("x", np.zeros((4, 3))))
     >>> frozen_part(module) is module.first
     True

@@ -14,7 +14,7 @@ from skfusion.fusion.low_rank import LowRank
 from skfusion.fusion.pointwise import Max, Mean, Product, Sum
 from skfusion.fusion.tensor import Tensor
 from skfusion.fusion.token_transformer import TokenTransformer
-from skfusion.fusion.tree import Tree, resolve_fusion
+from skfusion.fusion.tree import Tree
 
 __all__ = [
     "Bilinear",
@@ -35,5 +35,4 @@ __all__ = [
     "Tensor",
     "TokenTransformer",
     "Tree",
-    "resolve_fusion",
 ]

@@ -206,7 +206,7 @@ def resolve_fusion(fusion: FusionLike) -> Fusion:
 
     Examples
     --------
-    >>> from skfusion.fusion import resolve_fusion
+    >>> from skfusion.fusion.tree import resolve_fusion
     >>> resolve_fusion("gated")
     Gated()
     >>> resolve_fusion([("language", ["tfidf", "words"], "gated")])

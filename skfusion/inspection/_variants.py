@@ -11,8 +11,9 @@ from typing import TypeAlias
 from sklearn.base import BaseEstimator, clone
 
 from skfusion.exceptions import ParameterError, add_note
-from skfusion.fusion import Early, FiLM, Fusion, Tree, resolve_fusion
+from skfusion.fusion import Early, FiLM, Fusion, Tree
 from skfusion.fusion._base import FusionLike
+from skfusion.fusion.tree import resolve_fusion
 
 __all__ = ["ALONE", "LEAVE_ONE_OUT", "Variant", "check_operators", "make_variants"]
 

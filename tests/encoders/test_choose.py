@@ -15,10 +15,9 @@ from skfusion.encoders import (
     TemporalCNN,
     TimeDistributed,
     TokenEmbedding,
-    choose_encoders,
-    resolve_encoder,
 )
 from skfusion.encoders._base import FITTING
+from skfusion.encoders._choose import choose_encoders, resolve_encoder
 from skfusion.exceptions import BlockError, ParameterError
 
 BLOCKS = {

@@ -78,7 +78,6 @@ def test_no_saved_model_needs_pyarrow(frame, kind):
 
 
 def test_no_model_of_arrow_columns_needs_pyarrow(frame):
-    pytest.importorskip("pyarrow")
     arrow = frame.convert_dtypes(dtype_backend="pyarrow")
     labels = pd.Series(LABELS).convert_dtypes(dtype_backend="pyarrow")
     for fitted in (model().fit(arrow, labels), make_pipeline(union(), model()).fit(arrow, Y)):

@@ -11,7 +11,8 @@ from sklearn.base import clone
 from skfusion._batch import make_batch
 from skfusion._module import ModulePlan
 from skfusion.blocks import Blocks, Ragged
-from skfusion.encoders import CNN, MLP, SparseLinear, choose_encoders
+from skfusion.encoders import CNN, MLP, SparseLinear
+from skfusion.encoders._choose import choose_encoders
 from skfusion.fusion import (
     Bilinear,
     Bottleneck,

@@ -24,8 +24,8 @@ from skfusion.fusion import (
     Product,
     Tensor,
     TokenTransformer,
-    resolve_fusion,
 )
+from skfusion.fusion.tree import resolve_fusion
 
 ALIASES = [
     "concat",

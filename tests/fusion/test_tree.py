@@ -18,8 +18,8 @@ from skfusion.fusion import (
     MixtureOfExperts,
     Sum,
     Tree,
-    resolve_fusion,
 )
+from skfusion.fusion.tree import resolve_fusion
 
 WIDTHS = {"tfidf": 3, "words": 4, "price": 2, "photo": 5}
 LANGUAGE = ("language", ["tfidf", "words"], Gated(width=8))

@@ -9,9 +9,11 @@ from typing import Any, NamedTuple, TypeAlias
 from sklearn.base import BaseEstimator
 
 from skfusion._estimators._view.parts import Part
-from skfusion.encoders import Encoder, Policy, resolve_encoder
-from skfusion.fusion import Fusion, Tree, resolve_fusion
+from skfusion.encoders import Encoder, Policy
+from skfusion.encoders._choose import resolve_encoder
+from skfusion.fusion import Fusion, Tree
 from skfusion.fusion._base import FusionLike
+from skfusion.fusion.tree import resolve_fusion
 from skfusion.heads import Head, resolve_head
 from skfusion.inputs._union.diagram import branches, chain, labelled
 

@@ -10,8 +10,9 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 from skfusion._module import FusionModule, ModulePlan
-from skfusion.encoders import is_frozen
-from skfusion.fusion import Tree, resolve_fusion
+from skfusion.encoders._base import is_frozen
+from skfusion.fusion import Tree
+from skfusion.fusion.tree import resolve_fusion
 
 __all__ = ["Part", "one_line", "parts_of"]
 

@@ -62,7 +62,7 @@ def choose_encoders(
     --------
     >>> import numpy as np
     >>> from skfusion.blocks import Blocks
-    >>> from skfusion.encoders import choose_encoders
+    >>> from skfusion.encoders._choose import choose_encoders
     >>> specs = Blocks({"photo": np.zeros((2, 8, 8, 3)), "facts": np.zeros((2, 5))}).specs()
     >>> choose_encoders({"photo": "transformer"}, specs)
     {'photo': Transformer(), 'facts': MLP()}
@@ -94,7 +94,7 @@ def resolve_encoder(encoder: Encoder | str) -> Encoder:
 
     Examples
     --------
-    >>> from skfusion.encoders import resolve_encoder
+    >>> from skfusion.encoders._choose import resolve_encoder
     >>> resolve_encoder("time_distributed")
     TimeDistributed()
     """
