@@ -20,6 +20,7 @@ from skfusion._reading.tables import is_mapping, is_table
 from skfusion.blocks import Blocks, BlockSpec, Ragged
 from skfusion.exceptions import BlockError, add_note
 from skfusion.inputs import BlockUnion
+from skfusion.inputs._tables.to_pandas import pandas_table
 from skfusion.typing import XLike
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class Reader:
             scikit-learn's own messages, if a matrix does not hold finite numbers.
         """
         self.union_ = None
+        X = pandas_table(X)
         if is_table(X):
             self.union_ = BlockUnion(missing=self.missing, memory=self.memory)
             blocks = self.union_.fit_transform(X)
@@ -112,7 +114,7 @@ class Reader:
         ValueError, TypeError
             scikit-learn's own messages, if a matrix differs from that of the fit.
         """
-        blocks = self._read(X)
+        blocks = self._read(pandas_table(X))
         if self.missing == "allow":
             blocks = with_absent(blocks, self.specs_)
         check_same_blocks(self.specs_, blocks)

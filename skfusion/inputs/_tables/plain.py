@@ -81,6 +81,8 @@ def plain_floats(X: Any) -> np.ndarray:
 def _floats_of(name: Any, column: pd.Series) -> np.ndarray:
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "fiub":
         return column.to_numpy()
+    if isinstance(column.dtype, pd.SparseDtype) and column.dtype.kind in "fiub":
+        return np.asarray(column.array)
     cells = column.astype(object).to_numpy()
     try:
         return np.where(pd.isna(cells), np.nan, cells).astype(np.float64)

@@ -12,6 +12,7 @@ from scipy import sparse
 from skfusion.blocks import Blocks
 from skfusion.exceptions import BlockError, BlockTypeError
 from skfusion.inputs._tables.missing_rows import missing_rows
+from skfusion.inputs._tables.to_pandas import cells_array, series_of
 
 __all__ = ["ArrayTable", "FrameTable", "NamedTable", "Table"]
 
@@ -53,7 +54,7 @@ class Table:
 
 
 class FrameTable(Table):
-    """Columns of a pandas frame; a frame of another library is converted column by column."""
+    """Columns of a pandas frame; ``source`` is the frame of another library that it was."""
 
     def __init__(self, frame: pd.DataFrame, source: Any = None) -> None:
         self.frame, self.source = frame, frame if source is None else source
@@ -142,15 +143,9 @@ class ArrayTable(Table):
         return self.names.index(column) if isinstance(column, str) and self.names else int(column)
 
 
-def frame_of_polars(frame: Any) -> pd.DataFrame:
-    """Return a polars frame as a pandas frame, without the need of pyarrow."""
-    return pd.DataFrame({name: _as_values(name, frame[name]) for name in frame.columns})
-
-
 def _as_values(name: Any, value: Any) -> Any:
     """Return ``value`` as something with rows: Series, frame, array, sparse matrix, block."""
-    if type(value).__module__.partition(".")[0] == "polars":
-        return pd.Series(_cells(list(value)) if _is_nested(value) else value.to_numpy())
+    value = series_of(name, value)
     if isinstance(value, (list, tuple)):
         value = _array_of(value)
     if not hasattr(value, "shape") or len(value.shape) == 0:
@@ -163,24 +158,13 @@ def _as_values(name: Any, value: Any) -> Any:
     return value
 
 
-def _is_nested(series: Any) -> bool:
-    return type(series.dtype).__name__ in ("List", "Array")
-
-
 def _array_of(values: Any) -> np.ndarray:
     try:
         array = np.asarray(values)
     except ValueError:
-        return _cells(values)
+        return cells_array(values)
     mixed = array.dtype.kind in "US" and not all(isinstance(value, str) for value in values)
-    return _cells(values) if mixed else array
-
-
-def _cells(values: Any) -> np.ndarray:
-    cells = np.empty(len(values), dtype=object)
-    for row, value in enumerate(values):
-        cells[row] = value
-    return cells
+    return cells_array(values) if mixed else array
 
 
 def _side_by_side(arrays: dict[str, Any]) -> Any:

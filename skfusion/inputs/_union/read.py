@@ -13,7 +13,8 @@ from sklearn.utils.validation import validate_data
 from skfusion.blocks import Blocks
 from skfusion.exceptions import BlockError, BlockTypeError
 from skfusion.inputs._tables.missing_rows import count_rows
-from skfusion.inputs._tables.table import ArrayTable, FrameTable, NamedTable, Table, frame_of_polars
+from skfusion.inputs._tables.table import ArrayTable, FrameTable, NamedTable, Table
+from skfusion.inputs._tables.to_pandas import pandas_table
 
 __all__ = ["check_target", "read_table"]
 
@@ -31,15 +32,10 @@ def read_table(union: Any, X: Any, reset: bool) -> Table:
     """
     if isinstance(X, Blocks) or (isinstance(X, Mapping) and not issparse(X)):
         return _read_named(union, NamedTable(X), reset)
-    if _is_polars(X, "DataFrame"):
-        return _read_frame(union, FrameTable(frame_of_polars(X), X), reset)
-    if isinstance(X, pd.DataFrame):
-        return _read_frame(union, FrameTable(X), reset)
+    frame = pandas_table(X)
+    if isinstance(frame, pd.DataFrame):
+        return _read_frame(union, FrameTable(frame, X), reset)
     return _read_array(union, X, reset)
-
-
-def _is_polars(X: Any, kind: str) -> bool:
-    return type(X).__module__.partition(".")[0] == "polars" and type(X).__name__ == kind
 
 
 def _read_named(union: Any, table: NamedTable, reset: bool) -> NamedTable:
@@ -70,7 +66,7 @@ def _read_frame(union: Any, table: FrameTable, reset: bool) -> FrameTable:
     if reset or not by_name:
         validate_data(union, table.frame, skip_check_array=True, reset=reset)
     if not reset and table.names is None and hasattr(union, "feature_names_in_"):
-        return FrameTable(table.frame.set_axis(union.feature_names_in_, axis=1))
+        return FrameTable(table.frame.set_axis(union.feature_names_in_, axis=1), table.source)
     return table
 
 
@@ -99,8 +95,6 @@ def _read_array(union: Any, X: Any, reset: bool) -> ArrayTable:
 
 
 def _check_kind(X: Any) -> None:
-    if _is_polars(X, "LazyFrame"):
-        raise BlockTypeError("BlockUnion got a LazyFrame, which has no rows yet. Call .collect().")
     if getattr(X, "ndim", 0) > 2:
         raise BlockError(
             f"Found array with dim {X.ndim}, while dim <= 2 is required by BlockUnion. "

@@ -1,0 +1,205 @@
+"""Tables and columns of other libraries, and of pandas' own many types, as plain pandas ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import pandas as pd
+
+from skfusion._optional import import_optional
+from skfusion.exceptions import BlockTypeError
+
+if TYPE_CHECKING:
+    import polars
+    import pyarrow
+
+__all__ = ["cells_array", "comes_from", "pandas_table", "plain_column", "plain_frame", "series_of"]
+
+
+def pandas_table(X: object) -> object:
+    """Return X as a pandas frame of plain columns where it is a table, else X itself.
+
+    Raises
+    ------
+    BlockTypeError
+        If the rows are not in memory; the message names the call that fetches them. If a column
+        is of a type that pandas has no form for; the message names the column.
+    """
+    if isinstance(X, pd.DataFrame):
+        return plain_frame(X)
+    if isinstance(X, np.ndarray | pd.Series | list | tuple | dict) or comes_from(
+        "polars", X, "Series"
+    ):
+        return X
+    if comes_from("polars", X, "DataFrame"):
+        return _frame_of_polars(cast("polars.DataFrame", X))
+    if comes_from("polars", X, "LazyFrame"):
+        raise BlockTypeError("X is a LazyFrame, which has no rows yet. Call .collect().")
+    return _frame_of_interface(X)
+
+
+def comes_from(library: str, value: object, kind: str = "") -> bool:
+    """Whether ``value`` is of that library, and of the class called ``kind`` if one is given."""
+    made_by = type(value).__module__.partition(".")[0]
+    return made_by == library and kind in ("", type(value).__name__)
+
+
+def series_of(name: object, values: object) -> object:
+    """Return a column of polars, Arrow or pandas as a plain Series; anything else as it is."""
+    if isinstance(values, pd.Series):
+        return plain_column(values)
+    if isinstance(values, pd.DataFrame):
+        return plain_frame(values)
+    if comes_from("polars", values, "Series"):
+        return _series_of_polars(cast("polars.Series", values))
+    if comes_from("pyarrow", values) and hasattr(values, "to_pandas"):
+        return _series_of_arrow(name, values)
+    return values
+
+
+# pandas
+
+
+def plain_frame(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return ``frame`` with plain columns; the frame itself where all are plain already."""
+    plain = {}
+    for position, dtype in enumerate(frame.dtypes):
+        if not isinstance(dtype, np.dtype) or dtype.kind == "O":
+            column = frame.iloc[:, position]
+            made = plain_column(column)
+            if made is not column:
+                plain[position] = made
+    if not plain:
+        return frame
+    columns = {i: plain.get(i, frame.iloc[:, i]).array for i in range(frame.shape[1])}
+    all_plain = pd.DataFrame(columns, index=frame.index, copy=False)
+    all_plain.columns = frame.columns
+    return all_plain
+
+
+def plain_column(column: pd.Series) -> pd.Series:
+    """Return a column in the plain form of its values; the column itself where it has that form.
+
+    Arrow types become numpy's, dictionaries categories, lists arrays in cells. Where a value is
+    missing, nullable numbers become floats and other nullable columns objects, with NaN.
+    """
+    dtype = column.dtype
+    if isinstance(dtype, np.dtype):
+        return _without_na(column) if dtype.kind == "O" else column
+    if isinstance(dtype, pd.ArrowDtype):
+        made = _series_of_arrow(
+            column.name, import_optional("pyarrow", "Arrow").array(column.array)
+        )
+        return pd.Series(made.array, index=column.index, name=column.name, copy=False)
+    if isinstance(dtype, pd.SparseDtype):
+        is_matrix = dtype.kind in "iufb" and dtype.fill_value == 0
+        return column if is_matrix else pd.Series(column.array.to_dense(), column.index)
+    if getattr(dtype, "na_value", None) is not pd.NA or not column.isna().any():
+        return column
+    if dtype.kind in "iuf":
+        return column.astype(np.float64)
+    cells = column.to_numpy(dtype=object, na_value=np.nan)
+    return pd.Series(cells, index=column.index, name=column.name, dtype=object)
+
+
+def _without_na(column: pd.Series) -> pd.Series:
+    """Return the column with NaN for ``pd.NA``, which most code cannot compare."""
+    cells = column.to_numpy()
+    missing = np.flatnonzero(pd.isna(cells))
+    unknown = [row for row in missing if cells[row] is pd.NA]
+    if not unknown:
+        return column
+    cells = cells.copy()
+    cells[unknown] = np.nan
+    return pd.Series(cells, index=column.index, name=column.name, dtype=object)
+
+
+# Arrow
+
+_NESTED = ("list", "large_list", "fixed_size_list", "list_view", "large_list_view")
+
+
+def _frame_of_arrow(table: pyarrow.Table) -> pd.DataFrame:
+    names: list[str] = table.column_names
+    columns = [_series_of_arrow(name, table.column(i)) for i, name in enumerate(names)]
+    frame = pd.DataFrame(dict(enumerate(columns)))
+    frame.columns = pd.Index(names, dtype=object)
+    return frame
+
+
+def _series_of_arrow(name: object, values: pyarrow.ChunkedArray) -> pd.Series:
+    kind = values.type
+    try:
+        if _is_list_of_lists(kind):
+            return pd.Series(cells_array(values.to_pylist()))
+        made = pd.Series(values.to_pandas())
+    except (ValueError, TypeError, NotImplementedError) as error:
+        raise BlockTypeError(
+            f"column {name!r} has the Arrow type {kind}, which pandas has no form for ({error}). "
+            "Cast it to another type before: column.cast(type)."
+        ) from error
+    return plain_column(made)
+
+
+def _is_list_of_lists(kind: pyarrow.DataType) -> bool:
+    inner = getattr(kind, "value_type", None)
+    return _is_list(kind) and _is_list(inner)
+
+
+def _is_list(kind: pyarrow.DataType) -> bool:
+    return str(kind).partition("<")[0] in _NESTED
+
+
+# polars
+
+
+def _frame_of_polars(frame: polars.DataFrame) -> pd.DataFrame:
+    columns = {name: frame[name] for name in frame.columns}
+    return pd.DataFrame({name: _series_of_polars(column) for name, column in columns.items()})
+
+
+def _series_of_polars(series: polars.Series) -> pd.Series:
+    """Return a polars column as a pandas one, without the need of pyarrow."""
+    kind = type(series.dtype).__name__
+    if kind in ("List", "Array", "Struct", "Object"):
+        return pd.Series(cells_array(series.to_list()))
+    if kind in ("Int128", "UInt128"):
+        return pd.Series(series.cast(float).to_numpy())
+    made: pd.Series = pd.Series(series.to_numpy())
+    if kind in ("Categorical", "Enum"):
+        return made.astype("category")
+    zone = getattr(series.dtype, "time_zone", None)
+    return made.dt.tz_localize("UTC").dt.tz_convert(zone) if zone else made
+
+
+# Others
+
+_FETCH = ("collect", "compute", "toPandas", "to_pandas")
+
+
+def _frame_of_interface(X: object) -> object:
+    """Return a table that speaks a protocol of data frames as a pandas frame, else X itself."""
+    if hasattr(X, "__arrow_c_stream__") or comes_from("pyarrow", X, "RecordBatch"):
+        arrow = import_optional("pyarrow", "reading a table of Arrow")
+        batch = comes_from("pyarrow", X, "RecordBatch")
+        return _frame_of_arrow(arrow.Table.from_batches([X]) if batch else arrow.table(X))
+    if hasattr(X, "__dataframe__"):
+        interchange = import_optional("pyarrow.interchange", "reading a frame of another library")
+        return _frame_of_arrow(interchange.from_dataframe(X))
+    for call in _FETCH:
+        if hasattr(X, "columns") and callable(getattr(X, call, None)):
+            raise BlockTypeError(
+                f"X is a {type(X).__module__.partition('.')[0]} {type(X).__name__}, whose rows "
+                f"are not in memory. Call .{call}()."
+            )
+    return X
+
+
+def cells_array(values: Sequence[object]) -> np.ndarray:
+    """Return a 1-D array of objects, one a cell, whatever the cells are."""
+    cells = np.empty(len(values), dtype=object)
+    for row, value in enumerate(values):
+        cells[row] = value
+    return cells
