@@ -2,6 +2,7 @@
 
 from skfusion._tokens import Encoded, Tokens
 from skfusion.encoders._base import Encoder
+from skfusion.encoders.augment import Augment
 from skfusion.encoders.chain import Chain
 from skfusion.encoders.cnn import CNN
 from skfusion.encoders.fitted import FittedEncoder
@@ -20,6 +21,7 @@ __all__ = [
     "CNN",
     "MLP",
     "RNN",
+    "Augment",
     "Chain",
     "Encoded",
     "Encoder",
