@@ -9,7 +9,7 @@ from torch import nn
 
 from skfusion.targets import Target
 
-__all__ = ["BlockHeads", "block_losses", "mean_of_losses", "slow_leaders"]
+__all__ = ["BlockHeads", "block_losses", "mean_of_losses", "modulate_gradients"]
 
 
 class BlockHeads(nn.Module):
@@ -77,7 +77,7 @@ def mean_of_losses(losses: torch.Tensor, n_rows: torch.Tensor) -> torch.Tensor:
     return losses.sum() / (n_rows > 0).sum().clamp(min=1)
 
 
-def slow_leaders(
+def modulate_gradients(
     encoders: nn.ModuleList, losses: torch.Tensor, n_rows: torch.Tensor, strength: float
 ) -> None:
     """Shrink the gradients of encoders whose block is ahead of the others, and add noise.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,26 +22,34 @@ __all__ = ["encode_frozen"]
 
 
 def encode_frozen(
-    module: FusionModule, plan: ModulePlan, blocks: Blocks, device: str, memory: Memory
+    module: FusionModule,
+    plan: ModulePlan,
+    blocks: Blocks,
+    device: torch.device,
+    memory: Memory,
+    between: Callable[[], None],
 ) -> tuple[Blocks, frozenset[str]]:
     """Return ``blocks``, encoded so far as their encoders are frozen, and the names of those.
 
-    ``memory`` knows what the same encoder made of the same rows before.
+    ``memory`` knows what the same encoder made of the same rows before. ``between`` is called
+    between some rows and the next.
     """
     encoded = {}
     for name, part in module.frozen_parts().items():
-        frozen = _Frozen(part.eval(), plan.specs[name], plan.dtype)
-        encoded[name] = _remembered(frozen, blocks.select([name]), device, memory)
+        frozen = _Frozen(part.eval(), plan.specs[name], plan.dtype, device, between)
+        encoded[name] = _remembered(frozen, blocks.select([name]), memory)
     return blocks.assign(encoded) if encoded else blocks, frozenset(encoded)
 
 
 @dataclass
 class _Frozen:
-    """An encoder of which some or all is not trained, and what its block looks like."""
+    """An encoder of which some or all is not trained, what its block looks like, and where."""
 
     encoder: nn.Module
     spec: BlockSpec
     dtype: torch.dtype
+    device: torch.device
+    between: Callable[[], None]
 
     def fingerprint(self) -> str:
         """Return the same for the same encoder with the same weights, in any process."""
@@ -63,34 +71,33 @@ class _Hasher(NumpyHasher):
         super().save(obj)
 
 
-def _remembered(frozen: _Frozen, block: Blocks, device: str, memory: Memory) -> Any:
+def _remembered(frozen: _Frozen, block: Blocks, memory: Memory) -> Any:
     if memory.location is None:
-        return _encode(frozen, block, device)
-    return memory.cache(_known, ignore=["frozen", "device"])(
-        frozen.fingerprint(), frozen, block, device
-    )
+        return _encode(frozen, block)
+    return memory.cache(_known, ignore=["frozen"])(frozen.fingerprint(), frozen, block)
 
 
-def _known(fingerprint: str, frozen: _Frozen, block: Blocks, device: str) -> Any:
+def _known(fingerprint: str, frozen: _Frozen, block: Blocks) -> Any:
     """Return what the encoder makes of the block; the fingerprint stands for the encoder."""
-    return _encode(frozen, block, device)
+    return _encode(frozen, block)
 
 
-def _encode(frozen: _Frozen, block: Blocks, device: str) -> Any:
+def _encode(frozen: _Frozen, block: Blocks) -> Any:
     missing = block.missing(frozen.spec.name)
     if missing is None:
-        return _join(list(_outputs(frozen, block, device)))
-    present = _join(list(_outputs(frozen, block[~missing], device)))
+        return _join(list(_outputs(frozen, block)))
+    present = _join(list(_outputs(frozen, block[~missing])))
     return scatter_rows(present, ~missing)
 
 
-def _outputs(frozen: _Frozen, block: Blocks, device: str) -> Iterator[Any]:
+def _outputs(frozen: _Frozen, block: Blocks) -> Iterator[Any]:
     step = rows_per_step([frozen.spec])
     parts = (block[start : start + step] for start in range(0, len(block), step))
     with torch.inference_mode():
         for rows in ahead(parts):
-            batch = make_batch(rows, frozen.dtype, torch.device(device))
+            batch = make_batch(rows, frozen.dtype, frozen.device)
             yield encode(frozen.encoder, batch.inputs[frozen.spec.name])
+            frozen.between()
 
 
 def _join(parts: list[Any]) -> Any:

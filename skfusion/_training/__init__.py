@@ -4,13 +4,14 @@ from skfusion._training._callbacks import TrainingCallback
 from skfusion._training._checkpoint import Checkpoint, check_checkpoint
 from skfusion._training._fit import fit_net
 from skfusion._training._history import history_table
-from skfusion._training._keep import load_weights, pack_net
-from skfusion._training._make import copy_of, follow, make_net, pick_device, seeded
+from skfusion._training._make import copy_of, follow, make_net, pick_device
 from skfusion._training._net import Net
 from skfusion._training._outputs import outputs
 from skfusion._training._rows import Rows
 from skfusion._training._run import Run
 from skfusion._training._settings import Balance, TrainingSettings
+from skfusion._training._torch_state import seeded
+from skfusion._training._weights import load_weights, pack_net
 
 __all__ = [
     "Balance",

@@ -5,18 +5,26 @@ from __future__ import annotations
 import copy
 import inspect
 import multiprocessing
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from joblib.parallel import get_active_backend
 from skorch.callbacks import Callback, EarlyStopping, PassthroughScoring
 from tqdm.auto import tqdm
 
+if TYPE_CHECKING:
+    from skfusion._training._net import Net
+    from skfusion._training._rows import TrainingBatch
+
 __all__ = [
     "ForgetBatches",
+    "OwnCallback",
     "ProgressBar",
     "StopEarly",
     "TrainingCallback",
+    "asked_to_stop",
     "early_stopping",
+    "hears",
     "listens",
     "own_copy",
 ]
@@ -28,32 +36,46 @@ class TrainingCallback(Callback):
     """Base of what other packages hand in to watch a training; ``net.stop()`` ends it."""
 
 
-class ForgetBatches(Callback):
+class OwnCallback(Callback):
+    """Base of this library's own callbacks: they are quick, and wait for no other fit."""
+
+    def on_step_end(self, net: Net) -> None:
+        """Called after each step of the optimiser."""
+
+    def on_rows_end(self, net: Net, batches: Iterable[TrainingBatch]) -> None:
+        """Called in each epoch, when all rows were trained on and before those held out."""
+
+
+class ForgetBatches(OwnCallback):
     """Drop the records of single batches once the epoch is scored: they would outgrow the net.
 
     The very last one stays, since callbacks at the end of the training may ask for it.
     """
 
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+    def on_epoch_end(self, net: Net, **kwargs: Any) -> None:
         for epoch in net.history[-2:-1]:
             epoch["batches"].clear()
         del net.history[-1]["batches"][:-1]
 
 
-class ProgressBar(Callback):
+class ProgressBar(OwnCallback):
     """A bar over epochs with losses, the held-out score and the time left."""
 
-    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+    bar_: tqdm | None = None
+
+    def on_train_begin(self, net: Net, **kwargs: Any) -> None:
         done, alone = net.n_epochs_done, not _one_of_many()
         self.bar_ = tqdm(total=net.max_epochs, initial=done, unit="epoch", disable=not alone)
 
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+    def on_epoch_end(self, net: Net, **kwargs: Any) -> None:
         epoch = net.history[-1]
+        assert self.bar_ is not None
         self.bar_.set_postfix({key: f"{epoch[key]:.4f}" for key in _SHOWN if key in epoch})
         self.bar_.update()
 
-    def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        self.bar_.close()
+    def on_train_end(self, net: Net, **kwargs: Any) -> None:
+        if self.bar_ is not None:
+            self.bar_.close()
 
 
 def _one_of_many() -> bool:
@@ -62,16 +84,16 @@ def _one_of_many() -> bool:
     return backend.nesting_level > 0 or multiprocessing.parent_process() is not None
 
 
-class StopEarly(EarlyStopping):
+class StopEarly(OwnCallback, EarlyStopping):
     """Early stopping that rests while no row is held out, as in ``partial_fit``."""
 
     kept = ("misses_", "dynamic_threshold_", "best_epoch_", "best_model_weights_")
 
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+    def on_epoch_end(self, net: Net, **kwargs: Any) -> None:
         if "valid_loss" in net.history[-1]:
             super().on_epoch_end(net, **kwargs)
 
-    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+    def on_train_end(self, net: Net, **kwargs: Any) -> None:
         if self.best_model_weights_ is not None:
             super().on_train_end(net, **kwargs)
 
@@ -101,11 +123,27 @@ def own_copy(callback: Any) -> Any:
     return own
 
 
-def listens(callbacks: Any, *hooks: str) -> bool:
+def listens(callbacks: Iterable[tuple[str, Callback]], *hooks: str) -> bool:
     """Whether a callback of the user's has its own version of one of the ``hooks``."""
     return any(
-        getattr(type(callback), hook) is not getattr(Callback, hook)
+        hears(callback, hook)
         for _, callback in callbacks
         for hook in hooks
         if not isinstance(callback, PassthroughScoring)
     )
+
+
+def hears(callback: Callback, hook: str) -> bool:
+    """Whether the callback has its own version of the hook."""
+    return getattr(type(callback), hook) is not getattr(Callback, hook)
+
+
+def asked_to_stop(interruption: KeyboardInterrupt) -> bool:
+    """Whether skorch's early stopping raised it, which it does to end the training in order."""
+    traceback = interruption.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    if traceback is None or traceback.tb_frame.f_code is not EarlyStopping.on_epoch_end.__code__:
+        return False
+    callback: EarlyStopping = traceback.tb_frame.f_locals["self"]
+    return callback.misses_ == callback.patience

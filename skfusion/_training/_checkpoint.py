@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import joblib
 import torch
-from skorch.callbacks import Callback
 
+from skfusion._training._callbacks import OwnCallback
 from skfusion._training._sealed import check_place, read_sealed, sweep, unreadable, write_sealed
 from skfusion._training._state import FitState
 from skfusion.exceptions import CheckpointError, NonFiniteLossError
@@ -181,7 +181,7 @@ def begin_with(net: NeuralNet, checkpoint: Checkpoint | None) -> None:
         checkpoint.state.put_network(net)
 
 
-class Save(Callback):
+class Save(OwnCallback):
     """Write the whole state after each epoch; begin where it was left."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Mapping
 
 import torch
 
 from skfusion._frozen import encode_frozen
+from skfusion._training._callbacks import asked_to_stop
 from skfusion._training._checkpoint import Save, begin_with, cleared_at_the_end
-from skfusion._training._make import make_net, seeded
+from skfusion._training._make import make_net
 from skfusion._training._net import Net
-from skfusion._training._policies import to_pretrain
+from skfusion._training._outputs import evaluate
+from skfusion._training._parameter_groups import to_pretrain
 from skfusion._training._rows import Rows
 from skfusion._training._run import Run
-from skfusion.exceptions import NonFiniteLossError
+from skfusion._training._torch_state import offer, seeded
+from skfusion.exceptions import NonFiniteLossError, add_note
 
 __all__ = ["fit_net", "pretrain"]
 
@@ -25,8 +28,10 @@ def fit_net(net: Net, run: Run) -> None:
     ------
     NonFiniteLossError
         If a loss, or the weights in the end, are NaN or infinite.
+    KeyboardInterrupt
+        If the user interrupts. Early stopping, which skorch asks for in this way, ends in order.
     """
-    with seeded(run.seed), cleared_at_the_end(run.checkpoint):
+    with seeded(run.seed, net.placement), cleared_at_the_end(run.checkpoint):
         _fit(net, run)
 
 
@@ -42,13 +47,13 @@ def pretrain(net: Net, rows: Rows) -> None:
         )
         _fit(alone, Run(rows.having(name), n_epochs, seed=0))
         encoder = net.module_.encoders[net.module_.names.index(name)]
-        encoder = encoder.module if hasattr(encoder, "thaw") else encoder
+        encoder = getattr(encoder, "module", encoder) if hasattr(encoder, "thaw") else encoder
         # Tokens are not pooled here, so that what pools them alone has no place.
         encoder.load_state_dict(alone.module_.encoders[0].state_dict(), strict=False)
 
 
 def _fit(net: Net, run: Run) -> None:
-    """Train in the random state that is there."""
+    """Train in the random state that is there, and leave the net ready to predict."""
     last = [] if run.checkpoint is None else [("save", Save(run.checkpoint))]
     with net.running(run, last):
         begin_with(net, run.checkpoint)
@@ -56,22 +61,33 @@ def _fit(net: Net, run: Run) -> None:
             pretrain(net, run.rows)
         train = _encode_frozen(net, run.rows)
         held_out = None if run.held_out is None else _encode_frozen(net, run.held_out)
-        net.notify("on_train_begin", X=(train, held_out), y=None)
-        with suppress(KeyboardInterrupt):
-            _epochs(net, train, held_out)
-        net.notify("on_train_end", X=(train, held_out), y=None)
+        _train(net, train, held_out)
         _check_weights(net)
+    evaluate(net.module_)
 
 
 def _encode_frozen(net: Net, rows: Rows) -> Rows:
     """Run the encoders that are not trained now, once, instead of in every epoch."""
     blocks, encoded = encode_frozen(
-        net.module_, net.module, rows.blocks, net.device, net.settings.memory
+        net.module_, net.module, rows.blocks, net.placement, net.settings.memory, offer
     )
     return Rows(blocks, rows.codes, rows.weight, encoded)
 
 
-def _epochs(net: Net, train: Rows, held_out: Rows | None) -> None:
+def _train(net: Net, train: Rows, held_out: Rows | None) -> None:
+    """Run the epochs between the callbacks' begin and end, which come whatever happens."""
+    told = {"X": (train, held_out), "y": None}
+    try:
+        net.notify("on_train_begin", **told)
+        _run_epochs(net, train, held_out)
+    except BaseException as error:
+        if not isinstance(error, KeyboardInterrupt) or not asked_to_stop(error):
+            _break_off(net, error, told)
+            raise
+    net.notify("on_train_end", **told)
+
+
+def _run_epochs(net: Net, train: Rows, held_out: Rows | None) -> None:
     """Run the epochs that are left, which are all of them unless a checkpoint had some."""
     batches = net.get_iterator(train, training=True)
     measured = None if held_out is None else net.get_iterator(held_out)
@@ -83,6 +99,16 @@ def _epochs(net: Net, train: Rows, held_out: Rows | None) -> None:
         net.notify("on_epoch_end", **told)
         if net.stops_:
             break
+
+
+def _break_off(net: Net, error: BaseException, told: Mapping[str, object]) -> None:
+    """Let all callbacks close what they opened; their own errors are told with the first one."""
+    for one in (net, *(callback for _, callback in net.callbacks_)):
+        try:
+            one.on_train_end(net, **told)
+        except Exception as another:
+            name = type(one).__name__
+            add_note(error, f"{name}.on_train_end also failed: {type(another).__name__}: {another}")
 
 
 def _check_weights(net: Net) -> None:

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from skfusion._checks import check_choice
 from skfusion._module import ModulePlan
+from skfusion._training._averaging import Average, plain_module
 from skfusion._training._callbacks import (
     ForgetBatches,
+    OwnCallback,
     ProgressBar,
-    StopEarly,
     early_stopping,
     own_copy,
 )
-from skfusion._training._course import Average, ClipGradients, FollowSchedule
 from skfusion._training._history import copy_of_history
 from skfusion._training._net import Net
-from skfusion._training._policies import Thaw
+from skfusion._training._parameter_groups import Thaw
+from skfusion._training._schedule import ClipGradients, FollowSchedule
 from skfusion._training._settings import TrainingSettings
 from skfusion.targets import Target
 
-__all__ = ["copy_of", "follow", "make_net", "pick_device", "seeded"]
+__all__ = ["copy_of", "follow", "make_net", "pick_device"]
 
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 
@@ -80,12 +81,30 @@ def copy_of(net: Net) -> Net:
     """
     twin: Net = object.__new__(type(net))
     twin.__dict__.update(net.__dict__)
-    plain = getattr(net.module_, "_orig_mod", net.module_)  # without what compiled it
-    module, optimizer = copy.deepcopy((plain, net.optimizer_))
+    frozen = net.module_.frozen_parts().values()
+    shared: dict[int, nn.Module | nn.Parameter] = {id(part): part for part in frozen}
+    shared |= {id(weight): weight for part in frozen for weight in part.parameters()}
+    with _Detached():
+        module, optimizer = copy.deepcopy((plain_module(net.module_), net.optimizer_), shared)
     twin.module_, twin.optimizer_ = twin.torch_compile(module, "module"), optimizer
     twin.callbacks_ = [(name, own_copy(callback)) for name, callback in net.callbacks_]
     twin.history = copy_of_history(net.history)
     return twin
+
+
+class _Detached(TorchFunctionMode):
+    """Lets what modules remember of the last batch be copied, although it is part of a graph."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        if func is torch.Tensor.__deepcopy__ and not args[0].is_leaf:
+            args = (args[0].detach(), *args[1:])
+        return func(*args, **(kwargs or {}))
 
 
 def _begin_momentum(optimizer: torch.optim.Optimizer) -> None:
@@ -100,22 +119,11 @@ def _begin_momentum(optimizer: torch.optim.Optimizer) -> None:
                 optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
 
 
-_OURS = (
-    Thaw,
-    FollowSchedule,
-    Average,
-    ClipGradients,
-    StopEarly,
-    ProgressBar,
-    ForgetBatches,
-)
-
-
 def follow(net: Net, settings: TrainingSettings) -> None:
     """Let a net that goes on do what the user chose since; its optimiser stays."""
     net.follow(settings)
     begin = [isinstance(callback, Thaw) for _, callback in net.callbacks_].index(True)
-    given = [named for named in net.callbacks_[begin:] if not isinstance(named[1], _OURS)]
+    given = [named for named in net.callbacks_[begin:] if not isinstance(named[1], OwnCallback)]
     first, last = (
         [(name, callback.initialize()) for name, callback in part]
         for part in (_first_callbacks(settings), _last_callbacks())
@@ -172,11 +180,3 @@ def pick_device(device: str) -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Seed torch for the block of code, and leave its global state as it was."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        yield

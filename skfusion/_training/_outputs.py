@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
 import torch
+from torch import nn
 
 from skfusion._batch import ahead, make_batch
 from skfusion._training._net import Net
+from skfusion._training._torch_state import plain_settings
 from skfusion.blocks import Blocks
 
-__all__ = ["outputs"]
+__all__ = ["evaluate", "outputs"]
 
 Part = Literal["forward", "fuse", "weights"]
 Inspect = Callable[[Blocks, int], None]
@@ -23,29 +26,56 @@ def outputs(net: Net, blocks: Blocks, inspect: Inspect, part: Part = "forward") 
 
     ``inspect(rows, start)`` is called for rows in which a sum is not finite, to tell why.
     """
-    if net.module_.training:
-        net.module_.eval()
-    lengths = blocks.lengths() if len(blocks) > net.module.rows_per_step else None
-    if lengths is None:
-        return _in_steps(net, blocks, inspect, part)
-    # Rows of similar length together, so that little padding is computed.
-    order = lengths.argsort(kind="stable")
-    ordered = _in_steps(net, blocks.take(order), lambda *_: inspect(blocks, 0), part)
+    with plain_settings(net.placement), _evaluating(net), torch.inference_mode():
+        lengths = blocks.lengths() if len(blocks) > net.module.rows_per_step else None
+        if lengths is None:
+            return _in_steps(net, blocks, inspect, part)
+        # Rows of similar length together, so that little padding is computed.
+        order = lengths.argsort(kind="stable")
+        ordered = _in_steps(net, blocks.take(order), lambda *_: inspect(blocks, 0), part)
     found = np.empty_like(ordered)
     found[order] = ordered
     return found
 
 
+@contextmanager
+def _evaluating(net: Net) -> Iterator[None]:
+    """Have the module in evaluation; in the middle of a training, only for the block of code."""
+    module = net.module_
+    if not module.training:
+        yield
+    elif net.run_ is None:
+        evaluate(module)
+        yield
+    else:
+        modes = [(part, part.training) for part in module.modules()]
+        evaluate(module)
+        try:
+            yield
+        finally:
+            for part, mode in modes:
+                part.training = mode
+
+
+def evaluate(module: nn.Module) -> None:
+    """Put the module into evaluation for good.
+
+    Its parts first, so that for other threads all of it is in evaluation once the whole says so.
+    """
+    for part in module.children():
+        part.eval()
+    module.eval()
+
+
 def _in_steps(net: Net, blocks: Blocks, inspect: Inspect, part: Part) -> np.ndarray:
     plan = net.module
-    device, step = torch.device(net.device), plan.rows_per_step
+    device, step = net.placement, plan.rows_per_step
     parts = []
     starts = range(0, len(blocks), step)
     cut = (blocks if step >= len(blocks) else blocks[i : i + step] for i in starts)
-    with torch.inference_mode():
-        for start, rows in zip(starts, ahead(cut), strict=True):
-            batch = make_batch(rows, plan.dtype, device)
-            if not batch.is_finite():
-                inspect(rows, start)
-            parts.append(net.compute(batch, part))
+    for start, rows in zip(starts, ahead(cut), strict=True):
+        batch = make_batch(rows, plan.dtype, device)
+        if not batch.is_finite():
+            inspect(rows, start)
+        parts.append(net.compute(batch, part))
     return (parts[0] if len(parts) == 1 else torch.cat(parts)).cpu().numpy()

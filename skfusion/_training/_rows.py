@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from skfusion._batch import Batch, ahead, draw_dropped, make_batch
-from skfusion._training._order import draw_batches, draw_batches_by_length
+from skfusion._training._batch_sampler import draw_batches, draw_batches_by_length
+from skfusion._training._torch_state import offer
 from skfusion.blocks import Blocks
 
-__all__ = ["BatchIterator", "Rows"]
+__all__ = ["BatchIterator", "Rows", "TrainingBatch"]
 
 
 class Rows:
@@ -44,6 +45,14 @@ class Rows:
         return Rows(rows.blocks.select([name]), rows.codes, rows.weight)
 
 
+class TrainingBatch(NamedTuple):
+    """Some rows to train on: inputs, codes of the target, and weights of mean 1 (or None)."""
+
+    inputs: Batch
+    codes: torch.Tensor
+    weight: torch.Tensor | None
+
+
 class BatchIterator:
     """Whole batches, cut by one selection each; a new order every epoch while training."""
 
@@ -65,7 +74,7 @@ class BatchIterator:
         weight = rows.weight
         self.weight = None if weight is None else torch.from_numpy(weight).to(device, dtype)
 
-    def __iter__(self) -> Iterator[tuple[Batch, torch.Tensor, torch.Tensor | None]]:
+    def __iter__(self) -> Iterator[TrainingBatch]:
         batches = self._batches()
         cut = (self.rows.blocks.take(chosen.numpy()) for chosen in batches)
         for chosen, rows in zip(batches, ahead(cut), strict=True):
@@ -73,7 +82,8 @@ class BatchIterator:
             batch = make_batch(rows, self.dtype, self.device, self.rows.encoded, dropped)
             chosen = chosen.to(self.device)
             weight = None if self.weight is None else self.weight[chosen]
-            yield batch, self.codes[chosen], weight
+            yield TrainingBatch(batch, self.codes[chosen], weight)
+            offer()
 
     def _batches(self) -> tuple[torch.Tensor, ...]:
         n, size, lengths = len(self.rows), self.batch_size, self.lengths

@@ -13,8 +13,9 @@ import torch
 from skorch.callbacks import Callback
 from skorch.history import History
 
+from skfusion._training._averaging import Average
 from skfusion._training._callbacks import StopEarly
-from skfusion._training._course import Average, FollowSchedule
+from skfusion._training._schedule import FollowSchedule
 
 if TYPE_CHECKING:
     from skorch import NeuralNet

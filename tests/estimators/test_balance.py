@@ -11,10 +11,10 @@ from scipy.special import expit
 from skorch.callbacks import Callback
 
 from skfusion import Blocks, FusionClassifier, FusionRegressor, Ragged
-from skfusion._balance import BlockHeads, block_losses, slow_leaders
+from skfusion._balance import BlockHeads, block_losses, modulate_gradients
 from skfusion._batch import draw_dropped, make_batch
 from skfusion._module import ModulePlan
-from skfusion._training._group import Group
+from skfusion._training._accumulation import Accumulation
 from skfusion.encoders import RNN
 from skfusion.exceptions import ParameterError
 from skfusion.fusion import Fusion, MixtureOfExperts, TokenTransformer
@@ -105,7 +105,7 @@ def test_gradients_shrink_for_the_block_that_is_ahead_only():
         for parameter in encoder.parameters():
             parameter.grad = torch.full_like(parameter, 2.0)
     losses = torch.tensor([0.1, 1.0, 1.0])
-    slow_leaders(encoders, losses, torch.tensor([9, 9, 9]), strength=0.5)
+    modulate_gradients(encoders, losses, torch.tensor([9, 9, 9]), strength=0.5)
     ratio = np.exp(-0.1) / np.exp(-1.0)
     # All gradients are alike, so their spread, and with it the noise, is nil.
     assert encoders[0].weight.grad.mean().item() == pytest.approx(
@@ -119,7 +119,7 @@ def slowed(gradient, losses, n_rows, strength=0.5):
     encoders = torch.nn.ModuleList([torch.nn.Linear(*gradient.T.shape) for _ in losses])
     for encoder in encoders:
         encoder.weight.grad = gradient.clone()
-    slow_leaders(encoders, torch.tensor(losses), torch.tensor(n_rows), strength)
+    modulate_gradients(encoders, torch.tensor(losses), torch.tensor(n_rows), strength)
     return [encoder.weight.grad for encoder in encoders]
 
 
@@ -142,7 +142,7 @@ def test_a_batch_in_which_one_block_is_there_has_no_leader():
 
 
 def test_a_group_of_batches_knows_how_many_rows_had_each_block():
-    group = Group(2)
+    group = Accumulation(2)
     group.block_losses(torch.tensor([0.5, 2.0, 0.0]), torch.tensor([4, 3, 0]))
     group.begins = False
     losses, n_rows = group.block_losses(torch.tensor([1.0, 0.0, 0.0]), torch.tensor([2, 0, 0]))

@@ -215,17 +215,6 @@ def test_partial_fit_averages_nothing(data):
     np.testing.assert_array_equal(*results)
 
 
-def test_an_interrupted_fit_has_the_average(data):
-    class Interrupt(Callback):
-        def on_grad_computed(self, net, **kwargs):
-            if len(net.history) == 3:
-                raise KeyboardInterrupt
-
-    steps = seen(model(callbacks=[Weights()]).fit(*data)).steps_
-    fitted = model(averaging="ema", callbacks=[Interrupt()]).fit(*data)
-    assert_close(weights(fitted.net_), ema(steps[:8], 0.999), rtol=1e-5, atol=1e-6)
-
-
 def test_an_average_of_ones_own(data):
     class First(Averaging):
         def share(self, n_averaged):

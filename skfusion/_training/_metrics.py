@@ -9,10 +9,10 @@ import torch
 
 from skfusion.targets import Target
 
-__all__ = ["Tally"]
+__all__ = ["EpochMetrics"]
 
 
-class Tally:
+class EpochMetrics:
     """The losses of the blocks alone, and the decisions for the held-out rows, of one epoch."""
 
     def __init__(self) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import nn
 
-__all__ = ["Group"]
+__all__ = ["Accumulation"]
 
 
-class Group:
+class Accumulation:
     """The batches whose gradients are added up for one step, each by its number of rows."""
 
     def __init__(self, size: int) -> None:
@@ -21,7 +21,7 @@ class Group:
         self._losses: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def over(self, batches: Iterable[Any]) -> Iterable[Any]:
-        """Return ``batches``, of which this group then knows where they stand."""
+        """Return ``batches``, of which this then knows where they stand."""
         return batches if self.size == 1 else _Marked(self, batches)
 
     def scaled(self, loss: torch.Tensor, n_rows: int) -> torch.Tensor:
@@ -53,15 +53,15 @@ class Group:
 class _Marked:
     """Batches, one read ahead, so that the last one is known to be it."""
 
-    def __init__(self, group: Group, batches: Iterable[Any]) -> None:
-        self.group, self.batches = group, batches
+    def __init__(self, steps: Accumulation, batches: Iterable[Any]) -> None:
+        self.steps, self.batches = steps, batches
 
     def __iter__(self) -> Iterator[Any]:
-        group, batches = self.group, iter(self.batches)
+        steps, batches = self.steps, iter(self.batches)
         number, batch = 0, next(batches, None)
         while batch is not None:
             following = next(batches, None)
-            group.begins = number % group.size == 0
-            group.ends = following is None or (number + 1) % group.size == 0
+            steps.begins = number % steps.size == 0
+            steps.ends = following is None or (number + 1) % steps.size == 0
             yield batch
             number, batch = number + 1, following

@@ -10,6 +10,7 @@ import torch
 from skorch.history import History
 
 from skfusion._training._net import Net
+from skfusion._training._outputs import evaluate
 
 __all__ = ["load_weights", "pack_net"]
 
@@ -30,4 +31,5 @@ def load_weights(net: Net, packed: Mapping[str, Any]) -> Net:
     weights = {key: torch.from_numpy(np.array(value)) for key, value in packed["weights"].items()}
     net.module_.load_state_dict(weights)
     net.history = History(packed["history"])
+    evaluate(net.module_)
     return net

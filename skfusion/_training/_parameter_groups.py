@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from skorch.callbacks import Callback
+from typing import TYPE_CHECKING, Any
 
 from skfusion._module import FusionModule, ModulePlan
+from skfusion._training._callbacks import OwnCallback
 from skfusion.encoders import Policy
+
+if TYPE_CHECKING:
+    from skfusion._training._net import Net
 
 __all__ = ["Thaw", "parameter_groups", "to_pretrain"]
 
 
-class Thaw(Callback):
+class Thaw(OwnCallback):
     """Let encoders be trained from the epoch on that their policy names."""
 
-    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+    def on_epoch_begin(self, net: Net, **kwargs: Any) -> None:
         for encoder in net.module_.encoders:
-            start = getattr(encoder, "unfreeze_at", None)
+            start: int | None = getattr(encoder, "unfreeze_at", None)
             # Later than that in a fit that goes on from a file.
             if start is not None and not encoder.thawed and start <= len(net.history):
-                encoder.thaw()
+                thaw: Any = encoder.thaw
+                thaw()
 
 
 def parameter_groups(

@@ -1,0 +1,304 @@
+"""Torch's random state and settings: a process has one of each, fits in threads take turns.
+
+The layers of a network draw from torch's own generators, which no thread has for itself. So one fit
+at a time holds the *turn*: the generators are in its state, and only it draws. Between two batches
+it hands the turn on if another fit waits, and gets its state back with the next turn. The caller's
+state is taken when the first fit enters, and put back when the last one leaves.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from time import perf_counter
+from types import ModuleType
+
+import torch
+
+__all__ = ["Turn", "lent", "offer", "plain_settings", "random_state_kept", "seeded"]
+
+_LEAST = 0.02  # seconds of a turn before it is handed on: handing on costs a switch of threads
+# Seconds that callbacks may take before somebody who waits takes the turn: they draw rarely, may
+# take long, and may wait for the very fit that waits here.
+_GRACE, _GRACE_WHILE_WAITING = 0.5, 0.05
+_CPU = torch.device("cpu")
+_DTYPE = torch.float32  # what layers are built in; all of torch's code is written for it
+
+
+class _Generators:
+    """The states of torch's generators on some kinds of devices, and the default dtype."""
+
+    def __init__(self, kinds: tuple[str, ...]) -> None:
+        self.dtype = torch.get_default_dtype()
+        self.states = {kind: _states(kind) for kind in kinds}
+
+    def put(self) -> None:
+        torch.set_default_dtype(self.dtype)
+        for kind, states in self.states.items():
+            _put_states(kind, states)
+
+
+class _Queue:
+    """Who has the turn and who waits for it, all under one lock."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition(threading.Lock())
+        self.holder: Turn | None = None
+        self.waiting: deque[Turn] = deque()
+        self.n_inside = 0  # fits, and predictions that need torch's settings to be plain
+        self.outside: _Generators | None = None  # the caller's, while somebody is inside
+
+    def enter(self, kinds: tuple[str, ...]) -> None:
+        with self.changed:
+            if self.outside is None:
+                self.outside = _Generators(())
+                torch.set_default_dtype(_DTYPE)
+            self.n_inside += 1
+            for kind in kinds:
+                if kind not in self.outside.states:
+                    self.outside.states[kind] = _states(kind)
+
+    def leave(self) -> None:
+        with self.changed:
+            self.n_inside -= 1
+            if self.n_inside == 0 and self.outside is not None:
+                outside, self.outside = self.outside, None
+                outside.put()
+
+
+_queue = _Queue()
+_mine = threading.local()  # .turn: the innermost turn of a thread
+
+
+def _begin_anew() -> None:
+    """The threads that held or awaited the turn are not in a process that was forked."""
+    global _queue
+    _queue = _Queue()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
+
+
+class Turn:
+    """The turn of one fit, which it may have at the moment or not."""
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        self.kinds = _kinds(device)
+        self.seed: int | None = seed  # until the first turn
+        self.state: _Generators | None = None  # while another has the turn
+        self.thread = threading.get_ident()
+        self.outer: Turn | None = getattr(_mine, "turn", None)  # this fit runs within that one
+        self.since = 0.0  # when the turn, or what may last long, began
+        self.lent = False  # whether who waits may take the turn
+
+    def take(self) -> None:
+        """Wait for the turn, and put the generators into the state of this fit."""
+        queue = _queue
+        with queue.changed:
+            if self.outer is not None and queue.holder is self.outer:
+                self.outer.give_away()  # it goes on when this fit is through
+            else:
+                self._wait()
+            queue.holder, self.since = self, perf_counter()
+            self._put()
+
+    def give_away(self) -> None:
+        """Keep the state of this fit, so that another can have the turn; under the lock."""
+        self.state, _queue.holder = _Generators(self.kinds), None
+
+    def leave(self) -> None:
+        """Give the turn to the fit around this one, or to who waits."""
+        queue = _queue
+        with queue.changed:
+            if queue.holder is not self:
+                return
+            queue.holder = outer = self.outer
+            if outer is not None:
+                outer._put()
+            queue.changed.notify_all()
+
+    def offer(self) -> None:
+        """Let who waits have the turn, and wait for the next."""
+        if _queue.waiting and perf_counter() - self.since > _LEAST:
+            with _queue.changed:
+                if _queue.holder is self:
+                    self.give_away()
+                    _queue.changed.notify_all()
+            self.take()
+
+    def lend(self) -> None:
+        """Let others take the turn if what follows takes long."""
+        self.since, self.lent = perf_counter(), True
+
+    def take_back(self) -> None:
+        with _queue.changed:
+            self.lent, self.since = False, perf_counter()
+            lost = _queue.holder is not self
+        if lost:
+            self.take()
+
+    def _wait(self) -> None:
+        queue = _queue
+        queue.waiting.append(self)
+        try:
+            while queue.waiting[0] is not self or not self._is_free():
+                queue.changed.wait(_GRACE_WHILE_WAITING)
+        finally:
+            queue.waiting.remove(self)
+            queue.changed.notify_all()
+
+    def _is_free(self) -> bool:
+        """Whether nobody has the turn, any longer."""
+        holder = _queue.holder
+        if holder is not None and holder.lent and holder.takes_long():
+            holder.give_away()
+        return _queue.holder is None
+
+    def takes_long(self) -> bool:
+        """Whether this fit has lent the turn for long, or waits for somebody meanwhile."""
+        lasted = perf_counter() - self.since
+        if lasted < _GRACE_WHILE_WAITING:
+            return False
+        frame = sys._current_frames().get(self.thread)
+        waits = frame is not None and frame.f_code.co_filename == threading.__file__
+        return waits or lasted > _GRACE
+
+    def _put(self) -> None:
+        """Put the generators into the state of this fit, which is that of the seed at first."""
+        if self.state is not None:
+            self.state.put()
+            self.state = None
+        if self.seed is not None:
+            torch.set_default_dtype(_DTYPE)
+            for kind in self.kinds:
+                _seed(kind, self.seed)
+            self.seed = None
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device = _CPU) -> Iterator[None]:
+    """Draw from ``seed`` in the block of code, whatever other threads and the caller do.
+
+    Torch's random state and settings are the caller's again afterwards. The block may be within
+    another one of its thread.
+    """
+    turn = Turn(seed, device)
+    with plain_settings(device, training=True):
+        _queue.enter(turn.kinds)
+        try:
+            turn.take()
+            _mine.turn = turn
+            yield
+        finally:
+            _mine.turn = turn.outer
+            turn.leave()
+            _queue.leave()
+            if turn.outer is not None and not turn.outer.lent:
+                turn.outer.take_back()
+
+
+def offer() -> None:
+    """Let a fit that waits have the turn. Called between batches, costs nothing if nobody waits."""
+    if _queue.waiting:
+        turn: Turn | None = getattr(_mine, "turn", None)
+        if turn is not None and not turn.lent:
+            turn.offer()
+
+
+@contextmanager
+def lent() -> Iterator[None]:
+    """Run what draws little and may last long, such as callbacks; others may take the turn."""
+    turn: Turn | None = getattr(_mine, "turn", None)
+    if turn is None or turn.lent:
+        yield
+        return
+    turn.lend()
+    try:
+        yield
+    finally:
+        turn.take_back()
+
+
+@contextmanager
+def plain_settings(device: torch.device, training: bool = False) -> Iterator[None]:
+    """Compute as torch does by default, whatever the caller has set for this thread or process."""
+    with ExitStack() as stack:
+        if training:
+            if torch.is_inference_mode_enabled():
+                stack.enter_context(torch.inference_mode(False))
+            if not torch.is_grad_enabled():
+                stack.enter_context(torch.enable_grad())
+        for kind in _kinds(device):
+            if torch.is_autocast_enabled(kind):
+                stack.enter_context(torch.autocast(kind, enabled=False))
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        if not training and not _has_plain_dtype():
+            stack.enter_context(_plain_dtype())
+        yield
+
+
+def _has_plain_dtype() -> bool:
+    """Whether the default dtype is plain, and not only because a fit runs somewhere."""
+    outside = _queue.outside
+    return torch.get_default_dtype() is _DTYPE and (outside is None or outside.dtype is _DTYPE)
+
+
+@contextmanager
+def _plain_dtype() -> Iterator[None]:
+    _queue.enter(())
+    try:
+        yield
+    finally:
+        _queue.leave()
+
+
+@contextmanager
+def random_state_kept(device: torch.device) -> Iterator[None]:
+    """Draw nothing, for what comes after the block of code, within it."""
+    state = _Generators(_kinds(device))
+    try:
+        yield
+    finally:
+        state.put()
+
+
+def _kinds(device: torch.device) -> tuple[str, ...]:
+    """Return the kinds of devices from whose generators is drawn by what computes on ``device``."""
+    return ("cpu",) if device.type == "cpu" else ("cpu", device.type)
+
+
+def _states(kind: str) -> list[torch.Tensor]:
+    if kind == "cpu":
+        return [torch.default_generator.get_state()]
+    module = _module(kind)
+    return module.get_rng_state_all() if kind != "mps" else [module.get_rng_state()]
+
+
+def _put_states(kind: str, states: list[torch.Tensor]) -> None:
+    if kind == "cpu":
+        torch.default_generator.set_state(states[0])
+    elif kind == "mps":
+        _module(kind).set_rng_state(states[0])
+    else:
+        _module(kind).set_rng_state_all(states)
+
+
+def _seed(kind: str, seed: int) -> None:
+    if kind == "cpu":
+        torch.default_generator.manual_seed(seed)
+    elif kind == "mps":
+        _module(kind).manual_seed(seed)
+    else:
+        _module(kind).manual_seed_all(seed)
+
+
+def _module(kind: str) -> ModuleType:
+    """Return torch's package for a kind of device, such as ``torch.cuda``."""
+    module: ModuleType = getattr(torch, kind)
+    return module
