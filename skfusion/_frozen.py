@@ -16,7 +16,7 @@ from skfusion._batch import ahead, make_batch
 from skfusion._module import FusionModule, ModulePlan, rows_per_step
 from skfusion.blocks import Blocks, BlockSpec, Ragged, scatter_rows
 from skfusion.encoders._measure import encode
-from skfusion.exceptions import add_note
+from skfusion.exceptions import noted
 
 __all__ = ["encode_frozen"]
 
@@ -53,12 +53,9 @@ class _Frozen:
 
     def fingerprint(self) -> str:
         """Return the same for the same encoder with the same weights, in any process."""
-        try:
+        where = f"the encoder of block {self.spec.name!r} cannot be pickled"
+        with noted(where, "Use memory=None."):
             return _Hasher(hash_name="md5").hash((self.encoder, self.spec, self.dtype))
-        except Exception as error:
-            name = self.spec.name
-            add_note(error, f"the encoder of block {name!r} cannot be pickled; use memory=None")
-            raise
 
 
 class _Hasher(NumpyHasher):

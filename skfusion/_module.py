@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import cast
 
 import torch
@@ -138,7 +139,8 @@ class FusionModule(nn.Module):
         if self.block_heads is not None and self.training:
             vectors = {name: as_vector(block) for name, block in encoded.items()}
             self.block_heads.remember(vectors, present)
-        return self.fusion(encoded, present)
+        with _naming("in the fusion"):
+            return self.fusion(encoded, present)
 
     def weights(self, batch: Batch) -> torch.Tensor:
         """Return the weight that the fusion gives each block of each row (n_rows, n_blocks)."""
@@ -149,7 +151,8 @@ class FusionModule(nn.Module):
         """Return what the fusion takes of each block: vectors, or tokens and mask."""
         encoded = {}
         for i, name in enumerate(self.names):
-            encoded[name] = self._encode(i, batch, batch.present.get(name))
+            with _naming(f"in the encoder of block {name!r}"):
+                encoded[name] = self._encode(i, batch, batch.present.get(name))
         return encoded
 
     def frozen_parts(self) -> dict[str, nn.Module]:
@@ -224,3 +227,8 @@ def rows_per_step(specs: Iterable[BlockSpec]) -> int:
         math.prod(size or 64 for size in spec.shape) for spec in specs if spec.form != "csr"
     )
     return max(16, min(1024, _NUMBERS_PER_STEP // max(1, numbers)))
+
+
+def _naming(where: str) -> AbstractContextManager[None]:
+    # torch.compile follows what it can of a context; it need not follow this one.
+    return nullcontext() if torch.compiler.is_compiling() else noted(where)

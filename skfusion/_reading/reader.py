@@ -18,7 +18,7 @@ from skfusion._reading.missing import with_absent
 from skfusion._reading.sameness import check_same_blocks
 from skfusion._reading.tables import is_mapping, is_table
 from skfusion.blocks import Blocks, BlockSpec, Ragged
-from skfusion.exceptions import BlockError, add_note
+from skfusion.exceptions import BlockError, noted
 from skfusion.inputs import BlockUnion
 from skfusion.inputs._tables.to_pandas import pandas_table
 from skfusion.typing import XLike
@@ -178,7 +178,11 @@ class Reader:
         return Blocks({PLAIN_NAME: self._in_fitted_form(X)})
 
     def _checked_matrix(self, X: XLike) -> Any:
-        try:
+        with noted(
+            f"X is one matrix of numbers, the block {PLAIN_NAME!r}",
+            "Give text and categories as columns of a DataFrame; missing numbers in a DataFrame "
+            "too, behind a BlockUnion().",
+        ):
             return check_array(
                 X,
                 accept_sparse="csr",
@@ -186,14 +190,6 @@ class Reader:
                 input_name="X",
                 estimator=self.owner,
             )
-        except (TypeError, ValueError) as error:
-            add_note(
-                error,
-                f"X is one matrix of numbers, the block {PLAIN_NAME!r}. Give text and categories "
-                "as columns of a DataFrame; missing numbers in a DataFrame too, behind a "
-                "BlockUnion()",
-            )
-            raise
 
     def _is_like_fitted(self, X: XLike) -> bool:
         """Whether X is a matrix that needs no further check, told at the cost of a row."""

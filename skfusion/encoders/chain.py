@@ -9,7 +9,7 @@ from skfusion._tokens import Encoded
 from skfusion.blocks import BlockSpec
 from skfusion.encoders._base import Encoder, as_encoder, finish, frozen_part, is_frozen
 from skfusion.encoders._measure import output_spec
-from skfusion.exceptions import BlockError, add_note
+from skfusion.exceptions import noted
 
 __all__ = ["Chain"]
 
@@ -57,11 +57,8 @@ class Chain(Encoder):
         return _Chain(first, self._build_then(output_spec(first, spec), pooled))
 
     def _build_then(self, spec: BlockSpec, pooled: bool) -> nn.Module:
-        try:
+        with noted(f"as `then` of Chain, behind {type(self.first).__name__}"):
             return self.then.build(spec, pooled=pooled)
-        except BlockError as error:
-            add_note(error, f"as `then` of Chain, behind {type(self.first).__name__}")
-            raise
 
 
 class _Chain(nn.Module):

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from sklearn.base import BaseEstimator, clone
 
-from skfusion.exceptions import ParameterError, add_note
+from skfusion.exceptions import ParameterError, noted
 from skfusion.fusion import Early, FiLM, Fusion, Tree
 from skfusion.fusion._base import FusionLike
 from skfusion.fusion.tree import resolve_fusion
@@ -99,11 +99,8 @@ def _labelled(operators: Operators) -> list[tuple[str, Fusion]]:
 
 
 def _resolved(operator: FusionLike) -> Fusion:
-    try:
+    with noted(f"{operator!r} is one of operators"):
         return resolve_fusion(operator)
-    except ParameterError as error:
-        add_note(error, f"{operator!r} is one of operators")
-        raise
 
 
 def _all_but_one(names: tuple[str, ...], fusion: Fusion) -> list[Variant]:

@@ -18,7 +18,7 @@ from skfusion._tokens import Encoded
 from skfusion.blocks import Block, Blocks, Ragged, as_block, is_csr, spec_of
 from skfusion.encoders import Encoder
 from skfusion.encoders._measure import encode
-from skfusion.exceptions import BlockError, add_note
+from skfusion.exceptions import BlockError, located
 from skfusion.testing._agreement import (
     assert_close,
     assert_finite,
@@ -88,8 +88,7 @@ def check_encoder(encoder: Encoder, block: Block | None = None) -> None:
             except AssertionError as error:
                 raise AssertionError(f"{case}: {error}") from error
             except Exception as error:
-                add_note(error, f"{case}, in {check.__name__[1:]}")
-                raise
+                raise located(error, f"{case}, in {check.__name__[1:]}") from error.__cause__
     assert_recipe_travels(encoder)
 
 

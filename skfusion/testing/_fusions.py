@@ -16,7 +16,7 @@ from skfusion._module import ModulePlan
 from skfusion._tokens import Encoded, Tokens
 from skfusion.blocks import Blocks
 from skfusion.encoders import MLP
-from skfusion.exceptions import add_note
+from skfusion.exceptions import located
 from skfusion.fusion import Fusion
 from skfusion.fusion._build import build_fusion
 from skfusion.heads import LinearHead
@@ -89,8 +89,7 @@ def check_fusion(fusion: Fusion, n_blocks: Sequence[int] = (1, 2, 3, 5)) -> None
             except AssertionError as error:
                 raise AssertionError(f"{case}: {error}") from error
             except Exception as error:
-                add_note(error, f"{case}, in {check.__name__[1:]}")
-                raise
+                raise located(error, f"{case}, in {check.__name__[1:]}") from error.__cause__
     assert_recipe_travels(fusion)
 
 

@@ -182,8 +182,7 @@ def test_a_missing_column(frame, of_table):
 def test_text_in_a_column_of_numbers(frame, of_table):
     with pytest.raises(ValueError, match="could not convert string to float: 'cheap'") as caught:
         of_table.predict(frame.assign(price="cheap"))
-    told = [str(caught.value), *getattr(caught.value, "__notes__", [])]
-    assert "in block 'numbers' (columns 'price', 'stars')" in " ".join(told)
+    assert "in block 'numbers' (columns 'price', 'stars')" in str(caught.value)
 
 
 def test_other_columns_than_at_fit_when_going_on(frame, y, of_table):
@@ -312,8 +311,7 @@ def test_encoders_that_do_not_fit_the_blocks(X, y, encoders, match):
 def test_the_block_is_named_where_an_encoder_fails(X, y):
     with pytest.raises(ParameterError, match="widths") as caught:
         quick(encoders={"facts": MLP(widths=-1)}).fit(X, y)
-    told = [str(caught.value), *getattr(caught.value, "__notes__", [])]
-    assert "while building the encoder of block 'facts'" in " ".join(told)
+    assert "while building the encoder of block 'facts'" in str(caught.value)
 
 
 def test_early_stopping_on_one_row():

@@ -580,15 +580,13 @@ def test_error_inside_a_transformer_names_the_block(frame):
     union = BlockUnion([("photo", Reverse(fail), ["price", "stars"])])
     with pytest.raises(RuntimeError, match="no luck") as caught:
         union.fit_transform(frame)
-    told = [*getattr(caught.value, "__notes__", []), str(caught.value)]
-    assert any("in block 'photo' (columns 'price', 'stars')" in note for note in told)
+    assert "in block 'photo' (columns 'price', 'stars')" in str(caught.value)
 
 
 def test_one_column_to_a_transformer_of_two_dimensions_says_what_to_write(frame):
     with pytest.raises(ValueError, match="2-dimensional container|Expected 2D") as caught:
         BlockUnion([("price", StandardScaler(), "price")]).fit(frame)
-    told = [*getattr(caught.value, "__notes__", []), str(caught.value)]
-    assert any("Write ['price'] for columns" in note for note in told)
+    assert "Write ['price'] for columns" in str(caught.value)
 
 
 def test_missing_column_at_transform_is_named(frame, union):

@@ -21,12 +21,6 @@ def small_classifier(**params):
     return FusionClassifier({"signal": MLP((8,)), "noise": MLP((8,))}, **{**defaults, **params})
 
 
-@pytest.fixture
-def notes():
-    """What an error says: its message, and the notes that were added to it."""
-    return lambda error: [*getattr(error, "__notes__", ()), str(error)]
-
-
 @pytest.fixture(scope="session")
 def rows():
     return two_blocks(160)

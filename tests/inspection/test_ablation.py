@@ -350,14 +350,14 @@ def test_what_does_not_fuse_is_refused():
         ablation(search, X, y)
 
 
-def test_an_error_names_the_variant(notes):
+def test_an_error_names_the_variant():
     X, y = three_blocks()
     with pytest.raises(ParameterError, match="width must be") as caught:
         ablation(classifier(), X, y, cv=2, operators={"none": Gated(width=0)})
-    assert any("'none'" in note for note in notes(caught.value))
+    assert "'none'" in str(caught.value)
 
 
-def test_a_score_that_is_nan_is_refused_at_its_fold(notes):
+def test_a_score_that_is_nan_is_refused_at_its_fold():
     X, y = three_blocks(12)
 
     def undefined(model, X, y):
@@ -368,7 +368,7 @@ def test_a_score_that_is_nan_is_refused_at_its_fold(notes):
         ParameterError, match=r"nan on a fold of 1 row\..*fewer and larger"
     ) as caught:
         ablation(classifier(max_epochs=1), X, y, **settings)
-    assert any("variant 'concat'" in note for note in notes(caught.value))
+    assert "variant 'concat'" in str(caught.value)
 
 
 def test_without_y_there_is_nothing_to_score_against():

@@ -72,10 +72,10 @@ def test_operators_are_a_list_or_a_dict(operators, repair):
 
 
 @pytest.mark.parametrize("operators", [["gate"], {"mine": "gate"}])
-def test_what_is_no_fusion_is_told_as_one_of_operators(operators, notes):
+def test_what_is_no_fusion_is_told_as_one_of_operators(operators):
     with pytest.raises(ParameterError, match="Did you mean 'gated'") as caught:
         ablation(FusionClassifier(), ROWS, TARGET, operators=operators)
-    assert any("'gate' is one of operators" in note for note in notes(caught.value))
+    assert "'gate' is one of operators" in str(caught.value)
 
 
 def test_operators_are_checked_before_anything_is_fitted():

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import joblib
@@ -15,7 +16,7 @@ from joblib import Memory
 from scipy import sparse
 
 from skfusion.blocks import Blocks, BlockSpec, MaskedBlock, Ragged, as_block, form_of, scatter_rows
-from skfusion.exceptions import BlockError, add_note
+from skfusion.exceptions import BlockError, noted
 from skfusion.inputs._tables.missing_rows import count_rows, present_metadata, present_rows
 from skfusion.inputs._tables.plain import plain_floats
 from skfusion.inputs._union.columns import as_list
@@ -85,7 +86,7 @@ def _work(key: str, work: Callable[..., Made], job: Job, arguments: tuple[Any, .
 
 def fit_block(job: Job, y: Any, params: Any) -> Made:
     """Fit the transformer on the rows that are present and return all rows of its block."""
-    with _named(job), _timed(job):
+    with _timed(job), _named(job):
         _check_some_row(job)
         if is_word(job.transformer, "passthrough"):
             return _pass(job)
@@ -94,7 +95,7 @@ def fit_block(job: Job, y: Any, params: Any) -> Made:
 
 def learn_block(job: Job, y: Any, first: bool) -> Any:
     """Show the rows that are present to the transformer, and return it."""
-    with _named(job), _timed(job):
+    with _timed(job), _named(job):
         if first:
             _check_some_row(job)
         elif job.missing is not None and job.missing.all():
@@ -107,7 +108,7 @@ def learn_block(job: Job, y: Any, first: bool) -> Any:
 
 def transform_block(job: Job, spec: BlockSpec, params: Any) -> Made:
     """Transform the rows that are present and return all rows of the block."""
-    with _named(job), _timed(job):
+    with _timed(job), _named(job):
         if job.missing is not None and job.missing.all():
             return Made(job.transformer, _empty_block(spec, len(job.missing)), job.missing)
         if is_word(job.transformer, "passthrough"):
@@ -216,23 +217,18 @@ def _no_values(shape: tuple[Any, ...], dtype: np.dtype) -> np.ndarray:
     return np.empty((0, *shape), dtype=dtype)
 
 
-@contextmanager
-def _named(job: Job) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        columns = as_list(job.columns)
-        listed = ", ".join(map(repr, columns[:10])) + (", ..." if len(columns) > 10 else "")
-        what = _class_name(job.transformer)
-        add_note(error, f"in block {job.name!r} (columns {listed}), {what}{_hint(job, error)}")
-        raise
+def _named(job: Job) -> AbstractContextManager[None]:
+    columns = as_list(job.columns)
+    listed = ", ".join(map(repr, columns[:10])) + (", ..." if len(columns) > 10 else "")
+    what = _class_name(job.transformer)
+    return noted(f"in block {job.name!r} (columns {listed}), {what}", partial(_hint, job))
 
 
-def _hint(job: Job, error: Exception) -> str:
-    wants_two = "Expected 2D" in str(error) or "Expected a 2-dimensional" in str(error)
+def _hint(job: Job, said: str) -> str:
+    wants_two = "Expected 2D" in said or "Expected a 2-dimensional" in said
     if isinstance(job.columns, list) or not wants_two:
         return ""
-    return f". Write [{job.columns!r}] for columns, to give the transformer two dimensions"
+    return f"Write [{job.columns!r}] for columns, to give the transformer two dimensions."
 
 
 def _class_name(transformer: Any) -> str:
