@@ -17,6 +17,7 @@ __all__ = [
     "ParameterError",
     "SkfusionError",
     "TargetError",
+    "add_note",
     "located",
     "noted",
 ]
@@ -128,6 +129,22 @@ class MissingDependencyError(SkfusionError, ImportError):
     >>> issubclass(MissingDependencyError, ImportError)
     True
     """
+
+
+def add_note(error: BaseException, note: str) -> None:
+    """Tell of a further failure; Python 3.10 has no notes, and shows it in front of the message.
+
+    What failed, and where, belongs into the text itself: see ``noted``.
+
+    Examples
+    --------
+    >>> from skfusion.exceptions import add_note
+    >>> add_note(ValueError("bad"), "the file could not be closed either")
+    """
+    if hasattr(error, "add_note"):
+        error.add_note(note)
+    else:
+        error.args = (f"{note}: {error.args[0] if error.args else ''}", *error.args[1:])
 
 
 def noted(where: str, repair: Repair = "") -> AbstractContextManager[None]:

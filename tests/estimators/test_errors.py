@@ -5,6 +5,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback
@@ -446,3 +447,24 @@ def test_bad_rows_in_partial_fit_change_nothing(table, y, rows, labels, match):
     with pytest.raises(ValueError, match=match):
         model.partial_fit(rows, labels)
     assert_as_before(model, before)
+
+
+class FailsLater(Encoder):
+    """Passes where it is measured, and fails on real rows."""
+
+    takes: ClassVar = ("vector",)
+
+    def build(self, spec, pooled=True):
+        return _FailsLater(spec.shape[0], 4)
+
+
+class _FailsLater(nn.Linear):
+    def forward(self, x):
+        if x.abs().max() > 0 and self.training and torch.is_grad_enabled():
+            raise KeyError("lost")
+        return super().forward(x)
+
+
+def test_the_block_is_named_where_an_encoder_fails_in_training(X, y):
+    with pytest.raises(KeyError, match="in the encoder of block 'facts': 'lost'"):
+        quick(encoders={"facts": FailsLater()}).fit(X.select(["facts"]), y)
