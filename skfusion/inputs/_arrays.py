@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 from skfusion.exceptions import BlockError
 
-__all__ = ["MAX_BYTES", "as_array", "check_bytes"]
+__all__ = ["MAX_BYTES", "as_array", "as_numbers", "check_bytes"]
 
 MAX_BYTES = 2**30
 _PLAIN = (bool, int, float, str, np.generic)
@@ -47,9 +50,38 @@ def as_array(cell: Any, max_bytes: int | None = MAX_BYTES) -> np.ndarray:
     else:
         array = np.asarray(cell)
     check_bytes(array.size * array.itemsize, max_bytes)
+    if array.dtype == object and array.ndim == 1 and array.size:
+        return _of_objects(array, max_bytes)
     if array.dtype.kind == "f" and array.itemsize > 8:
         return array.astype(np.float64)
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def as_numbers(cell: Any) -> np.ndarray:
+    """Return what a cell holds as float64, NaN where a value of it is missing.
+
+    Raises
+    ------
+    BlockError, TypeError, ValueError, RuntimeError
+        As ``as_array``; and TypeError for strings, dates and complex numbers, which numpy would
+        convert.
+
+    Examples
+    --------
+    >>> from skfusion.inputs._arrays import as_numbers
+    >>> as_numbers([1, None, 2.5]).tolist()
+    [1.0, nan, 2.5]
+    """
+    array = as_array(cell)
+    check_bytes(8 * array.size, MAX_BYTES)
+    if array.dtype == object:
+        missing = pd.isna(array)
+        array = np.where(missing, np.nan, array)
+        if not all(isinstance(value, (Real, Decimal)) for value in array.flat):
+            raise TypeError("not all values are numbers")
+    elif array.dtype.kind not in "fiub":
+        raise TypeError(f"{array.dtype} is no type of numbers")
+    return array.astype(np.float64, copy=False)
 
 
 def check_bytes(n_bytes: int, max_bytes: int | None, repair: str = "") -> None:
@@ -74,6 +106,13 @@ def _of_masked(array: Any) -> np.ndarray:
         return np.asarray(array)
     floating = array if array.dtype.kind == "f" else array.astype(np.float64)
     return floating.filled(np.nan)
+
+
+def _of_objects(array: np.ndarray, max_bytes: int | None) -> np.ndarray:
+    """Return the arrays or lists in an array of objects, as files of Parquet have them."""
+    if isinstance(array[0], (np.ndarray, list, tuple)):
+        return as_array(array.tolist(), max_bytes)
+    return array
 
 
 def _needs_care(part: Any) -> bool:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+import torch
 from sklearn.exceptions import NotFittedError
 
 from skfusion.blocks import Ragged, form_of
@@ -114,3 +115,129 @@ def test_floats_where_fit_saw_integers():
 def test_transform_before_fit():
     with pytest.raises(NotFittedError, match="not fitted yet"):
         ArrayStacker().transform(cells([1.0]))
+
+
+OF_TWO = np.array([[1.0, 2.0], [3.0, 4.0]])
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        torch.from_numpy(OF_TWO),
+        torch.from_numpy(OF_TWO).requires_grad_(),
+        torch.from_numpy(OF_TWO).bfloat16(),
+        [torch.from_numpy(row).requires_grad_() for row in OF_TWO],
+        OF_TWO.astype(">f8"),
+        OF_TWO.astype(np.longdouble),
+        OF_TWO.astype(int),
+        OF_TWO.tolist(),
+        tuple(map(tuple, OF_TWO)),
+        cells(*OF_TWO),
+        np.ma.array(OF_TWO),
+        pd.DataFrame(OF_TWO),
+    ],
+    ids=lambda cell: type(cell).__name__,
+)
+def test_arrays_of_all_makers_give_the_same(cell):
+    stacker = ArrayStacker().fit(cells(OF_TWO))
+    block = stacker.transform(cells(OF_TWO, cell))
+    np.testing.assert_array_equal(block, [OF_TWO, OF_TWO])
+    assert block.dtype == np.float64 and block.dtype.isnative
+    np.testing.assert_array_equal(ArrayStacker().fit_transform(cells(cell, OF_TWO))[0], OF_TWO)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        ["1", "2"],
+        np.array(["1", "2"]),
+        [b"1", b"2"],
+        np.array(["2024-01-01"], "M8[ns]"),
+        np.array([5], "m8[s]"),
+        [1.0, None],
+        [1.0, pd.NA],
+        np.array([1, "x"], dtype=object),
+        [1, "2"],
+        5,
+        "12",
+        torch.tensor(3.0),
+        pd.NaT,
+        b"12",
+        object(),
+        [[1.0], 2.0],
+        [1 + 2j],
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("dtype", [None, "float32"])
+def test_what_is_no_array_of_numbers_is_named_by_row_and_label(cell, dtype):
+    with pytest.raises(BlockTypeError, match="row 1 .label 'b'. holds .*no array of real numbers"):
+        ArrayStacker(dtype).fit(pd.Series(cells([1.0, 2.0], cell), index=["a", "b"]))
+    fitted = ArrayStacker(dtype).fit(cells([1.0, 2.0]))
+    with pytest.raises(BlockTypeError, match="row 1 holds .*no array of real numbers"):
+        fitted.transform(cells([1.0, 2.0], cell))
+
+
+def test_masked_values_are_not_known():
+    masked = np.ma.array([1, 2, 3], mask=[False, True, False])
+    block = ArrayStacker().fit_transform(cells([1.0, 2.0, 3.0], masked))
+    np.testing.assert_array_equal(block, [[1, 2, 3], [1, np.nan, 3]])
+
+
+def test_arrays_without_memory_of_their_own_are_found_by_size():
+    endless = np.broadcast_to(np.float32(1), (10**6, 10**6))
+    message = "row 1: it takes 4,000,000,000,000 bytes of memory, and at most 1,073,741,824"
+    with pytest.raises(BlockError, match=message):
+        ArrayStacker().fit(cells(np.zeros((2, 2)), endless))
+    with pytest.raises(BlockError, match="row 0: it takes"):
+        ArrayStacker().fit(cells(torch.zeros(1).expand(10**10)))
+
+
+@pytest.mark.parametrize("learned", [np.float32, np.float64, np.int64, np.int16, np.uint8, bool])
+@pytest.mark.parametrize("shown", [np.float64, np.int64, np.uint16, np.uint8, bool])
+@pytest.mark.parametrize("ragged", [False, True])
+def test_the_same_numbers_of_another_type(learned, shown, ragged):
+    values = [np.array([1, 0, 1]), np.array([0, 1])][: 1 + ragged]
+    fitted = ArrayStacker().fit(cells(*[array.astype(learned) for array in values]))
+    for array, row in zip(
+        values, fitted.transform(cells(*[a.astype(shown) for a in values])), strict=True
+    ):
+        np.testing.assert_array_equal(np.asarray(row, float), array)
+
+
+def test_integers_never_wrap():
+    fitted = ArrayStacker().fit(cells(np.array([1, 2], np.uint8), np.array([3, 4], np.uint8)))
+    assert fitted.transform(cells(np.array([300, -5]))).tolist() == [[300, -5]]
+    tokens = ArrayStacker().fit(cells(np.array([1, 2], np.uint8), np.array([3], np.uint8)))
+    assert tokens.transform(cells(np.array([2**40, 1])))[0].tolist() == [4, 1]
+    with pytest.raises(BlockTypeError, match="row 0 holds fractions or NaN, which dtype='int32'"):
+        ArrayStacker("int32").fit(cells([1.5]))
+
+
+@pytest.mark.parametrize("odd", [np.uint8, bool])
+@pytest.mark.parametrize("shape", [(3, 2), (4, 4, 3), (2, 4, 4, 3)])
+def test_bytes_among_floats_are_refused_by_row(odd, shape):
+    floats, others = np.full(shape, 0.5), np.ones(shape, odd)
+    for column in (cells(floats, others), cells(others, floats)):
+        message = "row . holds .*(uint8|bool), but row . holds .*on another scale"
+        with pytest.raises(BlockTypeError, match=message):
+            ArrayStacker().fit(column)
+        with pytest.raises(BlockTypeError, match=message):
+            ArrayStacker().fit(cells(floats)).transform(column)
+
+
+def test_images_keep_the_type_that_tells_their_scale():
+    photo = np.full((4, 4, 3), 200, np.uint8)
+    assert ArrayStacker().fit(cells(photo / 255)).transform(cells(photo)).dtype == np.uint8
+    assert ArrayStacker().fit(cells(photo)).transform(cells(photo / 255)).dtype == np.float64
+
+
+def test_nothing_to_learn_from():
+    with pytest.raises(BlockError, match="needs at least one row. Got none"):
+        ArrayStacker().fit([])
+    with pytest.raises(BlockError, match="all 2 cells are empty at fit"):
+        ArrayStacker().fit(cells([], np.zeros((0, 3))))
+    with pytest.raises(BlockError, match=r"row 1 holds an image without pixels.*\(0, 0, 3\)"):
+        ArrayStacker().fit(cells(np.zeros((4, 4, 3)), np.zeros((0, 0, 3))))
+    assert ArrayStacker().fit(cells([1.0, 2.0])).transform([]).shape == (0, 2)
+    assert ArrayStacker().fit(cells([1.0, 2.0], [1.0])).transform([]).shape == (0, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Any
+from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from pandas.api import types
 
 from skfusion.exceptions import BlockError, BlockTypeError
 
-__all__ = ["Categories", "Gaps", "Numbers", "learn_channel", "seconds_of"]
+__all__ = ["Categories", "Numbers", "learn_channel"]
 
 
 _NUMERIC = ("integer", "floating", "mixed-integer-float", "decimal")
@@ -35,7 +35,12 @@ class Numbers:
         return [self.name, f"{self.name} missing"] if self.indicated else [self.name]
 
     def encode(self, column: pd.Series) -> np.ndarray:
-        values = _finite_or_nan(column)
+        if not column.notna().any():
+            values = np.full(len(column), np.nan)
+        elif _holds_numbers(column, ("boolean",)):
+            values = _finite_or_nan(column)
+        else:
+            raise _other_kind(self.name, column, _odd_cell(column), "numbers")
         missing = np.isnan(values)
         scaled = np.where(missing, 0.0, (values - self.mean) / self.scale)
         return np.column_stack([scaled, missing] if self.indicated else [scaled])
@@ -46,38 +51,35 @@ class Categories:
     """One channel per category seen at fit; all zero for a missing or new one."""
 
     name: str
-    values: tuple[Any, ...]
+    values: tuple[Hashable, ...]
 
     @property
     def names(self) -> list[str]:
         return [f"{self.name}={value}" for value in self.values]
 
     def encode(self, column: pd.Series) -> np.ndarray:
-        codes = pd.Index(self.values, dtype=object).get_indexer(column.astype(object))
+        self._check_kind(column)
+        codes = pd.Index(self.values, dtype=object).get_indexer(pd.Index(column.astype(object)))
         return (codes[:, None] == np.arange(len(self.values))).astype(np.float64)
 
-
-@dataclass(frozen=True)
-class Gaps:
-    """Time since the row's previous line, 0 for its first, in units of the mean gap at fit."""
-
-    name: str
-    scale: float
-
-    @property
-    def names(self) -> list[str]:
-        return [f"{self.name} since previous"]
-
-    def encode(self, column: np.ndarray) -> np.ndarray:
-        return (column / self.scale)[:, None]
+    def _check_kind(self, column: pd.Series) -> None:
+        """Raise where no value could be known, because all are of another kind than at fit."""
+        known = {isinstance(value, str) for value in self.values}
+        shown = _are_texts(column)
+        if len(known) == 1 and shown and shown != known:
+            learned = "texts" if True in known else "categories that are no texts"
+            raise _other_kind(self.name, column, column.dropna().tolist()[0], learned)
 
 
 def learn_channel(name: str, column: pd.Series, max_categories: int) -> Numbers | Categories:
     """Return the channels of a column as its values at fit want them."""
-    if column.dtype == object and types.infer_dtype(column, skipna=True) in _NUMERIC:
-        column = column.astype(np.float64)
-    if types.is_numeric_dtype(column.dtype) and not types.is_complex_dtype(column.dtype):
+    if _holds_numbers(column):
         return _learn_numbers(name, column)
+    if column.dtype == object and types.infer_dtype(column, skipna=True).startswith("mixed-int"):
+        raise BlockTypeError(
+            f"SequenceStacker: column {name!r} holds numbers and texts. Convert it to one type, "
+            "such as .astype(str) for categories or pandas.to_numeric for numbers."
+        )
     if isinstance(column.dtype, pd.CategoricalDtype) or column.dtype.kind in "OUT":
         counts = _count_categories(column)
         chosen = counts[counts > 0].index[:max_categories].tolist()
@@ -102,8 +104,30 @@ def _count_categories(column: pd.Series) -> pd.Series:
 def _learn_numbers(name: str, column: pd.Series) -> Numbers:
     values = _finite_or_nan(column)
     known = values[~np.isnan(values)]
-    mean, scale = (known.mean(), known.std()) if len(known) else (0.0, 1.0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, scale = (known.mean(), known.std()) if len(known) else (0.0, 1.0)
+    if not np.isfinite([mean, scale]).all():
+        raise BlockError(
+            f"SequenceStacker: column {name!r} holds numbers up to {np.abs(known).max():g}, too "
+            "large to be standardised. Take logarithms, or replace them."
+        )
     return Numbers(name, float(mean), float(scale) or 1.0, len(known) < len(values))
+
+
+def _are_texts(column: pd.Series) -> set[bool]:
+    """Return whether values are texts, {True, False} where only some are; empty for none."""
+    values = column.dropna()
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        values = pd.Series(values.unique().tolist(), dtype=object)
+    if values.dtype == object:
+        return {issubclass(kind, str) for kind in set(map(type, values))}
+    return {values.dtype.kind in "OUT"} if len(values) else set()
+
+
+def _holds_numbers(column: pd.Series, further: tuple[str, ...] = ()) -> bool:
+    if column.dtype == object:
+        return types.infer_dtype(column, skipna=True) in (*_NUMERIC, *further)
+    return types.is_numeric_dtype(column.dtype) and not types.is_complex_dtype(column.dtype)
 
 
 def _finite_or_nan(column: pd.Series) -> np.ndarray:
@@ -117,21 +141,14 @@ def _finite_or_nan(column: pd.Series) -> np.ndarray:
     return values
 
 
-def seconds_of(column: pd.Series) -> np.ndarray:
-    """Return times as floats: dates and durations in seconds, numbers as they are."""
-    if column.isna().any():
-        label = column.index[column.isna().to_numpy()][0]
-        raise BlockError(
-            f"SequenceStacker: the time column {column.name!r} is missing in the line labelled "
-            f"{label!r}. Lines without a time have no place in a sequence; drop them."
-        )
-    if types.is_datetime64_any_dtype(column.dtype):
-        column = column - column.min()
-    if types.is_timedelta64_dtype(column.dtype):
-        return column.dt.total_seconds().to_numpy(dtype=np.float64)
-    if types.is_numeric_dtype(column.dtype):
-        return column.to_numpy(dtype=np.float64)
-    raise BlockTypeError(
-        f"SequenceStacker: the time column {column.name!r} has dtype {column.dtype}. Times are "
-        "dates, durations or numbers; convert text with pandas.to_datetime."
+def _odd_cell(column: pd.Series) -> object:
+    """Return the first cell that is no number, to be shown."""
+    present = column.dropna().tolist()
+    return next((cell for cell in present if not isinstance(cell, Real)), present[0])
+
+
+def _other_kind(name: str, column: pd.Series, cell: object, learned: str) -> BlockTypeError:
+    return BlockTypeError(
+        f"SequenceStacker: column {name!r} held {learned} at fit, but now it is {column.dtype}, "
+        f"such as {cell!r:.60}. Convert it to what it was."
     )

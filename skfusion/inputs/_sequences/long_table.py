@@ -3,37 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pandas as pd
+import torch
 
 from skfusion._checks import did_you_mean
 from skfusion.blocks import Ragged
 from skfusion.exceptions import BlockError, BlockTypeError
-from skfusion.inputs._sequences.channels import seconds_of
+from skfusion.inputs._arrays import as_array, as_numbers
+from skfusion.inputs._sequences.times import times_of
 from skfusion.inputs._tables.one_column import cells_of, column_of, row_name
+from skfusion.typing import XLike
 
-__all__ = ["Lines", "check_columns", "keys_of", "lines_of_cells", "lines_of_keys", "table_of"]
+if TYPE_CHECKING:
+    import polars
 
-Lines = tuple[pd.DataFrame, np.ndarray, np.ndarray]
+__all__ = [
+    "Lines",
+    "TableLike",
+    "check_columns",
+    "check_key_kinds",
+    "keys_of",
+    "lines_of_cells",
+    "lines_of_keys",
+    "table_of",
+]
+
+Lines: TypeAlias = tuple[pd.DataFrame, np.ndarray, np.ndarray]
+TableLike: TypeAlias = "pd.DataFrame | polars.DataFrame | dict[str, object]"
+
+_KINDS = {
+    "boolean": "booleans",
+    "date": "dates",
+    "datetime": "dates",
+    "datetime64": "dates",
+    "decimal": "numbers",
+    "floating": "numbers",
+    "integer": "numbers",
+    "mixed-integer-float": "numbers",
+    "string": "texts",
+}
+_EXACT = 2**53  # floats hold larger integers only in part
 
 
-def lines_of_keys(table: pd.DataFrame, by: Any, time: str | None, X: Any) -> Lines:
+def lines_of_keys(table: pd.DataFrame, by: str, time: str | None, X: XLike) -> Lines:
     """Return the lines of the keys ``X``, sorted by key and time.
 
     Also the offsets of each different key's lines, and the number of each row's key.
     """
     codes, keys = pd.factorize(keys_of(X))
+    _check_exact(pd.Index(keys), table[by])
     places = pd.Index(keys).get_indexer(table[by])
     used = np.flatnonzero(places >= 0)
-    order = [] if time is None else [seconds_of(table[time].iloc[used])]
+    order = [] if time is None else [times_of(table[time].iloc[used])]
     used = used[np.lexsort([*order, places[used]])]
     counts = np.bincount(places[used], minlength=len(keys))
     return table.iloc[used], np.concatenate([[0], np.cumsum(counts)]), codes
 
 
-def lines_of_cells(X: Any) -> Lines:
+def lines_of_cells(X: XLike) -> Lines:
     """Return the items of the arrays or lists (time,) or (time, d) in the cells of ``X``."""
     items = Ragged.from_rows([_items(X, row, cell) for row, cell in enumerate(_cells(X))])
     values = items.values if items.ndim == 3 else items.values[:, None]
@@ -41,9 +71,10 @@ def lines_of_cells(X: Any) -> Lines:
     return pd.DataFrame(values, columns=names), items.offsets, np.arange(len(items))
 
 
-def keys_of(X: Any) -> pd.Series:
+def keys_of(X: XLike) -> pd.Series:
     """Return the keys ``X`` as a Series, none of them missing."""
-    keys = pd.Series(column_of(X, "SequenceStacker"))
+    keys = column_of(X, "SequenceStacker")
+    keys = pd.Series(as_array(keys, None) if isinstance(keys, (np.ndarray, torch.Tensor)) else keys)
     missing = keys.isna().to_numpy()
     if missing.any():
         raise BlockError(
@@ -53,21 +84,31 @@ def keys_of(X: Any) -> pd.Series:
     return keys
 
 
-def table_of(table: Any) -> pd.DataFrame:
+def table_of(table: TableLike) -> pd.DataFrame:
     """Return the long table as a pandas frame."""
     if isinstance(table, pd.DataFrame):
-        return table
+        return _native(table)
     if hasattr(table, "columns") and hasattr(table, "get_column"):
         return pd.DataFrame({name: table.get_column(name).to_numpy() for name in table.columns})
     if isinstance(table, dict):
-        return pd.DataFrame(table)
+        return _native(pd.DataFrame(table))
     raise BlockTypeError(
         "SequenceStacker: table must be a DataFrame or a dict of columns. "
         f"Got {type(table).__name__}."
     )
 
 
-def check_columns(table: pd.DataFrame, names: Iterable[Any]) -> None:
+def _native(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with its columns in native byte order, which pandas can sort and find."""
+    swapped = {
+        name: dtype.newbyteorder("=")
+        for name, dtype in table.dtypes.items()
+        if isinstance(dtype, np.dtype) and not dtype.isnative
+    }
+    return table.astype(swapped) if swapped else table
+
+
+def check_columns(table: pd.DataFrame, names: Iterable[str]) -> None:
     """Raise if the long table lacks one of the columns."""
     for name in names:
         if name not in table.columns:
@@ -78,21 +119,60 @@ def check_columns(table: pd.DataFrame, names: Iterable[Any]) -> None:
             )
 
 
-def _cells(X: Any) -> Any:
+def check_key_kinds(X: XLike, column: pd.Series) -> None:
+    """Raise if no key could ever be found in ``column``, which holds another kind of values."""
+    keys = keys_of(X)
+    kinds = _kind_of(keys), _kind_of(column)
+    if None not in kinds and kinds[0] != kinds[1]:
+        raise BlockTypeError(
+            f"SequenceStacker: the keys are {kinds[0]}, such as {keys.tolist()[0]!r}, but column "
+            f"{column.name!r} of the long table holds {kinds[1]}, such as "
+            f"{column.tolist()[0]!r}, and none can be found. Convert one of them, such as by .astype(str)."
+        )
+
+
+def _kind_of(column: pd.Series) -> str | None:
+    """Return the kind of values that a column holds; None if it is empty or holds several."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.cat.categories.to_series()
+    kind = _KINDS.get(pd.api.types.infer_dtype(column, skipna=True))
+    is_zoned = kind == "dates" and getattr(column.dtype, "tz", None) is not None
+    return "dates of a time zone" if is_zoned else kind
+
+
+def _check_exact(keys: pd.Index, column: pd.Series) -> None:
+    """Raise where integers would be compared as floats that stand for several of them."""
+    kinds = {getattr(keys.dtype, "kind", "O"), getattr(column.dtype, "kind", "O")}
+    if "f" not in kinds or not kinds & set("iu"):
+        return
+    largest = max(np.abs(keys.to_numpy()).max(), column.abs().max())
+    if largest >= _EXACT:
+        raise BlockError(
+            f"SequenceStacker: keys run to {largest:.17g}, and some are floats, which do not hold "
+            f"integers from 2**53 on. Convert keys and column {column.name!r} to integers."
+        )
+
+
+def _cells(X: XLike) -> Ragged | list[object]:
     return X if isinstance(X, Ragged) else cells_of(X, "SequenceStacker")
 
 
-def _items(X: Any, row: int, cell: Any) -> np.ndarray:
+def _items(X: XLike, row: int, cell: object) -> np.ndarray:
+    """Return the items in a cell, float64 (time,) or (time, d), NaN where one is missing."""
+    name = f"SequenceStacker: {row_name(X, row)}"
     try:
-        items = np.asarray(cell, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+        items = as_numbers(cell)
+    except BlockError as error:
+        raise BlockError(f"{name}: {error}.") from error
+    except (TypeError, ValueError, RuntimeError) as error:
         raise BlockTypeError(
-            f"SequenceStacker: {row_name(X, row)} holds {cell!r:.60}, no array of numbers. Give "
+            f"{name} holds {cell!r:.60}, no array of numbers. Give "
             "table= and by= if the cells are keys of a long table."
         ) from error
     if items.ndim not in (1, 2):
         raise BlockError(
-            f"SequenceStacker: {row_name(X, row)} has shape {items.shape}. A sequence in a cell is "
-            "(time,) or (time, d)."
+            f"{name} has shape {items.shape}. A sequence in a cell is (time,) or (time, d)."
         )
+    if items.size and np.isinf([items.max(), items.min()]).any():
+        raise BlockError(f"{name} is infinite. Replace infinite values by NaN or by a bound.")
     return items

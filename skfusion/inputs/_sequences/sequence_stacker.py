@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,16 +14,25 @@ from skfusion._checks import check_int
 from skfusion.blocks import Ragged
 from skfusion.exceptions import BlockError, ParameterError
 from skfusion.inputs._no_set_output import NO_SET_OUTPUT
-from skfusion.inputs._sequences.channels import Gaps, learn_channel, seconds_of
+from skfusion.inputs._sequences.channels import learn_channel
 from skfusion.inputs._sequences.long_table import (
     Lines,
+    TableLike,
     check_columns,
+    check_key_kinds,
     keys_of,
     lines_of_cells,
     lines_of_keys,
     table_of,
 )
+from skfusion.inputs._sequences.times import learn_gaps
 from skfusion.inputs._sharing import clone_sharing
+from skfusion.inputs._tables.missing_rows import count_rows
+from skfusion.typing import XLike
+
+if TYPE_CHECKING:
+    from sklearn.utils import Tags
+    from typing_extensions import Self
 
 __all__ = ["SequenceStacker"]
 
@@ -93,7 +102,7 @@ class SequenceStacker(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
 
     def __init__(
         self,
-        table: Any = None,
+        table: TableLike | None = None,
         by: str | None = None,
         time: str | None = None,
         values: Sequence[str] | None = None,
@@ -108,13 +117,13 @@ class SequenceStacker(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         self.max_length = max_length
         self.max_categories = max_categories
 
-    def fit(self, X: Any, y: Any = None) -> SequenceStacker:
+    def fit(self, X: XLike, y: object = None) -> Self:
         """Learn the channels from the lines of the keys ``X``."""
         self._check_parameters()
         lines, offsets, _ = self._lines(X)
         if not len(lines):
             self._raise_no_lines(X)
-        self.gaps_ = _learn_gaps(self.time, lines, offsets)
+        self.gaps_ = None if self.time is None else learn_gaps(self.time, lines[self.time], offsets)
         self.channels_ = [
             learn_channel(name, lines[name], self.max_categories)
             for name in self._value_columns(lines)
@@ -123,21 +132,23 @@ class SequenceStacker(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
             raise ParameterError("SequenceStacker has no column to use. Give time= or values=.")
         return self
 
-    def transform(self, X: Any) -> Ragged:
+    def transform(self, X: XLike) -> Ragged:
         """Return the sequences of the keys ``X``, float32 (n, None, d)."""
         check_is_fitted(self)
         lines, offsets, codes = self._lines(X)
+        if self.table is not None:
+            check_key_kinds(X, table_of(self.table)[self.by])
         if not len(lines):
             empty = np.empty((0, len(self.get_feature_names_out())), dtype=np.float32)
             return Ragged(empty, offsets)[codes]
         self._check_learned(lines)
         parts = [channel.encode(lines[channel.name]) for channel in self.channels_]
         if self.gaps_ is not None:
-            parts.insert(0, self.gaps_.encode(_gaps(lines[self.gaps_.name], offsets)))
+            parts.insert(0, self.gaps_.encode(lines[self.gaps_.name], offsets))
         sequences = Ragged(np.hstack(parts).astype(np.float32), offsets)
         return _last_items(sequences, self.max_length)[codes]
 
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
         """Return the names of the channels, shape (d,)."""
         check_is_fitted(self)
         names = [] if self.gaps_ is None else self.gaps_.names
@@ -147,7 +158,7 @@ class SequenceStacker(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
     def __sklearn_clone__(self) -> SequenceStacker:
         return clone_sharing(self, "table")
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True
         tags.input_tags.two_d_array = False
@@ -175,14 +186,14 @@ class SequenceStacker(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
             return list(self.values)
         return [name for name in lines.columns if name not in (self.by, self.time)]
 
-    def _lines(self, X: Any) -> Lines:
-        if self.table is None:
+    def _lines(self, X: XLike) -> Lines:
+        if self.table is None or self.by is None:
             return lines_of_cells(X)
         table = table_of(self.table)
         check_columns(table, [self.by, *self._named_columns()])
         return lines_of_keys(table, self.by, self.time, X)
 
-    def _named_columns(self) -> list[Any]:
+    def _named_columns(self) -> list[str]:
         return [name for name in [self.time, *(self.values or [])] if name is not None]
 
     def _check_learned(self, lines: pd.DataFrame) -> None:
@@ -194,11 +205,11 @@ class SequenceStacker(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
                 f"those at fit had {len(self.channels_)}."
             )
 
-    def _raise_no_lines(self, X: Any) -> None:
-        if not len(X):
+    def _raise_no_lines(self, X: XLike) -> None:
+        if not count_rows(X):
             raise BlockError("SequenceStacker.fit needs at least one row. Got none.")
         if self.table is None:
-            raise BlockError(f"SequenceStacker: all {len(X)} sequences are empty at fit.")
+            raise BlockError(f"SequenceStacker: all {count_rows(X)} sequences are empty at fit.")
         keys, column = keys_of(X), table_of(self.table)[self.by]
         example = f", such as {column.tolist()[0]!r}" if len(column) else ", empty"
         raise BlockError(
@@ -206,23 +217,6 @@ class SequenceStacker(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
             f"{keys.dtype}, such as {keys.tolist()[0]!r}; column {self.by!r} of the long table is "
             f"{column.dtype}{example}."
         )
-
-
-def _gaps(times: pd.Series, offsets: np.ndarray) -> np.ndarray:
-    """Return the time since the previous line of the same key, 0 for its first line."""
-    seconds = seconds_of(times)
-    gaps = np.diff(seconds, prepend=seconds[:1])
-    starts = offsets[:-1]
-    gaps[starts[starts < len(gaps)]] = 0.0
-    return gaps
-
-
-def _learn_gaps(time: str | None, lines: pd.DataFrame, offsets: np.ndarray) -> Gaps | None:
-    if time is None:
-        return None
-    gaps = _gaps(lines[time], offsets)
-    n_gaps = len(gaps) - np.count_nonzero(np.diff(offsets))
-    return Gaps(time, float(gaps.sum() / n_gaps) if gaps.any() else 1.0)
 
 
 def _last_items(sequences: Ragged, max_length: int | None) -> Ragged:
