@@ -127,7 +127,8 @@ def check_key_kinds(X: XLike, column: pd.Series) -> None:
         raise BlockTypeError(
             f"SequenceStacker: the keys are {kinds[0]}, such as {keys.tolist()[0]!r}, but column "
             f"{column.name!r} of the long table holds {kinds[1]}, such as "
-            f"{column.tolist()[0]!r}, and none can be found. Convert one of them, such as by .astype(str)."
+            f"{column.tolist()[0]!r}, and none can be found. Convert one of them, "
+            "such as by .astype(str)."
         )
 
 
