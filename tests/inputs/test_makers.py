@@ -6,6 +6,7 @@ import decimal
 import numpy as np
 import pandas as pd
 import polars
+import pyarrow
 import pytest
 from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer
@@ -42,7 +43,7 @@ def as_polars():
 
 
 def as_arrow():
-    return pytest.importorskip("pyarrow").table(VALUES)
+    return pyarrow.table(VALUES)
 
 
 def as_batch():
@@ -50,10 +51,9 @@ def as_batch():
 
 
 def as_pandas_of_arrow():
-    arrow = pytest.importorskip("pyarrow")
     return pd.DataFrame(
         {
-            name: pd.Series(values, dtype=pd.ArrowDtype(arrow.array(values).type))
+            name: pd.Series(values, dtype=pd.ArrowDtype(pyarrow.array(values).type))
             for name, values in VALUES.items()
         }
     ).set_axis([3, 3, 1, 0])
@@ -112,7 +112,6 @@ def test_tables_of_all_makers_give_the_same_blocks(make):
 
 
 def test_tables_known_by_a_protocol_alone():
-    pytest.importorskip("pyarrow")
     union = BlockUnion().fit(plain_frame())
     assert_same_blocks(union.transform(Stream(as_arrow())), union.transform(plain_frame()))
     few = as_arrow().select(["price", "count"])
@@ -137,8 +136,7 @@ def test_a_matrix_of_numbers_of_any_maker():
     model = FusionClassifier(max_epochs=1, random_state=0).fit(X, [0, 1, 0, 1])
     assert model.union_ is None
     others = [X.astype("Float64"), X.astype("Sparse[float]"), polars.DataFrame(X.to_dict("list"))]
-    if (arrow := pytest.importorskip("pyarrow")) is not None:
-        others += [arrow.table(X.to_dict("list")), X.convert_dtypes(dtype_backend="pyarrow")]
+    others += [pyarrow.table(X.to_dict("list")), X.convert_dtypes(dtype_backend="pyarrow")]
     for other in others:
         np.testing.assert_allclose(model.predict_proba(other), model.predict_proba(X), rtol=1e-6)
 
@@ -152,15 +150,16 @@ def forms_of(values):
     yield polars.Series(values)
     yield polars.Series(values, dtype=polars.Categorical)
     yield polars.Series(values, dtype=polars.Enum(["blue", "red", "green"]))
-    arrow = pytest.importorskip("pyarrow")
     for kind in (
-        arrow.string(),
-        arrow.large_string(),
-        arrow.dictionary(arrow.int8(), arrow.string()),
+        pyarrow.string(),
+        pyarrow.large_string(),
+        pyarrow.dictionary(pyarrow.int8(), pyarrow.string()),
     ):
         yield pd.Series(values, dtype=pd.ArrowDtype(kind))
         yield (
-            arrow.array(values).cast(kind) if kind != arrow.large_string() else arrow.array(values)
+            pyarrow.array(values).cast(kind)
+            if kind != pyarrow.large_string()
+            else pyarrow.array(values)
         )
 
 
@@ -191,12 +190,11 @@ def test_transformers_of_ones_own_see_plain_columns():
 
 
 def test_lists_of_lists_are_steps_of_vectors():
-    arrow = pytest.importorskip("pyarrow")
     steps = [[[1.0, 2.0], [3.0, 4.0]], [[5.0, 6.0]], [[7.0, 8.0]] * 3]
-    column = pd.Series(steps, dtype=pd.ArrowDtype(arrow.array(steps).type))
+    column = pd.Series(steps, dtype=pd.ArrowDtype(pyarrow.array(steps).type))
     for X in (
         pd.DataFrame({"x": column}),
-        arrow.table({"x": steps}),
+        pyarrow.table({"x": steps}),
         polars.DataFrame({"x": steps}),
     ):
         assert BlockUnion().fit_transform(X)["x"].shape == (3, None, 2)
@@ -246,7 +244,6 @@ def test_tables_that_are_not_there_yet(X, match):
 
 @pytest.mark.parametrize("kind", ["struct", "binary", "duration[s]", "time64[us]"])
 def test_types_of_arrow_without_a_transformer_name_their_column(kind):
-    arrow = pytest.importorskip("pyarrow")
     values = {
         "struct": [{"a": 1}, {"a": 2}],
         "binary": [b"a", b"b"],
@@ -254,7 +251,7 @@ def test_types_of_arrow_without_a_transformer_name_their_column(kind):
         "time64[us]": [datetime.time(1), datetime.time(2)],
     }[kind]
     for X in (
-        arrow.table({"x": values, "y": [1.0, 2.0]}),
+        pyarrow.table({"x": values, "y": [1.0, 2.0]}),
         polars.DataFrame({"x": values, "y": [1.0, 2.0]}),
     ):
         with pytest.raises(BlockTypeError, match=r"column 'x' holds"):

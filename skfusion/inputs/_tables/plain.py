@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skfusion.exceptions import BlockTypeError
+from skfusion.inputs._tables.labels import Labels, cells_of_column
 
 __all__ = ["PlainLabels", "PlainNumbers", "plain_floats"]
 
@@ -44,23 +47,62 @@ class PlainNumbers(_Plain):
 
 
 class PlainLabels(_Plain):
-    """Categories, strings and nullable columns as strings, NaN where a cell is missing.
+    """Categories of any type as strings, NaN where a cell is missing.
+
+    Values that mean the same have the label that was learned: see ``Labels`` for the rule.
+
+    Attributes
+    ----------
+    labels_ : list of Labels
+        Labels of each column.
 
     Examples
     --------
     >>> import pandas as pd
     >>> from skfusion.inputs._tables.plain import PlainLabels
-    >>> PlainLabels().fit_transform(pd.DataFrame({"colour": ["red", None]})).tolist()
-    [['red'], [nan]]
+    >>> plain = PlainLabels().fit(pd.DataFrame({"store": [1, 2]}))
+    >>> plain.transform(pd.DataFrame({"store": [2.0, None]})).tolist()
+    [['2'], [nan]]
     """
 
-    def transform(self, X: Any) -> np.ndarray:
+    def fit(self, X: object, y: object = None) -> PlainLabels:
+        super().fit(X)
+        frame = _as_frame(X)
+        self.labels_ = []
+        for position, name in enumerate(frame.columns):
+            cells, missing = cells_of_column(frame.iloc[:, position])
+            with _categories_of(name, cells):
+                self.labels_.append(Labels(cells[~missing]))
+        return self
+
+    def transform(self, X: object) -> np.ndarray:
         frame = self._read(X)
-        labels = np.empty(frame.shape, dtype=object)
-        for position in range(frame.shape[1]):
-            column = frame.iloc[:, position].astype(object)
-            labels[:, position] = [np.nan if pd.isna(cell) else str(cell) for cell in column]
+        labels = np.full(frame.shape, np.nan, dtype=object)
+        for position, name in enumerate(frame.columns):
+            cells, missing = cells_of_column(frame.iloc[:, position])
+            with _categories_of(name, cells):
+                labels[~missing, position] = self.labels_[position].of(cells[~missing])
         return labels
+
+
+@contextmanager
+def _categories_of(name: Hashable, cells: np.ndarray) -> Iterator[None]:
+    try:
+        yield
+    except TypeError as error:
+        row = next(row for row, cell in enumerate(cells) if not _is_hashable(cell))
+        raise BlockTypeError(
+            f"column {name!r}, row {row} holds {type(cells[row]).__name__} (such as "
+            f"{cells[row]!r:.60}), which is no category. Categories are numbers, texts, dates."
+        ) from error
+
+
+def _is_hashable(cell: object) -> bool:
+    try:
+        hash(cell)
+    except TypeError:
+        return False
+    return True
 
 
 def plain_floats(X: Any) -> np.ndarray:
