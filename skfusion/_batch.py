@@ -25,6 +25,9 @@ __all__ = [
     "make_batch",
 ]
 
+# The dtypes that torch shares with numpy in all versions.
+_SHARED = {np.dtype(kind) for kind in ("b1", "u1", "i1", "i2", "i4", "i8", "f2", "f4", "f8")}
+
 
 class SparseRows(NamedTuple):
     """Rows of a csr block: what an encoder of sparse data receives.
@@ -161,7 +164,8 @@ def _input(block: Any, dtype: torch.dtype, device: torch.device) -> Input:
         kind = _input_dtype(form, values.dtype, dtype)
         return Padded(_tensor(values, kind, device), torch.from_numpy(mask).to(device))
     values = np.asarray(block[:])  # a lazy block is read here
-    return _tensor(values, _input_dtype("dense", values.dtype, dtype), device)
+    form = "vector" if values.ndim == 2 else "dense"
+    return _tensor(values, _input_dtype(form, values.dtype, dtype), device)
 
 
 def _input_dtype(form: str, given: np.dtype, dtype: torch.dtype) -> torch.dtype:
@@ -173,6 +177,11 @@ def _input_dtype(form: str, given: np.dtype, dtype: torch.dtype) -> torch.dtype:
 
 def _tensor(array: np.ndarray, dtype: torch.dtype | None, device: torch.device) -> torch.Tensor:
     """Return the array as a tensor; a copy only where torch cannot share its memory."""
-    if not array.flags.writeable or any(stride < 0 for stride in array.strides):
+    if array.dtype not in _SHARED:  # another order of bytes, or long doubles
+        kind = array.dtype.kind
+        array = array.astype(np.int64 if kind in "iu" else np.float64)
+    size = array.itemsize
+    odd = any(stride < 0 or stride % size for stride in array.strides)
+    if odd or not array.flags.writeable:
         array = array.copy()
     return torch.from_numpy(array).to(device, dtype)

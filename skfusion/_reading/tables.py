@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from scipy.sparse import issparse
 
-from skfusion.blocks import Ragged
+from skfusion.blocks import MaskedBlock, Ragged
 
 __all__ = ["is_mapping", "is_table", "needs_coding"]
 
@@ -29,7 +30,7 @@ def is_table(X: Any) -> bool:
 
 def needs_coding(value: Any) -> bool:
     """Whether a column or a block holds anything but numbers."""
-    if issparse(value) or isinstance(value, Ragged):
+    if issparse(value) or isinstance(value, Ragged | MaskedBlock | torch.Tensor):
         return False
     dtype = getattr(value, "dtype", None)
     if dtype is None:

@@ -8,7 +8,16 @@ import numpy as np
 
 from skfusion.exceptions import BlockError, BlockTypeError
 
-__all__ = ["check_block_name", "check_mask", "check_numeric", "common_length"]
+__all__ = [
+    "MAX_TOKENS",
+    "check_block_name",
+    "check_mask",
+    "check_n_tokens",
+    "check_numeric",
+    "common_length",
+]
+
+MAX_TOKENS = 2**27
 
 
 def check_block_name(name: Any) -> str:
@@ -60,6 +69,20 @@ def check_mask(name: str, mask: Any, blocks: dict[str, Any], n: int) -> np.ndarr
             f"Got dtype {mask.dtype}, shape {mask.shape}."
         )
     return mask
+
+
+def check_n_tokens(name: str, n_tokens: int) -> int:
+    """Return ``n_tokens`` if weights for so many ids fit in a memory.
+
+    Asked before anything is made of it: ids of a hash or a data base run to billions.
+    """
+    if not 0 < n_tokens <= MAX_TOKENS:
+        raise BlockError(
+            f"block {name!r} has token ids up to {n_tokens - 1}, and a network keeps weights for "
+            f"each id from 0 on, at most {MAX_TOKENS:,}. Number the tokens 0, 1, 2, ..., as "
+            "Tokenizer does, or np.unique(ids, return_inverse=True)."
+        )
+    return n_tokens
 
 
 def check_numeric(name: str, block: Any) -> Any:

@@ -10,6 +10,8 @@ from scipy import sparse
 
 from skfusion._checks import did_you_mean
 from skfusion.blocks._agreement import check_block_name, check_mask, common_length
+from skfusion.blocks._dense import split_mask
+from skfusion.blocks._index import row_numbers
 from skfusion.blocks._matrix import (
     check_dense,
     check_two_dimensional,
@@ -23,7 +25,6 @@ from skfusion.blocks._rows import (
     cut_rows,
     is_lazy,
     n_rows,
-    row_numbers,
 )
 from skfusion.blocks._spec import BlockSpec, form_of, spec_of
 from skfusion.exceptions import BlockTypeError
@@ -40,8 +41,9 @@ class Blocks:
     Parameters
     ----------
     blocks : mapping of str to array
-        Each a 2-D to 5-D ndarray (memory maps included), a scipy sparse matrix, a ``Ragged``, or
-        a lazy block. A 1-D array becomes one column.
+        Each a 2-D to 5-D array or tensor (memory maps included), a scipy sparse matrix, a
+        ``Ragged``, or a lazy block. A 1-D array becomes one column. Rows of a masked array that
+        are masked as a whole are missing.
     missing : mapping of str to array of bool of shape (n_rows,), default=None
         True where a row lacks the block. What the block holds there is never read.
 
@@ -90,9 +92,12 @@ class Blocks:
             )
         for name in blocks:
             check_block_name(name)
-        arrays = {name: as_block(name, value) for name, value in blocks.items()}
+        given = {name: np.asarray(mask) for name, mask in (missing or {}).items()}
+        bare = {name: split_mask(name, value, given.get(name)) for name, value in blocks.items()}
+        arrays = {name: as_block(name, value) for name, (value, _) in bare.items()}
         n = common_length({name: n_rows(block) for name, block in arrays.items()})
-        masks = {name: check_mask(name, mask, arrays, n) for name, mask in (missing or {}).items()}
+        given |= {name: mask for name, (_, mask) in bare.items() if mask is not None}
+        masks = {name: check_mask(name, mask, arrays, n) for name, mask in given.items()}
         self._assign(arrays, {name: mask for name, mask in masks.items() if mask.any()}, None, n)
 
     @property

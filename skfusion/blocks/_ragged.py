@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from skfusion._checks import check_int
+from skfusion.blocks._dense import as_array
+from skfusion.blocks._index import row_numbers
 from skfusion.exceptions import BlockError
 
 __all__ = ["Ragged", "gather_runs"]
@@ -29,7 +32,9 @@ class Ragged:
     Raises
     ------
     BlockError
-        If the offsets are negative, decrease, or run past the values.
+        If the offsets are negative, decrease, or run past the values; if values are masked.
+    ParameterError
+        If ``n_tokens`` is not an int of 1 or more.
 
     Examples
     --------
@@ -49,16 +54,15 @@ class Ragged:
     n_tokens: int | None
 
     def __init__(self, values: Any, offsets: Any, n_tokens: int | None = None) -> None:
-        values, offsets = np.asarray(values), np.asarray(offsets, dtype=np.int64)
-        if offsets.ndim != 1 or len(offsets) == 0 or offsets[0] < 0 or np.any(np.diff(offsets) < 0):
-            raise BlockError(
-                "Ragged: offsets must be 1-D, start at 0 or above and never decrease. "
-                f"Got {offsets!r}. Use Ragged.from_rows to make them from a list of rows."
-            )
+        values, offsets = as_array("of a Ragged", values), _checked_offsets(offsets)
+        if values.ndim == 0:
+            raise BlockError(f"Ragged: values must be an array of items. Got {values!r}.")
         if offsets[-1] > len(values):
             raise BlockError(
                 f"Ragged: offsets run to {offsets[-1]}, but there are {len(values)} values."
             )
+        if n_tokens is not None:
+            n_tokens = check_int("n_tokens", n_tokens)
         self._assign(values, offsets, n_tokens)
 
     @classmethod
@@ -96,14 +100,13 @@ class Ragged:
 
     def __getitem__(self, rows: Any) -> Any:
         """Row ``rows`` as an array if it is an int, else a ``Ragged`` of the selected rows."""
-        if isinstance(rows, (int, np.integer)):
+        if isinstance(rows, (int, np.integer)) and not isinstance(rows, bool):
             row = range(len(self))[rows]
             return self.values[self.offsets[row] : self.offsets[row + 1]]
         if isinstance(rows, slice) and rows.step in (None, 1):
             start, stop, _ = rows.indices(len(self))
             return self._like(self.values, self.offsets[start : max(start, stop) + 1])
-        index = np.arange(len(self))[rows]
-        offsets, positions = gather_runs(self.offsets, index)
+        offsets, positions = gather_runs(self.offsets, row_numbers(rows, len(self)))
         return self._like(self.values[positions], offsets)
 
     def __iter__(self) -> Any:
@@ -140,6 +143,27 @@ class Ragged:
 
     def _assign(self, values: np.ndarray, offsets: np.ndarray, n_tokens: int | None) -> None:
         self.values, self.offsets, self.n_tokens = values, offsets, n_tokens
+
+
+def _checked_offsets(given: Any) -> np.ndarray:
+    offsets = as_array("of offsets", given)
+    whole = offsets.dtype.kind in "iu" or (offsets.dtype.kind == "f" and _are_whole(offsets))
+    if (
+        offsets.ndim != 1
+        or len(offsets) == 0
+        or not whole
+        or offsets[0] < 0
+        or np.any(offsets[1:] < offsets[:-1])
+    ):
+        raise BlockError(
+            "Ragged: offsets must be 1-D, whole, start at 0 or above and never decrease. "
+            f"Got {given!r}. Use Ragged.from_rows to make them from a list of rows."
+        )
+    return offsets.astype(np.int64, copy=False)
+
+
+def _are_whole(values: np.ndarray) -> bool:
+    return bool(np.all(np.isfinite(values) & (values == np.round(values))))
 
 
 def _check_items_alike(arrays: list[np.ndarray]) -> None:

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from skfusion.blocks._agreement import check_numeric
+from skfusion.blocks._agreement import check_n_tokens, check_numeric
+from skfusion.blocks._dense import as_numbers, is_array_like
 from skfusion.blocks._ragged import Ragged, gather_runs
+from skfusion.blocks._sparse import as_csr
 from skfusion.exceptions import BlockError, BlockTypeError
 
-__all__ = ["LazyRows", "as_block", "cut_rows", "is_lazy", "n_rows", "row_numbers", "scatter_rows"]
+__all__ = ["LazyRows", "as_block", "cut_rows", "is_lazy", "n_rows", "scatter_rows"]
 
 
 class LazyRows:
@@ -60,15 +62,11 @@ def as_block(name: str, value: Any) -> Any:
     (2, 1)
     """
     if issparse(value):
-        return _check_csr(name, value)
+        return as_csr(name, value)
     if isinstance(value, Ragged):
-        return _count_ids(check_numeric(name, value))
-    if hasattr(value, "__dataframe__") or hasattr(value, "to_numpy"):
-        return _check_dense(name, np.asarray(value.to_numpy()))
-    if isinstance(value, np.ndarray):
-        return _check_dense(name, value)
-    if hasattr(value, "__array__") or isinstance(value, (list, tuple)):
-        return _check_dense(name, _array_of(name, value))
+        return _count_ids(name, check_numeric(name, value))
+    if is_array_like(value):
+        return _check_axes(name, as_numbers(name, value))
     if all(hasattr(value, part) for part in ("shape", "ndim", "dtype", "__getitem__", "__len__")):
         return check_numeric(name, value)
     raise BlockTypeError(
@@ -77,23 +75,7 @@ def as_block(name: str, value: Any) -> Any:
     )
 
 
-def _array_of(name: str, value: Any) -> np.ndarray:
-    try:
-        return np.asarray(value)
-    except ValueError as error:
-        raise BlockTypeError(
-            f"block {name!r} is a list whose rows differ in length. "
-            "Use Ragged.from_rows(rows) for rows of different length."
-        ) from error
-
-
-def _check_csr(name: str, matrix: Any) -> Any:
-    column = matrix.reshape((-1, 1)) if matrix.ndim == 1 else matrix
-    return check_numeric(name, column.tocsr())
-
-
-def _check_dense(name: str, array: np.ndarray) -> np.ndarray:
-    check_numeric(name, array)
+def _check_axes(name: str, array: np.ndarray) -> np.ndarray:
     if array.ndim == 1:
         return array[:, None]
     if not 2 <= array.ndim <= 5:
@@ -104,12 +86,15 @@ def _check_dense(name: str, array: np.ndarray) -> np.ndarray:
     return array
 
 
-def _count_ids(block: Ragged) -> Ragged:
+def _count_ids(name: str, block: Ragged) -> Ragged:
     """Fix the size of the vocabulary, so that every selection of rows has the same one."""
-    if block.n_tokens is not None or block.ndim != 2 or block.dtype.kind not in "iu":
+    if block.ndim != 2 or block.dtype.kind not in "iu":
+        return block
+    if block.n_tokens is not None:
+        check_n_tokens(name, block.n_tokens)
         return block
     ids = block.values[block.offsets[0] : block.offsets[-1]]
-    return Ragged(block.values, block.offsets, int(ids.max(initial=0)) + 1)
+    return Ragged(block.values, block.offsets, check_n_tokens(name, int(ids.max(initial=0)) + 1))
 
 
 def is_lazy(block: Any) -> bool:
@@ -120,28 +105,6 @@ def is_lazy(block: Any) -> bool:
 def n_rows(block: Any) -> int:
     """Return the number of rows (``len`` of a sparse matrix is an error)."""
     return block.shape[0]
-
-
-def row_numbers(key: Any, n: int) -> np.ndarray:
-    """Return the rows that ``key`` selects of ``n``, as ints >= 0 in an array of its own."""
-    if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
-        key = [int(key)]
-    if isinstance(key, slice):
-        return np.arange(n)[key]
-    key = np.asarray(key)
-    if key.dtype == bool:
-        if key.shape != (n,):
-            raise IndexError(f"a mask of rows must have shape ({n},). Got {key.shape}.")
-        return np.flatnonzero(key)
-    if key.ndim != 1 or (key.size and key.dtype.kind not in "iu"):
-        raise BlockTypeError(
-            f"rows are selected by a slice, a 1-D array of ints or a mask. Got {key!r}."
-        )
-    rows = key.astype(np.intp)
-    low, high = rows.min(initial=0), rows.max(initial=-1)
-    if low < -n or high >= n:
-        raise IndexError(f"row numbers must lie in [-{n}, {n}). Got {low} to {high}.")
-    return np.where(rows < 0, rows + n, rows) if low < 0 else rows
 
 
 def cut_rows(block: Any, rows: Any) -> Any:

@@ -121,7 +121,13 @@ def spec_of(name: str, block: Any) -> BlockSpec:
     form = form_of(block, name)
     shape = tuple(block.shape[1:])
     n_tokens = _count_tokens(name, block) if form == "tokens" else None
-    return BlockSpec(name, form, shape, np.dtype(check_numeric(name, block).dtype), n_tokens)
+    return BlockSpec(name, form, shape, _native(check_numeric(name, block).dtype), n_tokens)
+
+
+def _native(dtype: np.dtype) -> np.dtype:
+    """Return the dtype that a network knows: of this machine's order of bytes, at most 64 bits."""
+    native = np.dtype(dtype).newbyteorder("=")
+    return np.dtype(np.float64) if native == np.longdouble else native
 
 
 def _count_tokens(name: str, block: Ragged) -> int:

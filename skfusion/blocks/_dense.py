@@ -1,0 +1,142 @@
+"""Arrays of all makers as plain arrays of numbers: tensors, nullable columns, objects, masks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import torch
+
+from skfusion.blocks._agreement import check_numeric
+from skfusion.blocks._masked import MaskedBlock
+from skfusion.exceptions import BlockError, BlockTypeError
+
+__all__ = ["as_array", "as_numbers", "is_array_like", "split_mask"]
+
+
+def is_array_like(value: object) -> bool:
+    """Whether numpy can make an array of ``value`` at once; lazy blocks are read later."""
+    kinds = (np.ndarray, list, tuple)
+    parts = ("__array__", "__dataframe__", "to_numpy")
+    return isinstance(value, kinds) or any(hasattr(value, part) for part in parts)
+
+
+def as_numbers(name: str, value: object) -> np.ndarray:
+    """Return ``value`` as an array of numbers, without a copy where it is one.
+
+    Raises
+    ------
+    BlockTypeError
+        If it holds anything but real numbers and booleans.
+    BlockError
+        If cells of a masked array are masked.
+    """
+    array = as_array(name, value)
+    if array.dtype == object:
+        array = _numbers_of_objects(array)
+    return check_numeric(name, array)
+
+
+def split_mask(
+    name: str, value: object, missing: np.ndarray | None
+) -> tuple[object, np.ndarray | None]:
+    """Return a block without its mask, and the mask of rows that lack it.
+
+    Rows of a masked array that are masked as a whole are missing; ``missing`` is what is known of
+    them already.
+
+    Raises
+    ------
+    BlockError
+        If only some values of a row are masked.
+    """
+    found: np.ndarray | None = None
+    if isinstance(value, MaskedBlock):
+        found, value = np.asarray(value.missing), value.block
+    elif isinstance(value, np.ma.MaskedArray) and value.ndim:
+        value, found = _split_cells(name, value, missing)
+    if found is None or not found.any():
+        return value, missing
+    if missing is None or missing.shape != found.shape:  # another shape is refused later
+        return value, found if missing is None else missing
+    return value, found | missing
+
+
+def _split_cells(
+    name: str, array: np.ma.MaskedArray, missing: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    cells = np.ma.getmaskarray(array)
+    if not cells.any():
+        return np.asarray(array.data), None
+    by_row = cells.reshape(len(array), -1)
+    rows = by_row.all(axis=1)
+    some = by_row.any(axis=1) & ~rows
+    if missing is not None and missing.shape == some.shape:
+        some &= ~missing
+    if some.any():
+        row = int(some.argmax())
+        raise BlockError(
+            f"block {name!r}, row {row}: {int(by_row[row].sum())} of its {by_row.shape[1]} values "
+            f"are masked ({int(some.sum())} such rows). A row has its block or lacks it as a "
+            "whole: fill the values with array.filled(value), or mask the whole row."
+        )
+    # What is behind a mask is never read, but some checks look at all values.
+    return np.asarray(array.filled(0)), np.asarray(rows)
+
+
+def as_array(name: str, value: object) -> np.ndarray:
+    """Return ``value`` as a plain array of whatever it holds; a memory map stays one."""
+    if isinstance(value, np.memmap):
+        return value
+    if isinstance(value, np.ma.MaskedArray):
+        block, rows = _split_cells(name, value, None)
+        if rows is not None:
+            raise BlockError(
+                f"block {name!r}, row {int(rows.argmax())} is masked. Mark it as missing in "
+                "Blocks(..., missing={name: mask})."
+            )
+        return block
+    if isinstance(value, torch.Tensor):
+        return _tensor_as_array(name, value)
+    if isinstance(value, pd.Series | pd.DataFrame) or hasattr(value, "to_numpy"):
+        return _column_as_array(value)
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise BlockTypeError(
+            f"block {name!r} is a list whose rows differ in length. "
+            "Use Ragged.from_rows(rows) for rows of different length."
+        ) from error
+
+
+def _tensor_as_array(name: str, tensor: torch.Tensor) -> np.ndarray:
+    if tensor.layout is not torch.strided or tensor.is_meta:
+        kind = "without data" if tensor.is_meta else f"of layout {tensor.layout}"
+        raise BlockTypeError(
+            f"block {name!r} is a torch tensor {kind}. Pass a dense tensor with data, or a scipy "
+            "csr matrix."
+        )
+    tensor = tensor.detach().resolve_conj().resolve_neg().cpu()
+    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+
+
+def _column_as_array(value: object) -> np.ndarray:
+    """Nullable types of pandas become floats where a value is missing, else what they hold."""
+    array = np.asarray(value.to_numpy())  # type: ignore[attr-defined]
+    if array.dtype == object and isinstance(value, pd.Series | pd.DataFrame):
+        kinds = {getattr(kind, "kind", "O") for kind in np.atleast_1d(np.array(_dtypes(value)))}
+        if kinds <= set("fiub"):
+            return value.to_numpy(dtype=np.float64, na_value=np.nan)
+    return array
+
+
+def _dtypes(value: pd.Series | pd.DataFrame) -> list[object]:
+    return list(value.dtypes) if isinstance(value, pd.DataFrame) else [value.dtype]
+
+
+def _numbers_of_objects(array: np.ndarray) -> np.ndarray:
+    """Return the numbers that an array of objects holds; the array itself if others are among."""
+    kind = pd.api.types.infer_dtype(array.ravel(), skipna=False)
+    if kind == "boolean":
+        return array.astype(bool)
+    known = {"integer", "floating", "mixed-integer-float", "decimal"}
+    return array.astype(np.float64) if kind in known else array
