@@ -15,7 +15,9 @@ from sklearn.utils.validation import check_array
 
 from skfusion._reading.columns import Columns, names_of
 from skfusion._reading.missing import with_absent
-from skfusion._reading.sameness import check_same_blocks
+from skfusion._reading.sameness import check_same_blocks, in_fitted_form
+from skfusion._reading.scaling import Scale, learn_scales, rescaled
+from skfusion._reading.shapes import check_not_empty, warn_of_channels
 from skfusion._reading.tables import is_mapping, is_table
 from skfusion.blocks import Blocks, BlockSpec, Ragged
 from skfusion.exceptions import BlockError, noted
@@ -60,6 +62,8 @@ class Reader:
     union_: BlockUnion | None
     specs_: dict[str, BlockSpec]
     _columns: Columns
+    _scales: dict[str, Scale]
+    _has_ragged: bool
 
     def __init__(
         self,
@@ -102,6 +106,10 @@ class Reader:
             blocks = Blocks({PLAIN_NAME: matrix})
             self._columns = Columns(matrix.shape[1], names)
         self.specs_ = blocks.specs()
+        check_not_empty(self.specs_)
+        warn_of_channels(self.specs_)
+        self._scales = learn_scales(blocks, self.specs_)
+        self._has_ragged = any(spec.ragged for spec in self.specs_.values())
         return blocks
 
     def read(self, X: XLike) -> Blocks:
@@ -117,8 +125,11 @@ class Reader:
         blocks = self._read(pandas_table(X))
         if self.missing == "allow":
             blocks = with_absent(blocks, self.specs_)
-        check_same_blocks(self.specs_, blocks)
-        return blocks
+        if self._has_ragged:
+            blocks = in_fitted_form(blocks, self.specs_)
+        specs = blocks.specs()
+        check_same_blocks(self.specs_, specs)
+        return rescaled(blocks, specs, self._scales) if self._scales else blocks
 
     def with_missing(self, missing: str) -> Self:
         """Return this reader, or one that shares all it learned and follows another rule."""

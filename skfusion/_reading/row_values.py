@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 
 import numpy as np
 
@@ -39,13 +40,34 @@ class RowValues:
         missing: np.ndarray | None = None,
         numbers: np.ndarray | None = None,
     ) -> None:
-        self._block = block
-        self._filled = _lengths(block) > 0
-        if missing is not None:
-            self._filled &= ~missing
+        self._block, self._missing, self._numbers = block, missing, numbers
+
+    @cached_property
+    def numbers(self) -> np.ndarray:
         rows = np.flatnonzero(self._filled)
-        self.numbers = rows if numbers is None else numbers[rows]
-        self.low, self.high = self._each(np.minimum), self._each(np.maximum)
+        return rows if self._numbers is None else self._numbers[rows]
+
+    @cached_property
+    def low(self) -> np.ndarray:
+        return self._each(np.minimum)
+
+    @cached_property
+    def high(self) -> np.ndarray:
+        return self._each(np.maximum)
+
+    def rise_above(self, limit: float) -> bool:
+        """Return whether any value, also in rows that lack the block, lies above ``limit``."""
+        values = _values(self._block)
+        return bool(values.size and values.max() > limit)
+
+    def are_whole(self) -> bool:
+        """Return whether all values are whole numbers; stops at the first rows that have others."""
+        if self._block.dtype.kind != "f":
+            return True
+        return not any(
+            _of_rows(self._block[rows], np.logical_or, _is_fraction)[self._filled[rows]].any()
+            for rows in self._chunks()
+        )
 
     def fractional(self) -> np.ndarray:
         """Return which rows have values that are no whole numbers."""
@@ -53,18 +75,25 @@ class RowValues:
             return np.zeros(len(self.numbers), dtype=bool)
         return self._each(np.logical_or, _is_fraction)
 
+    @cached_property
+    def _filled(self) -> np.ndarray:
+        filled = _lengths(self._block) > 0
+        return filled if self._missing is None else filled & ~self._missing
+
     def _each(
         self, join: np.ufunc, of: Callable[[np.ndarray], np.ndarray] | None = None
     ) -> np.ndarray:
-        size = max(1, int(np.prod(self._block.shape[2:], dtype=np.int64)))
-        step = max(1, _VALUES_AT_ONCE // (size * max(1, int(_lengths(self._block).max(initial=1)))))
-        parts = [
-            _of_rows(self._block[start : start + step], join, of)
-            for start in range(0, len(self._block), step)
-        ]
-        return np.concatenate([np.empty(0, dtype=self._block.dtype), *parts])[: len(self._filled)][
-            self._filled
-        ]
+        parts = [_of_rows(self._block[rows], join, of) for rows in self._chunks()]
+        return np.concatenate(parts)[self._filled] if parts else np.empty(0, dtype=bool)
+
+    def _chunks(self) -> list[slice]:
+        step = max(1, _VALUES_AT_ONCE // self._row_size())
+        return [slice(start, start + step) for start in range(0, len(self._filled), step)]
+
+    def _row_size(self) -> int:
+        """Return how many numbers the longest row has, at least 1."""
+        lengths = _lengths(self._block).max(initial=1)
+        return int(lengths * np.prod([size or 1 for size in self._block.shape[2:]]))
 
 
 def _lengths(block: np.ndarray | Ragged) -> np.ndarray:
@@ -81,10 +110,7 @@ def _of_rows(
     """Return one value a row, joined from all of its values; 0 for a row without any."""
     lengths = _lengths(block)
     filled = lengths > 0
-    if isinstance(block, Ragged):
-        values = block.values[block.offsets[0] : block.offsets[-1]]
-    else:
-        values = np.asarray(block)
+    values = _values(block)
     if not filled.any():
         return np.zeros(len(lengths), dtype=values.dtype)
     items = values.reshape(len(values), -1)
@@ -95,6 +121,12 @@ def _of_rows(
     found = np.zeros(len(lengths), dtype=joined.dtype)
     found[filled] = joined
     return found
+
+
+def _values(block: np.ndarray | Ragged) -> np.ndarray:
+    if isinstance(block, Ragged):
+        return block.values[block.offsets[0] : block.offsets[-1]]
+    return np.asarray(block)
 
 
 def _is_fraction(values: np.ndarray) -> np.ndarray:

@@ -4,32 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from skfusion.blocks import Blocks, BlockSpec
+import numpy as np
+
+from skfusion.blocks import Blocks, BlockSpec, Ragged
 from skfusion.exceptions import BlockError
 
-__all__ = ["check_same_blocks"]
+__all__ = ["check_same_blocks", "in_fitted_form"]
 
 
-def check_same_blocks(specs: Mapping[str, BlockSpec], blocks: Blocks) -> None:
-    """Raise ``BlockError`` unless ``blocks`` are of the names, forms and shapes of ``specs``."""
-    new = [name for name in blocks.names if name not in specs]
-    gone = [name for name in specs if name not in blocks]
+def in_fitted_form(blocks: Blocks, fitted: Mapping[str, BlockSpec]) -> Blocks:
+    """Return ``blocks`` with ids as ids and waves as waves, whatever their dtype."""
+    changed = {}
+    for name in blocks.names:
+        block = blocks[name] if name in fitted and fitted[name].ragged else None
+        if isinstance(block, Ragged) and block.ndim == 2:
+            kind = fitted[name].form, block.dtype.kind
+            if kind[0] == "waveform" and kind[1] in "iu":
+                changed[name] = Ragged(block.values.astype(np.float32), block.offsets)
+            elif kind[0] == "tokens" and kind[1] == "f" and _are_whole(block.values):
+                changed[name] = Ragged(block.values.astype(np.int64), block.offsets)
+    return blocks.assign(changed) if changed else blocks
+
+
+def _are_whole(values: np.ndarray) -> bool:
+    return bool(np.all(np.isfinite(values) & (values == np.floor(values))))
+
+
+def check_same_blocks(fitted: Mapping[str, BlockSpec], specs: Mapping[str, BlockSpec]) -> None:
+    """Raise ``BlockError`` unless names, forms and shapes are those of the fit."""
+    new = [name for name in specs if name not in fitted]
+    gone = [name for name in fitted if name not in specs]
     if new or gone:
         parts = [f"new are {new}"] * bool(new) + [f"gone are {gone}"] * bool(gone)
         raise BlockError(
             f"X has other blocks than at fit: {'; '.join(parts)}. "
-            f"Pass the blocks of the fit: {list(specs)}"
+            f"Pass the blocks of the fit: {list(fitted)}"
             + (', or use missing="allow" to predict without.' if gone else ".")
         )
-    for name, spec in blocks.specs().items():
-        _check_same_spec(specs[name], spec)
+    for name, spec in specs.items():
+        _check_same_spec(fitted[name], spec)
 
 
 def _check_same_spec(fitted: BlockSpec, spec: BlockSpec) -> None:
     if (fitted.form, fitted.shape) != (spec.form, spec.shape):
         raise BlockError(
             f"block {spec.name!r} has rows of form {spec.form!r} and shape {spec.shape}, but at "
-            f"fit they had form {fitted.form!r} and shape {fitted.shape}."
+            f"fit they had form {fitted.form!r} and shape {fitted.shape}.{_repair(fitted, spec)}"
         )
     if spec.n_tokens is not None and spec.n_tokens > (fitted.n_tokens or 0):
         raise BlockError(
@@ -37,3 +57,23 @@ def _check_same_spec(fitted: BlockSpec, spec: BlockSpec) -> None:
             f"fit had {fitted.n_tokens} ids. Use the Tokenizer that was fitted, or give "
             "Ragged(..., n_tokens=...) at fit."
         )
+
+
+def _repair(fitted: BlockSpec, spec: BlockSpec) -> str:
+    """Return how one shape becomes the other, where that is plain."""
+    was, now = fitted.shape, spec.shape
+    if len(was) == len(now) and was != now:
+        for source, target in ((-3, -1), (-1, -3)):
+            if len(now) >= 3 and _moved(now, source, target) == was:
+                axis = f"{source}, {target}"
+                first = "first" if source == -3 else "last"
+                return f" Its channels come {first} now: np.moveaxis(X, {axis})."
+    if was == (*now, 1):
+        return " One axis is gone: X[..., None]."
+    return " Prepare X as it was at fit."
+
+
+def _moved(shape: tuple[int | None, ...], source: int, target: int) -> tuple[int | None, ...]:
+    axes = list(shape)
+    axes.insert(len(shape) + target, axes.pop(source))
+    return tuple(axes)

@@ -2,6 +2,7 @@
 
 from skfusion.blocks._agreement import check_block_name
 from skfusion.blocks._blocks import Blocks
+from skfusion.blocks._dense import holds_numbers
 from skfusion.blocks._kinds import Block, LazyBlock, is_csr
 from skfusion.blocks._masked import MaskedBlock
 from skfusion.blocks._ragged import Ragged, gather_runs
@@ -21,6 +22,7 @@ __all__ = [
     "cut_rows",
     "form_of",
     "gather_runs",
+    "holds_numbers",
     "is_csr",
     "scatter_rows",
     "spec_of",

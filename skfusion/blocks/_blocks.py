@@ -10,7 +10,7 @@ from scipy import sparse
 
 from skfusion._checks import did_you_mean
 from skfusion.blocks._agreement import check_block_name, check_mask, common_length
-from skfusion.blocks._dense import split_mask
+from skfusion.blocks._dense import has_mask, split_mask
 from skfusion.blocks._index import row_numbers
 from skfusion.blocks._matrix import (
     check_dense,
@@ -93,10 +93,12 @@ class Blocks:
         for name in blocks:
             check_block_name(name)
         given = {name: np.asarray(mask) for name, mask in (missing or {}).items()}
-        bare = {name: split_mask(name, value, given.get(name)) for name, value in blocks.items()}
-        arrays = {name: as_block(name, value) for name, (value, _) in bare.items()}
+        arrays = {}
+        for name, value in blocks.items():
+            if has_mask(value):
+                value, given[name] = split_mask(name, value, given.get(name))
+            arrays[name] = as_block(name, value)
         n = common_length({name: n_rows(block) for name, block in arrays.items()})
-        given |= {name: mask for name, (_, mask) in bare.items() if mask is not None}
         masks = {name: check_mask(name, mask, arrays, n) for name, mask in given.items()}
         self._assign(arrays, {name: mask for name, mask in masks.items() if mask.any()}, None, n)
 
@@ -321,6 +323,7 @@ class Blocks:
             return self.take(np.arange(start, stop))
         blocks = {name: cut_rows(block, slice(start, stop)) for name, block in self._blocks.items()}
         masks = {name: mask[start:stop] for name, mask in self._missing.items()}
+        masks = {name: mask for name, mask in masks.items() if mask.any()}
         return self._like(blocks, masks, None, stop - start)
 
     def _known(self, name: str) -> str:

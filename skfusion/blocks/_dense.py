@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol, TypeGuard
+
 import numpy as np
 import pandas as pd
 import torch
@@ -10,7 +12,7 @@ from skfusion.blocks._agreement import check_numeric
 from skfusion.blocks._masked import MaskedBlock
 from skfusion.exceptions import BlockError, BlockTypeError
 
-__all__ = ["as_array", "as_numbers", "is_array_like", "split_mask"]
+__all__ = ["as_array", "as_numbers", "has_mask", "holds_numbers", "is_array_like", "split_mask"]
 
 
 def is_array_like(value: object) -> bool:
@@ -31,14 +33,19 @@ def as_numbers(name: str, value: object) -> np.ndarray:
         If cells of a masked array are masked.
     """
     array = as_array(name, value)
-    if array.dtype == object:
-        array = _numbers_of_objects(array)
+    if array.dtype == object and holds_numbers(array):
+        array = array.astype(bool if isinstance(array.flat[0], (bool, np.bool_)) else np.float64)
     return check_numeric(name, array)
 
 
+def has_mask(value: object) -> TypeGuard[MaskedBlock | np.ma.MaskedArray]:
+    """Whether ``value`` says itself which of its rows, or values, are missing."""
+    return isinstance(value, MaskedBlock | np.ma.MaskedArray)
+
+
 def split_mask(
-    name: str, value: object, missing: np.ndarray | None
-) -> tuple[object, np.ndarray | None]:
+    name: str, value: MaskedBlock | np.ma.MaskedArray, missing: np.ndarray | None
+) -> tuple[object, np.ndarray]:
     """Return a block without its mask, and the mask of rows that lack it.
 
     Rows of a masked array that are masked as a whole are missing; ``missing`` is what is known of
@@ -49,25 +56,21 @@ def split_mask(
     BlockError
         If only some values of a row are masked.
     """
-    found: np.ndarray | None = None
-    if isinstance(value, MaskedBlock):
-        found, value = np.asarray(value.missing), value.block
-    elif isinstance(value, np.ma.MaskedArray) and value.ndim:
-        value, found = _split_cells(name, value, missing)
-    if found is None or not found.any():
-        return value, missing
+    block, found = (
+        (value.block, np.asarray(value.missing))
+        if isinstance(value, MaskedBlock)
+        else _split_cells(name, value, missing)
+    )
     if missing is None or missing.shape != found.shape:  # another shape is refused later
-        return value, found if missing is None else missing
-    return value, found | missing
+        return block, found if missing is None else missing
+    return block, found | missing
 
 
 def _split_cells(
     name: str, array: np.ma.MaskedArray, missing: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray | None]:
+) -> tuple[np.ndarray, np.ndarray]:
     cells = np.ma.getmaskarray(array)
-    if not cells.any():
-        return np.asarray(array.data), None
-    by_row = cells.reshape(len(array), -1)
+    by_row = cells.reshape(len(array) if array.ndim else 1, -1)
     rows = by_row.all(axis=1)
     some = by_row.any(axis=1) & ~rows
     if missing is not None and missing.shape == some.shape:
@@ -79,8 +82,7 @@ def _split_cells(
             f"are masked ({int(some.sum())} such rows). A row has its block or lacks it as a "
             "whole: fill the values with array.filled(value), or mask the whole row."
         )
-    # What is behind a mask is never read, but some checks look at all values.
-    return np.asarray(array.filled(0)), np.asarray(rows)
+    return np.asarray(array.data), np.asarray(rows)
 
 
 def as_array(name: str, value: object) -> np.ndarray:
@@ -89,7 +91,7 @@ def as_array(name: str, value: object) -> np.ndarray:
         return value
     if isinstance(value, np.ma.MaskedArray):
         block, rows = _split_cells(name, value, None)
-        if rows is not None:
+        if rows.any():
             raise BlockError(
                 f"block {name!r}, row {int(rows.argmax())} is masked. Mark it as missing in "
                 "Blocks(..., missing={name: mask})."
@@ -97,7 +99,7 @@ def as_array(name: str, value: object) -> np.ndarray:
         return block
     if isinstance(value, torch.Tensor):
         return _tensor_as_array(name, value)
-    if isinstance(value, pd.Series | pd.DataFrame) or hasattr(value, "to_numpy"):
+    if hasattr(value, "to_numpy"):
         return _column_as_array(value)
     try:
         return np.asarray(value)
@@ -119,9 +121,13 @@ def _tensor_as_array(name: str, tensor: torch.Tensor) -> np.ndarray:
     return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
 
 
-def _column_as_array(value: object) -> np.ndarray:
+class _Column(Protocol):
+    def to_numpy(self) -> np.ndarray: ...
+
+
+def _column_as_array(value: _Column) -> np.ndarray:
     """Nullable types of pandas become floats where a value is missing, else what they hold."""
-    array = np.asarray(value.to_numpy())  # type: ignore[attr-defined]
+    array = np.asarray(value.to_numpy())
     if array.dtype == object and isinstance(value, pd.Series | pd.DataFrame):
         kinds = {getattr(kind, "kind", "O") for kind in np.atleast_1d(np.array(_dtypes(value)))}
         if kinds <= set("fiub"):
@@ -133,10 +139,17 @@ def _dtypes(value: pd.Series | pd.DataFrame) -> list[object]:
     return list(value.dtypes) if isinstance(value, pd.DataFrame) else [value.dtype]
 
 
-def _numbers_of_objects(array: np.ndarray) -> np.ndarray:
-    """Return the numbers that an array of objects holds; the array itself if others are among."""
-    kind = pd.api.types.infer_dtype(array.ravel(), skipna=False)
-    if kind == "boolean":
-        return array.astype(bool)
-    known = {"integer", "floating", "mixed-integer-float", "decimal"}
-    return array.astype(np.float64) if kind in known else array
+def holds_numbers(array: np.ndarray) -> bool:
+    """Whether all that an array holds are real numbers or booleans, be they objects.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfusion.blocks import holds_numbers
+    >>> holds_numbers(np.array([1, 2.5], dtype=object)), holds_numbers(np.array([1, None]))
+    (True, False)
+    """
+    if array.dtype != object:
+        return array.dtype.kind in "fiub"
+    known = ("integer", "floating", "mixed-integer-float", "decimal", "boolean")
+    return pd.api.types.infer_dtype(array.ravel(), skipna=False) in known

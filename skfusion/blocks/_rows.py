@@ -61,6 +61,8 @@ def as_block(name: str, value: Any) -> Any:
     >>> as_block("price", [3.5, 4.0]).shape
     (2, 1)
     """
+    if type(value) is np.ndarray and value.dtype.kind in "fiub":
+        return _check_axes(name, value)
     if issparse(value):
         return as_csr(name, value)
     if isinstance(value, Ragged):

@@ -65,7 +65,9 @@ def _check_compressed(name: str, matrix: Any) -> None:
 
 
 def _check_range(name: str, indices: np.ndarray, size: int, what: str) -> None:
-    if len(indices) and not (indices.min() >= 0 and indices.max() < size):
+    # Seen as unsigned, negative numbers are the largest.
+    unsigned = f"{indices.dtype.byteorder}u{indices.itemsize}"
+    if len(indices) and indices.view(unsigned).max() >= size:
         wrong = (indices < 0) | (indices >= size)
         index, place = indices[wrong][0], int(wrong.argmax())
         raise _damaged(name, f"{what} {index} of {size} (entry {place}, {int(wrong.sum())} such)")
