@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -12,8 +13,11 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_array
 
-from skfusion.exceptions import TargetError
+from skfusion.exceptions import ParameterError, TargetError
 from skfusion.losses import Loss, resolve_class_loss, resolve_value_loss
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["Labels", "Target", "Values", "class_target", "value_target"]
 
@@ -79,6 +83,10 @@ class Target:
         """Return what the estimator's ``score`` would be; None where it has no meaning."""
         return None
 
+    def with_loss(self, loss: Loss) -> Self:
+        """Return the same coding of y with another loss, for a fit that goes on."""
+        raise NotImplementedError
+
 
 class Labels(Target):
     """Base of the targets of classifiers.
@@ -112,6 +120,11 @@ class Labels(Target):
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
         """Return (n_rows, n_classes), in float64."""
         raise NotImplementedError
+
+    def with_loss(self, loss: Loss, label_smoothing: float = 0.0) -> Self:
+        other = copy.copy(self)
+        other._loss, other._smoothing = loss, label_smoothing
+        return other
 
     def _smooth(self, codes: torch.Tensor) -> torch.Tensor:
         """Return 0 and 1 as the shares that smoothing makes of them."""
@@ -291,6 +304,17 @@ class Values(Target):
 
     def prior(self, codes: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
         return self._loss.constant(codes, weight)
+
+    def with_loss(self, loss: Loss) -> Self:
+        if loss.link != self._loss.link:
+            raise ParameterError(
+                f"loss was {self._loss!r} and is {loss!r} now, whose outputs are on another scale "
+                "(logarithms), and this fit goes on from the weights of the last. Fit anew: call "
+                "fit with warm_start=False. Or set the argument back."
+            )
+        other = copy.copy(self)
+        other._loss = loss
+        return other
 
     def loss(
         self, outputs: torch.Tensor, codes: torch.Tensor, weight: torch.Tensor | None

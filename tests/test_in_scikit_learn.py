@@ -87,7 +87,7 @@ def test_cross_validate_in_two_processes(X, y):
 
 
 def test_a_grid_search_in_two_processes(X, y):
-    grid = {"lr": [0.0, 0.1], "photo__channels": [(2,)], "facts__widths": [(3,)]}
+    grid = {"lr": [1e-30, 0.1], "photo__channels": [(2,)], "facts__widths": [(3,)]}
     search = GridSearchCV(
         quick(), grid, cv=2, n_jobs=2, scoring="neg_log_loss", error_score="raise"
     ).fit(X, y)
@@ -105,7 +105,7 @@ def test_a_randomized_search(X, y):
 def test_a_halving_search_spends_epochs(X, y):
     search = HalvingGridSearchCV(
         quick(),
-        {"lr": [0.0, 0.001, 0.05, 0.1]},
+        {"lr": [1e-30, 0.001, 0.05, 0.1]},
         resource="max_epochs",
         min_resources=2,
         max_resources=8,

@@ -1,98 +1,100 @@
-"""The arguments of the estimators: checked, and resolved to what the training takes."""
+"""The arguments of the estimators: checked and resolved, before a row is read."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from numbers import Integral
+from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
-from sklearn.utils import check_random_state
+from joblib import Memory
 from sklearn.utils.validation import check_memory
 
-from skfusion._checks import check_choice, check_int, check_real
-from skfusion._training import Balance, TrainingSettings, check_checkpoint, pick_device
-from skfusion.blocks import Blocks, BlockSpec
+from skfusion._checks import check_choice, check_int, check_real, did_you_mean
+from skfusion._training import TrainingSettings, check_checkpoint, pick_device
+from skfusion.blocks import BlockSpec
+from skfusion.encoders import Encoder
 from skfusion.exceptions import ParameterError
-from skfusion.training import resolve_averaging, resolve_schedule
+from skfusion.fusion import Fusion
+from skfusion.heads import Head
+from skfusion.losses import Loss
+from skfusion.typing import SeedLike
 
 __all__ = [
-    "balance_of",
-    "check_arguments",
+    "Arguments",
+    "LossLike",
+    "MemoryLike",
+    "PathLike",
+    "check_batch_size",
+    "check_class_weight",
+    "check_device",
+    "check_flag",
+    "check_gradient_clipping",
     "check_lengths",
-    "draw_seed",
+    "check_lr",
+    "check_memory_folder",
+    "check_place",
+    "check_random",
+    "check_validation_fraction",
+    "check_verbose",
     "has_device",
     "net_dtype",
-    "training_settings",
 ]
 
 
-def check_arguments(estimator: Any) -> None:
-    """Check all arguments that no recipe checks for itself."""
-    check_int("max_epochs", estimator.max_epochs)
-    check_int("n_iter_no_change", estimator.n_iter_no_change)
-    check_real("lr", estimator.lr)
-    check_real("weight_decay", estimator.weight_decay)
-    check_choice("missing", estimator.missing, ("error", "allow"))
-    check_choice("batch_by_length", estimator.batch_by_length, (True, False))
-    check_choice("precision", estimator.precision, ("float32", "bf16", "auto"))
-    check_choice("early_stopping", estimator.early_stopping, (True, False, "auto"))
-    _check_device(estimator.device)
-    _check_callbacks(estimator.callbacks)
-    _check_checkpoint(estimator.checkpoint)
-    if estimator.batch_size != "auto":
-        check_int("batch_size", estimator.batch_size, repair='Or leave it to batch_size="auto".')
-    if not 0 < check_real("validation_fraction", estimator.validation_fraction) < 1:
+LossLike: TypeAlias = Loss | str | Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+PathLike: TypeAlias = str | os.PathLike[str]
+MemoryLike: TypeAlias = PathLike | Memory
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """All arguments of an estimator that a fit follows, checked and resolved.
+
+    Recipes are copies, so that what a user changes on theirs later changes nothing that was fitted.
+    """
+
+    encoders: Mapping[str, Encoder]  # those that the user named, by block
+    fusion: Fusion
+    head: Head
+    loss: Loss
+    early_stopping: bool | str
+    validation_fraction: float
+    missing: str
+    random_state: SeedLike
+    device: str  # "auto", or as torch names it
+    checkpoint: PathLike | None
+    training: TrainingSettings
+
+    @property
+    def plans_ahead(self) -> bool:
+        """Whether a fit of more epochs would be another one from its first step on."""
+        return self.training.schedule is not None or self.training.averaging is not None
+
+
+def check_lr(lr: float) -> float:
+    """Return the learning rate, a number > 0."""
+    if check_real("lr", lr) == 0:
         raise ParameterError(
-            "validation_fraction must lie strictly between 0 and 1. "
-            f"Got {estimator.validation_fraction!r}. Use early_stopping=False to hold out nothing."
+            f"lr must be a number > 0, since nothing is learned at a rate of 0. Got {lr!r}. "
+            "The default is 0.003."
         )
+    return float(lr)
 
 
-def check_lengths(estimator: Any, specs: Mapping[str, BlockSpec]) -> None:
-    """Check that there are rows of different length where batches are drawn by it."""
-    if estimator.batch_by_length and not any(spec.ragged for spec in specs.values()):
-        forms = ", ".join(f"{name!r} ({spec.form})" for name, spec in specs.items())
-        raise ParameterError(
-            f"batch_by_length=True needs a block whose rows differ in length. Got {forms}. "
-            "Use batch_by_length=False, or pass such a block as Ragged, unpadded."
-        )
+def check_batch_size(batch_size: int | str) -> int | None:
+    """Return the number of rows; None, for "auto", leaves it to the number of all rows."""
+    if isinstance(batch_size, str) and batch_size == "auto":
+        return None
+    return check_int("batch_size", batch_size, repair='Or leave it to batch_size="auto".')
 
 
-def training_settings(estimator: Any) -> TrainingSettings:
-    """Return what the training takes from the arguments."""
-    return TrainingSettings(
-        lr=estimator.lr,
-        optimizer=estimator.optimizer,
-        weight_decay=estimator.weight_decay,
-        batch_size=None if estimator.batch_size == "auto" else int(estimator.batch_size),
-        max_epochs=estimator.max_epochs,
-        patience=estimator.n_iter_no_change,
-        schedule=resolve_schedule(estimator.schedule),
-        gradient_clipping=_clipping(estimator.gradient_clipping),
-        averaging=resolve_averaging(estimator.averaging),
-        accumulate=check_int("accumulate", estimator.accumulate),
-        batch_by_length=estimator.batch_by_length,
-        memory=check_memory(estimator.memory),
-        balance=balance_of(estimator),
-        precision=estimator.precision,
-        verbose=estimator.verbose,
-        callbacks=tuple(estimator.callbacks or ()),
-        net_params=dict(estimator.net_params or {}),
-    )
-
-
-def balance_of(estimator: Any) -> Balance:
-    """Return how the blocks are kept in balance."""
-    return Balance(
-        check_real("block_dropout", estimator.block_dropout, 0, 1),
-        check_real("block_loss_weight", estimator.block_loss_weight),
-        check_real("gradient_modulation", estimator.gradient_modulation),
-    )
-
-
-def _clipping(norm: Any) -> float | None:
+def check_gradient_clipping(norm: float | None) -> float | None:
+    """Return the norm, a number > 0, or None."""
     if norm is not None and check_real("gradient_clipping", norm) == 0:
         raise ParameterError(
             "gradient_clipping must be a number > 0, since nothing is learned of gradients of 0. "
@@ -101,46 +103,108 @@ def _clipping(norm: Any) -> float | None:
     return norm
 
 
-def _check_device(device: Any) -> None:
+def check_validation_fraction(fraction: float) -> float:
+    """Return the share, strictly between 0 and 1."""
+    if not 0 < check_real("validation_fraction", fraction) < 1:
+        raise ParameterError(
+            "validation_fraction must lie strictly between 0 and 1. "
+            f"Got {fraction!r}. Use early_stopping=False to hold out nothing."
+        )
+    return fraction
+
+
+def check_flag(name: str, value: bool) -> bool:
+    """Return ``value``, True or False."""
+    return bool(check_choice(name, value, (True, False)))
+
+
+def check_verbose(verbose: int) -> int:
+    """Return how much is shown: 0, or an int above; True is 1."""
+    return int(verbose) if isinstance(verbose, bool) else check_int("verbose", verbose, 0)
+
+
+def check_random(random_state: SeedLike) -> SeedLike:
+    """Return what randomness follows from; nothing is drawn from it."""
+    known = random_state is None or isinstance(random_state, Integral | np.random.RandomState)
+    in_range = not isinstance(random_state, Integral) or 0 <= random_state < 2**32
+    if not known or not in_range or isinstance(random_state, bool):
+        raise ParameterError(
+            "random_state must be None, an int from 0 to 4294967295 or a numpy.random.RandomState. "
+            f"Got {random_state!r}."
+        )
+    return random_state
+
+
+def check_memory_folder(memory: MemoryLike | None) -> Memory:
+    """Return the folder in which is kept what does not depend on the training."""
+    folder = os.fspath(memory) if isinstance(memory, os.PathLike) else memory
+    if isinstance(folder, str) and Path(folder).exists() and not Path(folder).is_dir():
+        raise ParameterError(f"memory must be a folder. Got {folder!r}, which is a file.")
+    try:
+        return check_memory(folder)
+    except ValueError as error:
+        raise ParameterError(
+            f"memory must be None, the path of a folder or a joblib.Memory. Got {memory!r}."
+        ) from error
+
+
+def check_device(device: str | torch.device) -> str:
+    """Return "auto", or the device as torch names it."""
     if not has_device(device):
         raise ParameterError(
             'device must be "auto" or a torch device that this machine has, such as "cpu". '
             f"Got {device!r}."
         )
+    return str(device)
 
 
-def has_device(device: Any) -> bool:
-    """Whether this machine has the torch device."""
+def has_device(device: str | torch.device) -> bool:
+    """Whether this machine has the torch device, one that holds numbers ("meta" does not)."""
     try:
-        torch.empty(0, device=pick_device(device))
+        torch.zeros(1, device=pick_device(device)).cpu()
     except (AssertionError, RuntimeError, TypeError):  # torch raises one or another of them
         return False
     return True
 
 
-def _check_callbacks(callbacks: Any) -> None:
-    if callbacks is not None and not isinstance(callbacks, (list, tuple)):
-        raise ParameterError(
-            f"callbacks must be a list of skorch callbacks. Got {callbacks!r}. "
-            "Write callbacks=[...], also for one."
-        )
-
-
-def _check_checkpoint(checkpoint: Any) -> None:
+def check_place(checkpoint: PathLike | None) -> PathLike | None:
+    """Return the path where the state of a fit is kept, if there is one."""
     if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
         raise ParameterError(
             'checkpoint must be None or a path: a folder, or a file that ends in ".pt". '
             f"Got {checkpoint!r}."
         )
     check_checkpoint(checkpoint)
+    return checkpoint
 
 
-def net_dtype(blocks: Blocks) -> torch.dtype:
+def check_class_weight(
+    class_weight: Mapping[object, float] | str | None,
+) -> Mapping[object, float] | str | None:
+    """Return the weights of classes: by class, "balanced" or None."""
+    if isinstance(class_weight, Mapping):
+        for label, weight in class_weight.items():
+            check_real(f"class_weight of {label!r}", weight)
+    elif class_weight is not None and class_weight != "balanced":
+        hint = did_you_mean(class_weight, ["balanced"])
+        raise ParameterError(
+            'class_weight must be None, "balanced" or a dict of class to weight. '
+            f"Got {class_weight!r}. {hint}".rstrip()
+        )
+    return class_weight
+
+
+def check_lengths(by_length: bool, specs: Mapping[str, BlockSpec]) -> None:
+    """Check that there are rows of different length where batches are drawn by it."""
+    if by_length and not any(spec.ragged for spec in specs.values()):
+        forms = ", ".join(f"{name!r} ({spec.form})" for name, spec in specs.items())
+        raise ParameterError(
+            f"batch_by_length=True needs a block whose rows differ in length. Got {forms}. "
+            "Use batch_by_length=False, or pass such a block as Ragged, unpadded."
+        )
+
+
+def net_dtype(specs: Mapping[str, BlockSpec]) -> torch.dtype:
     """The network follows its data: float64 where a block is, else float32."""
-    kinds = [spec.dtype for spec in blocks.specs().values()]
+    kinds = [spec.dtype for spec in specs.values()]
     return torch.float64 if np.float64 in kinds else torch.float32
-
-
-def draw_seed(random_state: Any) -> int:
-    """Return an int that all randomness of a fit follows from."""
-    return int(check_random_state(random_state).randint(2**31 - 1))

@@ -1,81 +1,107 @@
-"""What the classifier and the regressor share: fit, continue, predict, keep."""
+"""What the classifier and the regressor share: ``fit`` and ``partial_fit``, step by step."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Integral
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+from scipy.sparse import csr_array
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_consistent_length
 
+from skfusion._checks import check_choice, check_int, check_real
 from skfusion._estimators._arguments import (
-    balance_of,
-    check_arguments,
+    Arguments,
+    LossLike,
+    MemoryLike,
+    PathLike,
+    check_batch_size,
+    check_device,
+    check_flag,
+    check_gradient_clipping,
     check_lengths,
-    draw_seed,
-    has_device,
+    check_lr,
+    check_memory_folder,
+    check_place,
+    check_random,
+    check_validation_fraction,
+    check_verbose,
     net_dtype,
-    training_settings,
 )
+from skfusion._estimators._call import Call, Lesson
+from skfusion._estimators._changes import check_same_network, continued
 from skfusion._estimators._fingerprint import content, fingerprint
+from skfusion._estimators._fitted import FittedNetwork
 from skfusion._estimators._parameters import check_names_free
+from skfusion._estimators._recipes import own_copy
 from skfusion._estimators._rows import (
     holds_out,
-    require_target,
     scaled,
     split_rows,
     with_weight,
 )
-from skfusion._estimators._using import FittedNetwork
-from skfusion._estimators._watching import WatchedFit, fit_watched
+from skfusion._estimators._sklearn_callbacks import CallbackSupport, FitTask, with_callbacks
+from skfusion._estimators._state import FittedState, learn_prior
 from skfusion._module import ModulePlan
 from skfusion._reading import Reader, check_finite, check_some_block
 from skfusion._training import (
+    Balance,
+    CallbackLike,
     Checkpoint,
     Net,
+    OptimizerLike,
     Rows,
     Run,
-    copy_of,
+    TrainingSettings,
+    check_callbacks,
+    check_net_params,
+    check_optimizer,
     fit_net,
-    follow,
-    history_table,
-    load_weights,
     make_net,
-    pack_net,
     pick_device,
     seeded,
 )
 from skfusion.blocks import Blocks
-from skfusion.encoders._choose import choose_encoders
+from skfusion.encoders import Encoder
+from skfusion.encoders._choose import choose_encoders, resolve_encoders
+from skfusion.exceptions import TargetError
+from skfusion.fusion._base import FusionLike
 from skfusion.fusion.tree import resolve_fusion
-from skfusion.heads import resolve_head
+from skfusion.heads import Head, resolve_head
+from skfusion.losses import Loss
 from skfusion.targets import Target
-from skfusion.typing import YLike
+from skfusion.training import Averaging, Schedule, resolve_averaging, resolve_schedule
+from skfusion.typing import ArrayLike, SeedLike, WeightLike, XLike, YLike
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["FusionEstimator"]
 
 
-class FusionEstimator(WatchedFit, FittedNetwork):
+class FusionEstimator(CallbackSupport, FittedNetwork):
     """Base of ``FusionClassifier`` and ``FusionRegressor``; they add the target."""
 
     def __init__(
         self,
-        encoders: Mapping[str, Any] | None = None,
-        fusion: Any = "concat",
-        head: Any = "linear",
+        encoders: Mapping[str, Encoder | str] | None = None,
+        fusion: FusionLike = "concat",
+        head: Head | str = "linear",
         *,
-        loss: Any = "squared",
+        loss: LossLike = "squared",
         max_epochs: int = 100,
         batch_size: int | str = "auto",
         accumulate: int = 1,
         batch_by_length: bool = False,
         lr: float = 3e-3,
-        schedule: Any = None,
-        optimizer: Any = "adamw",
+        schedule: Schedule | str | None = None,
+        optimizer: OptimizerLike = "adamw",
         weight_decay: float = 1e-4,
         gradient_clipping: float | None = None,
-        averaging: Any = None,
+        averaging: Averaging | str | None = None,
         early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 5,
@@ -83,15 +109,15 @@ class FusionEstimator(WatchedFit, FittedNetwork):
         block_dropout: float = 0.0,
         block_loss_weight: float = 0.0,
         gradient_modulation: float = 0.0,
-        memory: Any = None,
+        memory: MemoryLike | None = None,
         warm_start: bool = False,
-        random_state: Any = None,
-        device: str = "auto",
+        random_state: SeedLike = None,
+        device: str | torch.device = "auto",
         precision: str = "float32",
-        checkpoint: Any = None,
+        checkpoint: PathLike | None = None,
         verbose: int = 0,
-        callbacks: Any = None,
-        net_params: Mapping[str, Any] | None = None,
+        callbacks: Sequence[CallbackLike] | None = None,
+        net_params: Mapping[str, object] | None = None,
     ) -> None:
         self.encoders, self.fusion, self.head, self.loss = encoders, fusion, head, loss
         self.max_epochs, self.batch_size, self.accumulate = max_epochs, batch_size, accumulate
@@ -106,9 +132,7 @@ class FusionEstimator(WatchedFit, FittedNetwork):
         self.precision, self.checkpoint, self.verbose = precision, checkpoint, verbose
         self.callbacks, self.net_params = callbacks, net_params
 
-    # Fitting
-
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+    def fit(self, X: XLike, y: YLike, sample_weight: WeightLike | None = None) -> Self:
         """Fit the network.
 
         Parameters
@@ -137,192 +161,220 @@ class FusionEstimator(WatchedFit, FittedNetwork):
         NonFiniteLossError
             If the loss becomes NaN or infinite.
         """
-        draft = self._draft()
-        fit_watched(self, draft, X, y, sample_weight)
-        return self._adopt(draft)
-
-    def _draft(self) -> Any:
-        """Return a shallow copy to work on, so that an error leaves ``self`` as it was."""
-        draft = object.__new__(type(self))
-        draft.__dict__.update(self.__dict__)
-        return draft
-
-    def _adopt(self, draft: Any) -> Any:
-        self.__dict__.update(draft.__dict__)
+        self._fitted = self._fit(X, y, sample_weight)
         return self
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any) -> None:
-        check_arguments(self)
-        require_target(self, y)
-        going_on = self.warm_start and hasattr(self, "net_")
-        blocks = self._read(X, y, going_on)
-        blocks, y, weight = self._weigh(blocks, y, sample_weight)
-        stops = holds_out(self.early_stopping, len(blocks))
-        if not going_on:
-            self._prepare(blocks, y, weight)
-        self._train(blocks, y, weight, self.max_epochs, stops, fresh=not going_on)
+    @with_callbacks
+    def _fit(self, X: XLike, y: YLike, sample_weight: WeightLike | None) -> FittedState:
+        call = Call(self._checked_arguments(), self._fitted if self.warm_start else None)
+        task = FitTask.begin(self, X, y, sample_weight, call.arguments.training.max_epochs)
+        state = self._learn(call, X, y, sample_weight, task)
+        task.end(state)
+        return state
 
-    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> None:
-        check_arguments(self)
-        require_target(self, y)
-        going_on = hasattr(self, "net_")
-        blocks = self._read(X, y, going_on)
-        blocks, y, weight = self._weigh(blocks, y, sample_weight)
-        if not going_on:
-            self._prepare(blocks, y, weight, classes)
-        self._train(blocks, y, weight, 1, stops=False, fresh=not going_on, whole=False)
-
-    def _read(self, X: Any, y: Any, going_on: bool) -> Blocks:
-        if not going_on:
-            self._reader = Reader(type(self).__name__, self.missing, self.memory)
-        reader = self._reader.with_missing(self.missing)
-        blocks = reader.read(X) if going_on else reader.fit(X)
-        check_consistent_length(blocks, y)
-        check_finite(blocks)
-        if self.missing == "error":
-            check_some_block(blocks)
-        return blocks
-
-    def _weigh(
-        self, blocks: Blocks, y: Any, sample_weight: Any
-    ) -> tuple[Blocks, Any, np.ndarray | None]:
-        blocks, y, weight = with_weight(blocks, self._check_target(y), sample_weight)
-        return blocks, y, scaled(weight, self._target_weight(y))
-
-    def _prepare(
+    def _fit_part(
         self,
-        blocks: Blocks,
-        y: Any,
-        weight: np.ndarray | None,
-        classes: Any = None,
-    ) -> None:
-        """Learn target and specs, choose the parts, build the net."""
-        check_names_free(self, blocks.names)
-        self.target_ = self._learn_target(y, weight, classes)
-        check_lengths(self, self.specs_)
-        fusion = resolve_fusion(self.fusion)
-        plan = ModulePlan(
-            self.specs_,
-            choose_encoders(self.encoders, self.specs_, fusion.encoder_for),
-            fusion,
-            resolve_head(self.head),
-            self.target_.n_outputs,
-            net_dtype(blocks),
-            block_heads=balance_of(self).needs_heads,
-            exclusive=self.target_.exclusive,
-        )
-        self._seed = draw_seed(self.random_state)
-        self._settings = training_settings(self)
-        self.net_ = self._new_net(plan, self.device)
-        self._n_features_out = self.net_.module_.width
+        X: XLike,
+        y: YLike,
+        sample_weight: WeightLike | None,
+        classes: ArrayLike | None = None,
+    ) -> FittedState:
+        call = Call(self._checked_arguments(), self._fitted, whole=False, classes=classes)
+        return self._learn(call, X, y, sample_weight, FitTask())
 
-    def _new_net(self, plan: ModulePlan, device: str) -> Net:
-        with seeded(self._seed):
-            return make_net(plan, self.target_, self._settings, pick_device(device))
-
-    def _train(
-        self,
-        blocks: Blocks,
-        y: Any,
-        weight: np.ndarray | None,
-        n_epochs: int,
-        stops: bool,
-        fresh: bool,
-        whole: bool = True,
-    ) -> None:
-        checkpoint = self._open_checkpoint(blocks, y, weight, fresh) if whole else None
-        if checkpoint is not None:
-            self._seed = checkpoint.seed
-        rows = Rows(blocks.row_major(), self.target_.encode(y), weight)
-        self._learn_prior(rows, add=not fresh and not whole)
-        train, held_out = self._split(rows, y) if stops else (rows, None)
-        if not fresh:
-            self._settings = training_settings(self)
-            self.net_ = copy_of(self.net_)
-            follow(self.net_, self._settings)
+    def _learn(
+        self, call: Call, X: XLike, y: YLike, sample_weight: WeightLike | None, task: FitTask
+    ) -> FittedState:
+        """Read X, code y, make the net, train it; nothing of this estimator changes."""
+        if call.before is not None:
+            check_same_network(call.before, call.arguments)
+        reader, blocks = self._read(call, X, y)
+        lesson = self._code(call, blocks, y, sample_weight)
+        seed = call.draw_seed()
+        net = self._make_net(call, lesson, seed)
+        checkpoint = self._open_checkpoint(call, lesson, net, seed) if call.whole else None
+        seed = seed if checkpoint is None else checkpoint.seed
+        prior = learn_prior(lesson.target, lesson.rows, call.prior_before)
+        state = FittedState(call.arguments, reader, lesson.target, net, prior, seed)
+        train, held_out = self._split(call, lesson, seed)
         run = Run(
             train,
-            n_epochs,
-            seed=self._seed + 1 + len(self.net_.history),
+            call.n_epochs,
+            seed=seed + 1 + len(net.history),
             held_out=held_out,
-            fresh=fresh,
-            whole=whole,
+            fresh=call.fresh,
+            whole=call.whole,
             checkpoint=checkpoint,
-            callbacks=vars(self).get("_run_callbacks", ()),
+            callbacks=task.epochs(state),
         )
-        fit_net(self.net_, run)
-        self.history_ = history_table(self.net_.history)
+        fit_net(net, run)
+        return state
+
+    # The steps
+
+    def _checked_arguments(self) -> Arguments:
+        """Return all arguments, checked and resolved; no row was read yet."""
+        check_flag("warm_start", self.warm_start)
+        return Arguments(
+            encoders=own_copy(resolve_encoders(self.encoders)),
+            fusion=own_copy(resolve_fusion(self.fusion)),
+            head=own_copy(resolve_head(self.head)),
+            loss=own_copy(self._checked_loss()),
+            early_stopping=check_choice(
+                "early_stopping", self.early_stopping, (True, False, "auto")
+            ),
+            validation_fraction=check_validation_fraction(self.validation_fraction),
+            missing=check_choice("missing", self.missing, ("error", "allow")),
+            random_state=check_random(self.random_state),
+            device=check_device(self.device),
+            checkpoint=check_place(self.checkpoint),
+            training=self._training_settings(),
+        )
+
+    def _training_settings(self) -> TrainingSettings:
+        lr, net_params = check_lr(self.lr), check_net_params(self.net_params)
+        weight_decay = check_real("weight_decay", self.weight_decay)
+        return TrainingSettings(
+            lr=lr,
+            optimizer=check_optimizer(self.optimizer, lr, weight_decay, net_params),
+            weight_decay=weight_decay,
+            batch_size=check_batch_size(self.batch_size),
+            max_epochs=check_int("max_epochs", self.max_epochs),
+            patience=check_int("n_iter_no_change", self.n_iter_no_change),
+            schedule=own_copy(resolve_schedule(self.schedule)),
+            gradient_clipping=check_gradient_clipping(self.gradient_clipping),
+            averaging=own_copy(resolve_averaging(self.averaging)),
+            accumulate=check_int("accumulate", self.accumulate),
+            batch_by_length=check_flag("batch_by_length", self.batch_by_length),
+            memory=check_memory_folder(self.memory),
+            balance=Balance(
+                check_real("block_dropout", self.block_dropout, 0, 1),
+                check_real("block_loss_weight", self.block_loss_weight),
+                check_real("gradient_modulation", self.gradient_modulation),
+            ),
+            precision=check_choice("precision", self.precision, ("float32", "bf16", "auto")),
+            verbose=check_verbose(self.verbose),
+            callbacks=check_callbacks(self.callbacks),
+            net_params=net_params,
+        )
+
+    def _read(self, call: Call, X: XLike, y: YLike) -> tuple[Reader, Blocks]:
+        """Return X as blocks, and what read it: a new reader, or that of the fit before."""
+        missing = call.arguments.missing
+        if y is None:
+            raise TargetError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None."
+            )
+        if call.before is None:
+            reader = Reader(type(self).__name__, missing, self.memory)
+            blocks = reader.fit(X)
+        else:
+            reader = call.before.reader.with_missing(missing)
+            blocks = reader.read(X)
+        check_consistent_length(blocks, y)
+        check_finite(blocks)
+        if missing == "error":
+            check_some_block(blocks)
+        return reader, blocks
+
+    def _code(
+        self, call: Call, blocks: Blocks, y: YLike, sample_weight: WeightLike | None
+    ) -> Lesson:
+        """Return the rows that weigh something, with the target that codes their y."""
+        blocks, checked, weight = with_weight(blocks, self._check_target(y), sample_weight)
+        weight = scaled(weight, self._target_weight(checked))
+        if call.before is None:
+            check_names_free(type(self), blocks.names)
+            target = self._learn_target(checked, weight, call.classes, call.arguments.loss)
+            check_lengths(call.arguments.training.batch_by_length, blocks.specs())
+        else:
+            target = self._follow_target(call.before, call.arguments.loss)
+        rows = Rows(blocks.row_major(), target.encode(checked), weight)
+        return Lesson(blocks, checked, target, rows)
+
+    def _make_net(self, call: Call, lesson: Lesson, seed: int) -> Net:
+        """Return a new net, or a copy of the one before that follows the arguments."""
+        arguments, target = call.arguments, lesson.target
+        if call.before is not None:
+            return continued(call.before, target, arguments)
+        specs = lesson.blocks.specs()
+        plan = ModulePlan(
+            specs,
+            choose_encoders(arguments.encoders, specs, arguments.fusion.encoder_for),
+            arguments.fusion,
+            arguments.head,
+            target.n_outputs,
+            net_dtype(specs),
+            block_heads=arguments.training.balance.needs_heads,
+            exclusive=target.exclusive,
+        )
+        with seeded(seed):
+            return make_net(plan, target, arguments.training, pick_device(arguments.device))
 
     def _open_checkpoint(
-        self, blocks: Blocks, y: YLike, weight: np.ndarray | None, fresh: bool
+        self, call: Call, lesson: Lesson, net: Net, seed: int
     ) -> Checkpoint | None:
         """Return the checkpoint of a fit of these rows, with its state if there is one."""
-        if self.checkpoint is None:
+        arguments, n_epochs = call.arguments, call.n_epochs
+        if arguments.checkpoint is None:
             return None
-        words = fingerprint(type(self), self.get_params(), blocks, y, weight)
-        if self.random_state is not None:
-            words["random_state"] = str(self._seed)
-        # What plans ahead for all epochs is another fit where they are more.
-        plans_ahead = self.schedule is not None or self.averaging is not None
-        if plans_ahead:
-            words["max_epochs"] = str(self.max_epochs)
-        if not fresh:
-            words["weights to go on from"] = content(self.net_.module_.state_dict())
-        extends = isinstance(self.random_state, Integral) and not plans_ahead
-        name = type(self).__name__
-        checkpoint = Checkpoint(self.checkpoint, words, name, self._seed, extends)
-        n_before = 0 if fresh else len(self.net_.history)
-        checkpoint.read(n_before + self.max_epochs, n_before)
+        words = fingerprint(
+            type(self), self.get_params(), lesson.blocks, lesson.y, lesson.rows.weight
+        )
+        if arguments.random_state is not None:
+            words["random_state"] = str(seed)
+        if arguments.plans_ahead:
+            words["max_epochs"] = str(n_epochs)
+        if call.before is not None:
+            words["weights to go on from"] = content(call.before.net.module_.state_dict())
+        extends = isinstance(arguments.random_state, Integral) and not arguments.plans_ahead
+        checkpoint = Checkpoint(arguments.checkpoint, words, type(self).__name__, seed, extends)
+        n_before = len(net.history)
+        checkpoint.read(n_before + n_epochs, n_before)
         return checkpoint
 
-    def _split(self, rows: Rows, y: Any) -> tuple[Rows, Rows]:
-        """Return the rows to train on, and those to hold out."""
-        share, strata = self.validation_fraction, self._strata(y)
-        chosen, held_out = split_rows(strata, len(rows), share, self._seed)
+    def _split(self, call: Call, lesson: Lesson, seed: int) -> tuple[Rows, Rows | None]:
+        """Return the rows to train on, and those to hold out, if there are any."""
+        arguments, rows = call.arguments, lesson.rows
+        if not (call.whole and holds_out(arguments.early_stopping, len(rows))):
+            return rows, None
+        share, strata = arguments.validation_fraction, self._strata(lesson.y)
+        chosen, held_out = split_rows(strata, len(rows), share, seed)
         return rows[chosen], rows[held_out]
-
-    def _learn_prior(self, rows: Rows, add: bool) -> None:
-        """Learn what is predicted of a row without blocks: from ``rows``, or from them as well."""
-        prior = self.target_.prior(rows.codes, rows.weight)
-        self._n_seen = len(rows) + (self._n_seen if add else 0)
-        share = len(rows) / self._n_seen
-        self._prior = self.target_.blended(self._prior, prior, share) if add else prior
 
     # What the classifier and the regressor say of y
 
-    def _check_target(self, y: Any) -> Any:
+    def _checked_loss(self) -> Loss:
+        """Return the loss, and check all arguments that are about y."""
+        raise NotImplementedError
+
+    def _check_target(self, y: YLike) -> np.ndarray | csr_array:
         """Return y as an array of the kind that this estimator learns."""
         raise NotImplementedError
 
-    def _learn_target(self, y: Any, weight: np.ndarray | None, classes: Any) -> Target:
-        """Return the coding of y, and set what the user reads of it."""
+    def _learn_target(
+        self,
+        y: np.ndarray | csr_array,
+        weight: np.ndarray | None,
+        classes: ArrayLike | None,
+        loss: Loss,
+    ) -> Target:
+        """Return the coding of y."""
         raise NotImplementedError
 
-    def _strata(self, y: Any) -> Any:
+    def _follow_target(self, before: FittedState, loss: Loss) -> Target:
+        """Return the coding of the fit before, with the loss of now."""
+        return before.target.with_loss(loss)
+
+    def _strata(self, y: np.ndarray | csr_array) -> np.ndarray | None:
         """Return what the held-out part is stratified by, or None."""
         return None
 
-    def _target_weight(self, y: Any) -> np.ndarray | None:
+    def _target_weight(self, y: np.ndarray | csr_array) -> np.ndarray | None:
         """Return weights that come from y itself."""
         return None
 
-    # Keeping
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Recipes, specs and weights: small, and of no device; the optimiser's state is left."""
-        state = dict(super().__getstate__())
-        if "net_" in state:
-            state["net_"] = pack_net(self.net_)
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        packed = state.get("net_")
-        super().__setstate__({key: value for key, value in state.items() if key != "net_"})
-        if packed is not None:
-            device = self.device if has_device(self.device) else "auto"
-            self.net_ = load_weights(self._new_net(packed["plan"], device), packed)
-
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.input_tags.three_d_array = True

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import issparse
+import torch
+from scipy.sparse import csr_array, issparse
 from sklearn.base import ClassifierMixin
-from sklearn.utils import column_or_1d, compute_sample_weight
+from sklearn.utils import Tags, column_or_1d, compute_sample_weight
 from sklearn.utils.multiclass import type_of_target
 
 from skfusion._checks import check_real
+from skfusion._estimators._arguments import LossLike, MemoryLike, PathLike, check_class_weight
 from skfusion._estimators._base import FusionEstimator
+from skfusion._estimators._state import FittedState
+from skfusion._training import CallbackLike, OptimizerLike
+from skfusion.encoders import Encoder
 from skfusion.exceptions import ParameterError, TargetError
+from skfusion.fusion._base import FusionLike
+from skfusion.heads import Head
+from skfusion.losses import Loss, resolve_class_loss
 from skfusion.targets import Labels, class_target
+from skfusion.training import Averaging, Schedule
+from skfusion.typing import ArrayLike, SeedLike, WeightLike, XLike, YLike
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["FusionClassifier"]
 
@@ -154,26 +167,32 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
     ['keep', 'return']
     """
 
-    target_: Labels
+    @property
+    def target_(self) -> Labels:
+        return _labels(self._snapshot())
+
+    @property
+    def classes_(self) -> np.ndarray:
+        return self.target_.classes
 
     def __init__(
         self,
-        encoders: Mapping[str, Any] | None = None,
-        fusion: Any = "concat",
-        head: Any = "linear",
+        encoders: Mapping[str, Encoder | str] | None = None,
+        fusion: FusionLike = "concat",
+        head: Head | str = "linear",
         *,
-        loss: Any = "cross_entropy",
+        loss: LossLike = "cross_entropy",
         label_smoothing: float = 0.0,
         max_epochs: int = 100,
         batch_size: int | str = "auto",
         accumulate: int = 1,
         batch_by_length: bool = False,
         lr: float = 3e-3,
-        schedule: Any = None,
-        optimizer: Any = "adamw",
+        schedule: Schedule | str | None = None,
+        optimizer: OptimizerLike = "adamw",
         weight_decay: float = 1e-4,
         gradient_clipping: float | None = None,
-        averaging: Any = None,
+        averaging: Averaging | str | None = None,
         early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 5,
@@ -181,16 +200,16 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         block_dropout: float = 0.0,
         block_loss_weight: float = 0.0,
         gradient_modulation: float = 0.0,
-        class_weight: Any = None,
-        memory: Any = None,
+        class_weight: Mapping[object, float] | str | None = None,
+        memory: MemoryLike | None = None,
         warm_start: bool = False,
-        random_state: Any = None,
-        device: str = "auto",
+        random_state: SeedLike = None,
+        device: str | torch.device = "auto",
         precision: str = "float32",
-        checkpoint: Any = None,
+        checkpoint: PathLike | None = None,
         verbose: int = 0,
-        callbacks: Any = None,
-        net_params: Mapping[str, Any] | None = None,
+        callbacks: Sequence[CallbackLike] | None = None,
+        net_params: Mapping[str, object] | None = None,
     ) -> None:
         # By name, since each is an argument of the base too.
         shared = {name: value for name, value in locals().items() if name not in _OWN}
@@ -198,8 +217,12 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         self.label_smoothing, self.class_weight = label_smoothing, class_weight
 
     def partial_fit(
-        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
-    ) -> FusionClassifier:
+        self,
+        X: XLike,
+        y: YLike,
+        classes: ArrayLike | None = None,
+        sample_weight: WeightLike | None = None,
+    ) -> Self:
         """Train one more epoch on these rows; the first call starts the network.
 
         Parameters
@@ -221,11 +244,10 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
                 'class_weight="balanced" needs all rows at once and does not go with partial_fit. '
                 "Pass class_weight={label: weight}."
             )
-        draft = self._draft()
-        draft._partial_fit(X, y, sample_weight, classes)
-        return self._adopt(draft)
+        self._fitted = self._fit_part(X, y, sample_weight, classes)
+        return self
 
-    def predict_proba(self, X: Any) -> np.ndarray:
+    def predict_proba(self, X: XLike) -> np.ndarray:
         """Predict the probability of each class.
 
         Parameters
@@ -239,10 +261,10 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
             Columns in the order of ``classes_``; for multilabel targets, the probability of each
             label.
         """
-        outputs = self._outputs(X)
-        return self.target_.probabilities(outputs)
+        fitted = self._snapshot()
+        return _labels(fitted).probabilities(fitted.outputs(X, self.missing))
 
-    def decision_function(self, X: Any) -> np.ndarray:
+    def decision_function(self, X: XLike) -> np.ndarray:
         """Return the outputs of the network: log-odds, or scores whose softmax is the probability.
 
         Parameters
@@ -255,28 +277,41 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         scores : ndarray of shape (n_rows,) or (n_rows, n_classes)
             One score a row for two classes (above 0 means ``classes_[1]``), else one a class.
         """
-        outputs = self._outputs(X).astype(np.float64)
-        binary = self.target_.n_outputs == 1 and len(self.classes_) == 2
+        fitted = self._snapshot()
+        outputs = fitted.outputs(X, self.missing).astype(np.float64)
+        target = _labels(fitted)
+        binary = target.n_outputs == 1 and len(target.classes) == 2
         return outputs[:, 0] if binary else outputs
 
-    def _check_target(self, y: Any) -> Any:
+    def _checked_loss(self) -> Loss:
+        check_real("label_smoothing", self.label_smoothing, 0, 1)
+        check_class_weight(self.class_weight)
+        return resolve_class_loss(self.loss)
+
+    def _check_target(self, y: YLike) -> np.ndarray | csr_array:
         kind = type_of_target(y, input_name="y", raise_unknown=True)
         if kind.startswith("multilabel"):
-            return y.tocsr() if issparse(y) else np.asarray(y)
+            return csr_array(y) if issparse(y) else np.asarray(y)
         if kind.endswith("multioutput"):
             return np.asarray(y)
         return column_or_1d(y, warn=True)
 
-    def _learn_target(self, y: Any, weight: np.ndarray | None, classes: Any) -> Labels:
-        smoothing = check_real("label_smoothing", self.label_smoothing, 0, 1)
-        target = class_target(y, classes, self.loss, smoothing)
-        self.classes_ = target.classes
-        return target
+    def _learn_target(
+        self,
+        y: np.ndarray | csr_array,
+        weight: np.ndarray | None,
+        classes: ArrayLike | None,
+        loss: Loss,
+    ) -> Labels:
+        return class_target(y, classes, loss, self.label_smoothing)
 
-    def _strata(self, y: Any) -> Any:
+    def _follow_target(self, before: FittedState, loss: Loss) -> Labels:
+        return _labels(before).with_loss(loss, self.label_smoothing)
+
+    def _strata(self, y: np.ndarray | csr_array) -> np.ndarray | None:
         return y if y.ndim == 1 else None
 
-    def _target_weight(self, y: Any) -> np.ndarray | None:
+    def _target_weight(self, y: np.ndarray | csr_array) -> np.ndarray | None:
         if self.class_weight is None:
             return None
         if y.ndim != 1:
@@ -285,7 +320,12 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
             )
         return compute_sample_weight(self.class_weight, y)
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _labels(fitted: FittedState) -> Labels:
+    assert isinstance(fitted.target, Labels)
+    return fitted.target

@@ -123,14 +123,14 @@ class NamedEncoders(BaseEstimator):
         return encoder
 
 
-def check_names_free(estimator: BaseEstimator, names: Iterable[str]) -> None:
-    """Raise ``BlockError`` if a block is called like an argument of ``estimator``."""
-    arguments = inspect.signature(type(estimator).__init__).parameters
+def check_names_free(kind: type[BaseEstimator], names: Iterable[str]) -> None:
+    """Raise ``BlockError`` if a block is called like an argument of this kind of estimator."""
+    arguments = inspect.signature(kind.__init__).parameters
     for name in names:
         if name in arguments:
             raise BlockError(
                 f"a block must not be called {name!r}: that is an argument of "
-                f"{type(estimator).__name__}, and {name}__... would be ambiguous. Rename the block."
+                f"{kind.__name__}, and {name}__... would be ambiguous. Rename the block."
             )
 
 

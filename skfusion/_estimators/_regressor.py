@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.sparse import csr_array
 from sklearn.base import RegressorMixin
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_array
 
 from skfusion._estimators._base import FusionEstimator
+from skfusion.losses import Loss, resolve_value_loss
 from skfusion.targets import Values, value_target
+from skfusion.typing import ArrayLike, WeightLike, XLike, YLike
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["FusionRegressor"]
 
@@ -64,7 +71,7 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
     True
     """
 
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> FusionRegressor:
+    def partial_fit(self, X: XLike, y: YLike, sample_weight: WeightLike | None = None) -> Self:
         """Train one more epoch on these rows; the first call starts the network.
 
         Parameters
@@ -79,19 +86,28 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
         self : FusionRegressor
             This estimator. If an error is raised it is as it was before.
         """
-        draft = self._draft()
-        draft._partial_fit(X, y, sample_weight)
-        return self._adopt(draft)
+        self._fitted = self._fit_part(X, y, sample_weight)
+        return self
 
-    def _check_target(self, y: Any) -> Any:
-        return check_array(
+    def _checked_loss(self) -> Loss:
+        return resolve_value_loss(self.loss)
+
+    def _check_target(self, y: YLike) -> np.ndarray:
+        checked: np.ndarray = check_array(
             y, ensure_2d=False, allow_nd=False, dtype=np.float64, input_name="y", estimator=self
         )
+        return checked
 
-    def _learn_target(self, y: Any, weight: np.ndarray | None, classes: Any) -> Values:
-        return value_target(y, weight, self.loss)
+    def _learn_target(
+        self,
+        y: np.ndarray | csr_array,
+        weight: np.ndarray | None,
+        classes: ArrayLike | None,
+        loss: Loss,
+    ) -> Values:
+        return value_target(y, weight, loss)
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags

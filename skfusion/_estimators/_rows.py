@@ -11,18 +11,10 @@ from sklearn.utils.validation import _check_sample_weight
 from skfusion.blocks import Blocks
 from skfusion.exceptions import TargetError
 
-__all__ = ["holds_out", "require_target", "scaled", "split_rows", "with_weight"]
+__all__ = ["holds_out", "scaled", "split_rows", "with_weight"]
 
 # From this many rows on, early_stopping="auto" holds some out.
 _ROWS_TO_HOLD_OUT = 500
-
-
-def require_target(estimator: Any, y: Any) -> None:
-    """Raise the error that scikit-learn words for a missing ``y``."""
-    if y is None:
-        raise TargetError(
-            f"{type(estimator).__name__} requires y to be passed, but the target y is None."
-        )
 
 
 def with_weight(

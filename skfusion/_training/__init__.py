@@ -1,6 +1,7 @@
 """Training and prediction: the only package that imports skorch."""
 
 from skfusion._training._callbacks import TrainingCallback
+from skfusion._training._check import check_callbacks, check_net_params, check_optimizer
 from skfusion._training._checkpoint import Checkpoint, check_checkpoint
 from skfusion._training._fit import fit_net
 from skfusion._training._history import history_table
@@ -9,19 +10,29 @@ from skfusion._training._net import Net
 from skfusion._training._outputs import outputs
 from skfusion._training._rows import Rows
 from skfusion._training._run import Run
-from skfusion._training._settings import Balance, TrainingSettings
+from skfusion._training._settings import (
+    Balance,
+    CallbackLike,
+    OptimizerLike,
+    TrainingSettings,
+)
 from skfusion._training._torch_state import seeded
 from skfusion._training._weights import load_weights, pack_net
 
 __all__ = [
     "Balance",
+    "CallbackLike",
     "Checkpoint",
     "Net",
+    "OptimizerLike",
     "Rows",
     "Run",
     "TrainingCallback",
     "TrainingSettings",
+    "check_callbacks",
     "check_checkpoint",
+    "check_net_params",
+    "check_optimizer",
     "copy_of",
     "fit_net",
     "follow",

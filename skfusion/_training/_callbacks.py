@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 import inspect
 import multiprocessing
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from joblib.parallel import get_active_backend
 from skorch.callbacks import Callback, EarlyStopping, PassthroughScoring
 from tqdm.auto import tqdm
+
+from skfusion._training._settings import CallbackLike
 
 if TYPE_CHECKING:
     from skfusion._training._net import Net
@@ -27,6 +29,7 @@ __all__ = [
     "hears",
     "listens",
     "own_copy",
+    "same_callbacks",
 ]
 
 _SHOWN = ("train_loss", "valid_loss", "valid_score")
@@ -121,6 +124,15 @@ def own_copy(callback: Any) -> Any:
     kept = {name: value for name, value in vars(callback).items() if name not in given}
     vars(own).update(copy.deepcopy(kept))
     return own
+
+
+def same_callbacks(some: Sequence[CallbackLike], others: Sequence[CallbackLike]) -> bool:
+    """Whether these are the same callbacks, of the same names."""
+
+    def key(one: CallbackLike) -> tuple[str, int]:
+        return (one[0], id(one[1])) if isinstance(one, tuple) else ("", id(one))
+
+    return [*map(key, some)] == [*map(key, others)]
 
 
 def listens(callbacks: Iterable[tuple[str, Callback]], *hooks: str) -> bool:

@@ -10,7 +10,6 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from skfusion._checks import check_choice
 from skfusion._module import ModulePlan
 from skfusion._training._averaging import Average, plain_module
 from skfusion._training._callbacks import (
@@ -19,7 +18,9 @@ from skfusion._training._callbacks import (
     ProgressBar,
     early_stopping,
     own_copy,
+    same_callbacks,
 )
+from skfusion._training._check import OPTIMIZERS
 from skfusion._training._history import copy_of_history
 from skfusion._training._net import Net
 from skfusion._training._parameter_groups import Thaw
@@ -28,8 +29,6 @@ from skfusion._training._settings import TrainingSettings
 from skfusion.targets import Target
 
 __all__ = ["copy_of", "follow", "make_net", "pick_device"]
-
-OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 
 
 class _TargetLoss(nn.Module):
@@ -119,9 +118,14 @@ def _begin_momentum(optimizer: torch.optim.Optimizer) -> None:
                 optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
 
 
-def follow(net: Net, settings: TrainingSettings) -> None:
+def follow(net: Net, settings: TrainingSettings, target: Target) -> None:
     """Let a net that goes on do what the user chose since; its optimiser stays."""
-    net.follow(settings)
+    kept = same_callbacks(net.settings.callbacks, settings.callbacks)
+    net.follow(settings, target)
+    if not kept:
+        net.set_params(callbacks=_callbacks(settings))
+        net.initialize_callbacks()
+        return
     begin = [isinstance(callback, Thaw) for _, callback in net.callbacks_].index(True)
     given = [named for named in net.callbacks_[begin:] if not isinstance(named[1], OwnCallback)]
     first, last = (
@@ -160,11 +164,11 @@ def _last_callbacks() -> list[tuple[str, Any]]:
 
 def _optimizer_settings(settings: TrainingSettings, device: str) -> dict[str, Any]:
     optimizer, decay = settings.optimizer, {"optimizer__weight_decay": settings.weight_decay}
-    if isinstance(optimizer, type) and issubclass(optimizer, torch.optim.Optimizer):
+    if not isinstance(optimizer, str):
         return {"optimizer": optimizer, **decay}
     # Fused: one kernel for all parameters instead of one per parameter and operation.
     chosen = {
-        "optimizer": OPTIMIZERS[check_choice("optimizer", optimizer, OPTIMIZERS)],
+        "optimizer": OPTIMIZERS[optimizer],
         "optimizer__fused": torch.device(device).type in ("cpu", "cuda"),
         **decay,
     }
@@ -173,7 +177,7 @@ def _optimizer_settings(settings: TrainingSettings, device: str) -> dict[str, An
     return chosen
 
 
-def pick_device(device: str) -> str:
+def pick_device(device: str | torch.device) -> str:
     """Return ``device``; for "auto" the accelerator if there is one, else "cpu"."""
     if device != "auto":
         return str(torch.device(device))

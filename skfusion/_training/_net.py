@@ -17,12 +17,13 @@ from skfusion._module import FusionModule, ModulePlan
 from skfusion._training._accumulation import Accumulation
 from skfusion._training._callbacks import OwnCallback, hears, listens
 from skfusion._training._metrics import EpochMetrics
-from skfusion._training._parameter_groups import parameter_groups
+from skfusion._training._parameter_groups import parameter_groups, set_weight_decay
 from skfusion._training._rows import BatchIterator, Rows, TrainingBatch
 from skfusion._training._run import Run
 from skfusion._training._settings import TrainingSettings
 from skfusion._training._torch_state import lent
 from skfusion.exceptions import NonFiniteLossError, ParameterError
+from skfusion.targets import Target
 
 __all__ = ["Net"]
 
@@ -249,7 +250,7 @@ class Net(NeuralNet):
         finally:
             self.run_, self.callbacks_ = None, kept
 
-    def follow(self, settings: TrainingSettings) -> None:
+    def follow(self, settings: TrainingSettings, target: Target) -> None:
         """Go on as the user chose since, with the optimiser's state that there is."""
         if settings.balance.needs_heads and self.module_.block_heads is None:
             raise ParameterError(
@@ -257,6 +258,9 @@ class Net(NeuralNet):
                 "network that goes on cannot be given. Set one of them in the first fit already, "
                 "or fit anew with warm_start=False."
             )
+        if settings.weight_decay != self.settings.weight_decay:
+            set_weight_decay(self.optimizer_, self.module, settings.weight_decay)
+        self.criterion__target, self.criterion_ = target, self.criterion(target)
         self.settings, self.accumulation_ = settings, Accumulation(settings.accumulate)
         self.bf16 = settings.takes_bf16(self.module.dtype, self.device or "cpu")
         # In the proportions of the encoders' policies.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from skfusion._module import FusionModule, ModulePlan
 from skfusion._training._callbacks import OwnCallback
 from skfusion.encoders import Policy
@@ -11,7 +13,7 @@ from skfusion.encoders import Policy
 if TYPE_CHECKING:
     from skfusion._training._net import Net
 
-__all__ = ["Thaw", "parameter_groups", "to_pretrain"]
+__all__ = ["Thaw", "parameter_groups", "set_weight_decay", "to_pretrain"]
 
 
 class Thaw(OwnCallback):
@@ -43,6 +45,19 @@ def parameter_groups(
         return None
     rest = [parameter for parameter in module.parameters() if id(parameter) not in own]
     return [{"params": rest}, *groups]
+
+
+def set_weight_decay(
+    optimizer: torch.optim.Optimizer, plan: ModulePlan, weight_decay: float
+) -> None:
+    """Give the groups of parameters another weight decay, but those whose policy has its own."""
+    policies = [recipe for recipe in plan.encoders.values() if isinstance(recipe, Policy)]
+    own = [None, *(policy.weight_decay for policy in policies)]
+    groups = optimizer.param_groups
+    if not policies:  # the groups may be the user's
+        own = [None] * len(groups)
+    for group, decay in zip(groups, own, strict=True):
+        group["weight_decay"] = weight_decay if decay is None else decay
 
 
 def to_pretrain(plan: ModulePlan) -> dict[str, int]:

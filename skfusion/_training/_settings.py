@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import torch
 from joblib import Memory
@@ -12,7 +13,10 @@ from skorch.callbacks import Callback
 from skfusion.exceptions import ParameterError
 from skfusion.training import Averaging, Schedule
 
-__all__ = ["Balance", "TrainingSettings"]
+__all__ = ["Balance", "CallbackLike", "OptimizerLike", "TrainingSettings"]
+
+CallbackLike: TypeAlias = Callback | type[Callback] | tuple[str, Callback | type[Callback]]
+OptimizerLike: TypeAlias = str | type[torch.optim.Optimizer]
 
 _BATCH_SIZES = (64, 128, 256, 512)
 
@@ -39,7 +43,7 @@ class TrainingSettings:
     """
 
     lr: float
-    optimizer: str | type[torch.optim.Optimizer]
+    optimizer: OptimizerLike
     weight_decay: float
     batch_size: int | None  # None: the more rows the larger
     max_epochs: int
@@ -53,7 +57,7 @@ class TrainingSettings:
     balance: Balance
     precision: str  # "float32", "bf16" or "auto"
     verbose: int
-    callbacks: Sequence[Callback | type[Callback] | tuple[str, Callback]]
+    callbacks: Sequence[CallbackLike]
     net_params: Mapping[str, object]
 
     def alone(self, batch_size: int) -> TrainingSettings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from skfusion._checks import did_you_mean, resolve_recipe
 from skfusion.blocks import BlockSpec
@@ -67,16 +67,10 @@ def choose_encoders(
     >>> choose_encoders({"photo": "transformer"}, specs)
     {'photo': Transformer(), 'facts': MLP()}
     """
-    given = {} if given is None else given
-    if not isinstance(given, Mapping):
-        raise ParameterError(
-            f"encoders must be a dict of block name to encoder. Got {type(given).__name__}."
-        )
-    for name in given:
-        _check_known(name, specs)
+    named = resolve_encoders(given)
+    check_blocks_exist(named, specs)
     encoders = {
-        name: resolve_encoder(given[name]) if name in given else _by_form(spec)
-        for name, spec in specs.items()
+        name: named[name] if name in named else _by_form(spec) for name, spec in specs.items()
     }
     for name, spec in specs.items():
         encoders[name] = (insist(spec) if insist else None) or encoders[name]
@@ -101,14 +95,25 @@ def resolve_encoder(encoder: Encoder | str) -> Encoder:
     return resolve_recipe("an encoder must be a recipe such as MLP()", encoder, Encoder, _ALIASES)
 
 
+def resolve_encoders(given: Mapping[str, Encoder | str] | None) -> dict[str, Encoder]:
+    """Return the encoders that were named, by block."""
+    if given is not None and not isinstance(given, Mapping):
+        raise ParameterError(
+            f"encoders must be a dict of block name to encoder. Got {type(given).__name__}."
+        )
+    return {name: resolve_encoder(encoder) for name, encoder in (given or {}).items()}
+
+
 def _by_form(spec: BlockSpec) -> Encoder:
     return _BY_FORM[spec.form]()
 
 
-def _check_known(name: str, specs: Mapping[str, BlockSpec]) -> None:
-    if name not in specs:
-        known = ", ".join(map(repr, specs))
-        raise BlockError(
-            f"encoders names a block {name!r} that does not exist; the blocks are {known}. "
-            f"{did_you_mean(name, specs)}".rstrip()
-        )
+def check_blocks_exist(named: Iterable[str], blocks: Iterable[str]) -> None:
+    """Raise ``BlockError`` for an encoder of a block that there is not."""
+    known = [*blocks]
+    for name in named:
+        if name not in known:
+            raise BlockError(
+                f"encoders names a block {name!r} that does not exist; the blocks are "
+                f"{', '.join(map(repr, known))}. {did_you_mean(name, known)}".rstrip()
+            )

@@ -7,7 +7,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from skfusion._checks import check_choice
-from skfusion._estimators._using import indexed_like
+from skfusion._estimators._fitted import indexed_like
 from skfusion.inspection._masking import without_blocks
 from skfusion.inspection._splitting import allow_missing, split_off
 from skfusion.typing import XLike

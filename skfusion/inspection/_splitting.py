@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 
 from scipy.sparse import issparse
@@ -9,6 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from skfusion._estimators._fitted import FittedNetwork
 from skfusion.blocks import Blocks
 from skfusion.exceptions import BlockTypeError
 from skfusion.typing import XLike
@@ -34,10 +36,8 @@ def split_off(estimator: BaseEstimator, X: XLike) -> tuple[BaseEstimator, Blocks
     check_is_fitted(estimator)
     if isinstance(estimator, Pipeline):
         estimator, X = _behind_blocks(estimator, X)
-    if hasattr(estimator, "specs_"):
-        reader = estimator._reader.with_missing(estimator.missing)
-        X = reader.read(X)
-        estimator = _changed(estimator, _reader=reader.behind_union())
+    if isinstance(estimator, FittedNetwork):
+        estimator, X = estimator._split_reading(X)
     elif isinstance(X, Mapping) and not issparse(X):
         X = Blocks(X)
     if not isinstance(X, Blocks):
@@ -90,20 +90,10 @@ def allow_missing(estimator: BaseEstimator) -> BaseEstimator:
         return Pipeline([*steps, (name, allow_missing(final))])
     if "missing" not in estimator.get_params(deep=False):
         return estimator
-    return _changed(estimator, missing="allow")
+    return copy.copy(estimator).set_params(missing="allow")
 
 
 def final_step(estimator: BaseEstimator) -> BaseEstimator:
     """Return the estimator itself, or the last step of a pipeline; of a search, of its best."""
     estimator = unwrapped(estimator)
     return estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
-
-
-def _changed(estimator: BaseEstimator, **attributes: object) -> BaseEstimator:
-    """Return a copy that shares everything with ``estimator`` but ``attributes``.
-
-    Not ``copy.copy``, which would go through the pickled state and make the network anew.
-    """
-    other = object.__new__(type(estimator))
-    vars(other).update(vars(estimator) | attributes)
-    return other

@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from skfusion._checks import check_choice
-from skfusion._estimators._using import indexed_like
+from skfusion._estimators._fitted import indexed_like
 from skfusion.exceptions import ParameterError
 from skfusion.inspection._axes import axes_for, wrapped
 from skfusion.inspection._splitting import allow_missing, final_step, split_off

@@ -148,7 +148,7 @@ def test_a_grid_search_over_inner_parameters(X, y, make):
 
 
 def test_a_grid_search_chooses_what_is_better(table, y):
-    grid = {"X__widths": [(8,)], "lr": [0.0, 0.1]}
+    grid = {"X__widths": [(8,)], "lr": [1e-30, 0.1]}
     model = FusionClassifier({"X": MLP()}, max_epochs=20, random_state=0)
     search = GridSearchCV(model, grid, cv=2, error_score="raise").fit(table, y)
     assert search.best_params_["lr"] == 0.1

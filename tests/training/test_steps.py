@@ -112,7 +112,7 @@ def test_a_step_a_group(data):
 
 
 def test_the_history_counts_every_row(data):
-    one, other = (model(lr=0.0, batch_size=8, accumulate=n).fit(*data) for n in (1, 4))
+    one, other = (model(lr=1e-30, batch_size=8, accumulate=n).fit(*data) for n in (1, 4))
     np.testing.assert_allclose(one.history_["train_loss"], other.history_["train_loss"])
 
 

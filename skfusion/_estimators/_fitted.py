@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from skfusion._estimators._parameters import NamedEncoders
+from skfusion._estimators._state import FittedState
 from skfusion._estimators._view import (
     VisualBlock,
     diagram_of_parts,
@@ -18,75 +20,76 @@ from skfusion._estimators._view import (
     parts_of,
     summarise,
 )
-from skfusion._reading import Reader, check_finite, check_some_block, rows_without_blocks
+from skfusion._reading import check_finite, rows_without_blocks
 from skfusion._training import Net, outputs
 from skfusion.blocks import Blocks, BlockSpec
-from skfusion.exceptions import NonFiniteLossError, ParameterError
+from skfusion.exceptions import ParameterError
 from skfusion.inputs import BlockUnion
 from skfusion.targets import Target
+from skfusion.typing import XLike
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["FittedNetwork", "indexed_like"]
 
 
 class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEncoders):
-    """Reads X like the X of the fit, and asks the network."""
+    """Reads X like the X of the fit, and asks the network.
+
+    All that was learned is one value, ``_fitted``. Each prediction takes it once, at its start, so
+    that a fit beside it changes nothing of what it sees.
+    """
 
     missing: str
-    net_: Net
-    target_: Target
-    _reader: Reader
-    _prior: np.ndarray
-    _n_seen: int  # rows that the prior is of
+    _fitted: FittedState | None = None
+
+    def _snapshot(self) -> FittedState:
+        """Return what was learned, or raise scikit-learn's ``NotFittedError``."""
+        if (fitted := self._fitted) is None:
+            check_is_fitted(self)
+            raise AssertionError("unreachable")
+        return fitted
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self._fitted is not None
+
+    @property
+    def net_(self) -> Net:
+        return self._snapshot().net
+
+    @property
+    def target_(self) -> Target:
+        return self._snapshot().target
+
+    @property
+    def history_(self) -> pd.DataFrame:
+        return self._snapshot().history
 
     @property
     def union_(self) -> BlockUnion | None:
-        return self._fitted_reader().union_
+        return self._snapshot().reader.union_
 
     @property
     def specs_(self) -> dict[str, BlockSpec]:
-        return self._fitted_reader().specs_
+        return self._snapshot().reader.specs_
 
     @property
     def n_features_in_(self) -> int:
-        return self._fitted_reader().n_features_in_
+        return self._snapshot().reader.n_features_in_
 
     @property
     def feature_names_in_(self) -> np.ndarray:
-        names = self._fitted_reader().feature_names_in_
+        names = self._snapshot().reader.feature_names_in_
         if names is None:
             raise AttributeError("the X of the fit has no names, so there is no feature_names_in_")
         return names
 
-    def _fitted_reader(self) -> Reader:
-        if "_reader" not in vars(self):
-            raise NotFittedError(f"This {type(self).__name__} is not fitted yet. Call fit first.")
-        return self._reader
+    @property
+    def _n_features_out(self) -> int:  # which scikit-learn asks for to name what transform returns
+        return self._snapshot().net.module_.width
 
-    def _read_to_predict(self, X: Any) -> Blocks:
-        if "net_" not in vars(self):  # asked first, since check_is_fitted costs as much as a row
-            check_is_fitted(self, "net_")
-        blocks = self._reader.with_missing(self.missing).read(X)
-        if self.missing == "error":
-            check_some_block(blocks)
-        return blocks
-
-    def _outputs(self, X: Any) -> np.ndarray:
-        """Return the outputs of the network; those of the prior for rows without any block."""
-        blocks = self._read_to_predict(X)
-        found = outputs(self.net_, blocks, check_finite)
-        if not np.isfinite(found).all():
-            row = int(np.isfinite(found).all(axis=1).argmin())
-            raise NonFiniteLossError(
-                f"the network's output is not finite in row {row}: "
-                "inputs or weights are too large for its precision. Scale the inputs, or fit again "
-                "with a lower lr."
-            )
-        without = rows_without_blocks(blocks) if self.missing == "allow" else None
-        if without is not None:
-            found[without] = self._prior
-        return found
-
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: XLike) -> np.ndarray:
         """Predict the target.
 
         Parameters
@@ -99,10 +102,10 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEnco
         y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
             Predictions, in the terms of the y that was fitted.
         """
-        found = self._outputs(X)
-        return self.target_.decode(found)
+        fitted = self._snapshot()
+        return fitted.target.decode(fitted.outputs(X, self.missing))
 
-    def transform(self, X: Any) -> np.ndarray:
+    def transform(self, X: XLike) -> np.ndarray:
         """Return the fused vectors: what the head decides from.
 
         Parameters
@@ -115,10 +118,10 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEnco
         vectors : ndarray of shape (n_rows, width)
             One vector a row.
         """
-        blocks = self._read_to_predict(X)
-        return outputs(self.net_, blocks, check_finite, part="fuse")
+        fitted = self._snapshot()
+        return outputs(fitted.net, fitted.read(X, self.missing), check_finite, part="fuse")
 
-    def explain(self, X: Any) -> pd.DataFrame:
+    def explain(self, X: XLike) -> pd.DataFrame:
         """Return how much the fusion weighs each block of each row.
 
         Only fusions with gates or attention over blocks have such weights, ``Gated`` for one.
@@ -140,17 +143,18 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEnco
         ParameterError
             If the fusion has no weights.
         """
-        blocks = self._read_to_predict(X)
-        if not hasattr(self.net_.module_.fusion, "weights"):
+        fitted = self._snapshot()
+        blocks = fitted.read(X, self.missing)
+        if not hasattr(fitted.net.module_.fusion, "weights"):
             raise ParameterError(
                 f"fusion={self.fusion!r} has no weights per row and block to explain. "
                 'Use one with gates or attention, such as fusion="gated".'
             )
-        weights = outputs(self.net_, blocks, check_finite, part="weights")
+        weights = outputs(fitted.net, blocks, check_finite, part="weights")
         without = rows_without_blocks(blocks)
         if without is not None:
             weights[without] = np.nan
-        return indexed_like(X, pd.DataFrame(weights, columns=list(self.specs_)))
+        return indexed_like(X, pd.DataFrame(weights, columns=list(fitted.reader.specs_)))
 
     # What it is made of
 
@@ -182,17 +186,23 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEnco
         >>> model.summary().loc["block", "parameters"].to_dict()
         {'left': 384, 'right': 256}
         """
-        check_is_fitted(self, "net_")
-        module = self.net_.module_
-        n_parameters = sum(parameter.numel() for parameter in module.parameters())
-        return summarise(parts_of(self.net_.module, module), n_parameters)
+        net = self._snapshot().net
+        n_parameters = sum(parameter.numel() for parameter in net.module_.parameters())
+        return summarise(parts_of(net.module, net.module_), n_parameters)
 
     def _sk_visual_block_(self) -> VisualBlock:
-        if "net_" in vars(self):
-            return diagram_of_parts(parts_of(self.net_.module, self.net_.module_))
+        if (fitted := self._fitted) is not None:
+            return diagram_of_parts(parts_of(fitted.net.module, fitted.net.module_))
         return diagram_of_recipes(self.encoders, self.fusion, self.head)
 
+    def _split_reading(self, X: XLike) -> tuple[Self, Blocks]:
+        """Return a copy that takes blocks as they are, and X as these blocks."""
+        fitted, other = self._snapshot(), copy.copy(self)
+        reader = fitted.reader.with_missing(self.missing)
+        other._fitted = replace(fitted, reader=reader.behind_union())
+        return other, reader.read(X)
 
-def indexed_like(X: Any, table: pd.DataFrame) -> pd.DataFrame:
+
+def indexed_like(X: object, table: pd.DataFrame) -> pd.DataFrame:
     """Return ``table``, a row for each of X, with the index of X where X is of pandas."""
     return table.set_axis(X.index, axis=0) if isinstance(X, pd.DataFrame | pd.Series) else table

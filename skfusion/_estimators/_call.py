@@ -1,0 +1,72 @@
+"""What one call of ``fit`` or ``partial_fit`` is to do, and the rows that it learns from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_array
+from sklearn.utils import check_random_state
+
+from skfusion._estimators._arguments import Arguments
+from skfusion._estimators._recipes import same
+from skfusion._estimators._state import FittedState, Prior
+from skfusion._training import Rows
+from skfusion.blocks import Blocks
+from skfusion.targets import Target
+from skfusion.typing import ArrayLike
+
+__all__ = ["Call", "Lesson"]
+
+
+@dataclass(frozen=True)
+class Call:
+    """What one call of ``fit`` or ``partial_fit`` is to do.
+
+    Parameters
+    ----------
+    arguments : Arguments
+        Those of the estimator.
+    before : FittedState or None
+        What is gone on from.
+    whole : bool
+        Whether all rows and all epochs are given; else it is one epoch over some of the rows.
+    classes : array-like of shape (n_classes,) or None
+        Labels that will ever come.
+    """
+
+    arguments: Arguments
+    before: FittedState | None
+    whole: bool = True
+    classes: ArrayLike | None = None
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the fit begins with a new network."""
+        return self.before is None
+
+    @property
+    def n_epochs(self) -> int:
+        return self.arguments.training.max_epochs if self.whole else 1
+
+    @property
+    def prior_before(self) -> Prior | None:
+        """The prior that the rows of this call add to: a whole fit begins anew."""
+        return None if self.before is None or self.whole else self.before.prior
+
+    def draw_seed(self) -> int:
+        """Return an int that all randomness follows from: that of before, if it is the same."""
+        random_state = self.arguments.random_state
+        if self.before is not None and same(self.before.arguments.random_state, random_state):
+            return self.before.seed
+        return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What is learned: the rows that weigh something, and y in the user's terms and as codes."""
+
+    blocks: Blocks
+    y: np.ndarray | csr_array
+    target: Target
+    rows: Rows

@@ -1,0 +1,63 @@
+"""A fit that goes on with other arguments than the last: what is followed, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from skfusion._estimators._arguments import Arguments
+from skfusion._estimators._recipes import same
+from skfusion._estimators._state import FittedState
+from skfusion._training import Net, copy_of, follow, load_weights, make_net, pack_net, pick_device
+from skfusion.encoders._choose import choose_encoders
+from skfusion.exceptions import ParameterError
+from skfusion.targets import Target
+
+__all__ = ["check_same_network", "continued"]
+
+
+def check_same_network(before: FittedState, now: Arguments) -> None:
+    """Check that the arguments are still those of the network that goes on.
+
+    Raises
+    ------
+    ParameterError
+        If ``encoders``, ``fusion`` or ``head`` stand for another network; says which.
+    """
+    changes = list(_other_parts(before, now))
+    if changes:
+        raise ParameterError(
+            f"{'; '.join(changes)}. That is another network, and this fit goes on from the weights "
+            "of the last. Fit anew: call fit with warm_start=False. Or set the argument back."
+        )
+
+
+def _other_parts(before: FittedState, now: Arguments) -> Iterator[str]:
+    plan = before.net.module
+    if not same(plan.fusion, now.fusion):
+        yield f"fusion was {plan.fusion!r} and is {now.fusion!r} now"
+        return  # which may insist on encoders of its own, or need no head
+    if not plan.fusion.decides and not same(plan.head, now.head):
+        yield f"head was {plan.head!r} and is {now.head!r} now"
+    chosen = choose_encoders(now.encoders, plan.specs, now.fusion.encoder_for)
+    for name, encoder in plan.encoders.items():
+        if not same(encoder, chosen[name]):
+            yield f"encoders: that of block {name!r} was {encoder!r} and is {chosen[name]!r} now"
+
+
+def continued(before: FittedState, target: Target, now: Arguments) -> Net:
+    """Return a copy of the net to go on with, which follows the arguments as they are now.
+
+    The optimiser goes on with its state, unless it is another one now, or on another device.
+    """
+    settings, then = now.training, before.net.settings
+    same_place = pick_device(now.device) == before.net.device
+    if (
+        same_place
+        and same(settings.optimizer, then.optimizer)
+        and same(settings.net_params, then.net_params)
+    ):
+        net = copy_of(before.net)
+        follow(net, settings, target)
+        return net
+    net = make_net(before.net.module, target, settings, pick_device(now.device))
+    return load_weights(net, pack_net(before.net))
