@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from numbers import Real
 from typing import Any
@@ -15,7 +16,8 @@ from skfusion.exceptions import BlockError
 __all__ = ["MAX_BYTES", "as_array", "as_numbers", "check_bytes"]
 
 MAX_BYTES = 2**30
-_PLAIN = (bool, int, float, str, np.generic)
+_PLAIN = (float, int, str, np.generic)
+_NESTED = (np.ndarray, list, tuple)
 
 
 def as_array(cell: Any, max_bytes: int | None = MAX_BYTES) -> np.ndarray:
@@ -38,21 +40,13 @@ def as_array(cell: Any, max_bytes: int | None = MAX_BYTES) -> np.ndarray:
     >>> as_array(np.ma.array([1, 2], mask=[False, True])).tolist()
     [1.0, nan]
     """
-    if isinstance(cell, torch.Tensor):
-        array = _of_tensor(cell, max_bytes)
-    elif isinstance(cell, np.ma.MaskedArray):
-        check_bytes(cell.size * cell.itemsize, max_bytes)
-        array = _of_masked(cell)
-    elif isinstance(cell, (list, tuple)) and len(cell) and not isinstance(cell[0], _PLAIN):
-        array = np.asarray(
-            [as_array(part, max_bytes) if _needs_care(part) else part for part in cell]
-        )
-    else:
-        array = np.asarray(cell)
-    check_bytes(array.size * array.itemsize, max_bytes)
-    if array.dtype == object and array.ndim == 1 and array.size:
-        return _of_objects(array, max_bytes)
-    if array.dtype.kind == "f" and array.itemsize > 8:
+    array = cell if type(cell) is np.ndarray else _converted(cell, max_bytes)
+    if max_bytes is not None and array.nbytes > max_bytes:
+        check_bytes(array.nbytes, max_bytes)
+    kind = array.dtype.kind
+    if kind == "O" and array.ndim == 1 and array.size and isinstance(array[0], _NESTED):
+        return as_array(array.tolist(), max_bytes)  # as files of Parquet have lists of lists
+    if kind == "f" and array.itemsize > 8:
         return array.astype(np.float64)
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
@@ -72,8 +66,11 @@ def as_numbers(cell: Any) -> np.ndarray:
     >>> as_numbers([1, None, 2.5]).tolist()
     [1.0, nan, 2.5]
     """
+    if type(cell) is np.ndarray and cell.dtype == np.float64 and cell.nbytes <= MAX_BYTES:
+        return cell  # the usual case, a million times
     array = as_array(cell)
-    check_bytes(8 * array.size, MAX_BYTES)
+    if array.itemsize < 8:
+        check_bytes(8 * array.size, MAX_BYTES)
     if array.dtype == object:
         missing = pd.isna(array)
         array = np.where(missing, np.nan, array)
@@ -108,14 +105,25 @@ def _of_masked(array: Any) -> np.ndarray:
     return floating.filled(np.nan)
 
 
-def _of_objects(array: np.ndarray, max_bytes: int | None) -> np.ndarray:
-    """Return the arrays or lists in an array of objects, as files of Parquet have them."""
-    if isinstance(array[0], (np.ndarray, list, tuple)):
-        return as_array(array.tolist(), max_bytes)
-    return array
+def _converted(cell: Any, max_bytes: int | None) -> np.ndarray:
+    """Return what is no plain array as one."""
+    if isinstance(cell, (list, tuple)):
+        if _needs_care(cell):
+            return np.asarray([as_array(part, max_bytes) for part in cell])
+        return np.asarray(cell)
+    if isinstance(cell, torch.Tensor):
+        return _of_tensor(cell, max_bytes)
+    if isinstance(cell, np.ma.MaskedArray):
+        check_bytes(cell.size * cell.itemsize, max_bytes)
+        return _of_masked(cell)
+    return np.asarray(cell)
 
 
-def _needs_care(part: Any) -> bool:
-    if isinstance(part, (list, tuple)):
-        return bool(len(part)) and not isinstance(part[0], _PLAIN)
-    return isinstance(part, (torch.Tensor, np.ma.MaskedArray))
+def _needs_care(cell: Sequence[Any]) -> bool:
+    """Return whether a list holds tensors or masked arrays, which numpy would not take as such."""
+    first = cell[0] if cell else 0.0
+    if isinstance(first, (list, tuple)):
+        return _needs_care(first)
+    if isinstance(first, _PLAIN):
+        return False
+    return any(issubclass(kind, (torch.Tensor, np.ma.MaskedArray)) for kind in set(map(type, cell)))

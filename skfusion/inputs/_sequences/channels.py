@@ -35,10 +35,10 @@ class Numbers:
         return [self.name, f"{self.name} missing"] if self.indicated else [self.name]
 
     def encode(self, column: pd.Series) -> np.ndarray:
-        if not column.notna().any():
-            values = np.full(len(column), np.nan)
-        elif _holds_numbers(column, ("boolean",)):
+        if _holds_numbers(column, ("boolean",)):
             values = _finite_or_nan(column)
+        elif column.isna().all():
+            values = np.full(len(column), np.nan)
         else:
             raise _other_kind(self.name, column, _odd_cell(column), "numbers")
         missing = np.isnan(values)

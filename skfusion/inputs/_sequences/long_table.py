@@ -66,6 +66,7 @@ def lines_of_keys(table: pd.DataFrame, by: str, time: str | None, X: XLike) -> L
 def lines_of_cells(X: XLike) -> Lines:
     """Return the items of the arrays or lists (time,) or (time, d) in the cells of ``X``."""
     items = Ragged.from_rows([_items(X, row, cell) for row, cell in enumerate(_cells(X))])
+    _check_finite(X, items)
     values = items.values if items.ndim == 3 else items.values[:, None]
     names = [f"value{channel}" for channel in range(values.shape[1])]
     return pd.DataFrame(values, columns=names), items.offsets, np.arange(len(items))
@@ -160,20 +161,28 @@ def _cells(X: XLike) -> Ragged | list[object]:
 
 def _items(X: XLike, row: int, cell: object) -> np.ndarray:
     """Return the items in a cell, float64 (time,) or (time, d), NaN where one is missing."""
-    name = f"SequenceStacker: {row_name(X, row)}"
     try:
         items = as_numbers(cell)
     except BlockError as error:
-        raise BlockError(f"{name}: {error}.") from error
+        raise BlockError(f"SequenceStacker: {row_name(X, row)}: {error}.") from error
     except (TypeError, ValueError, RuntimeError) as error:
         raise BlockTypeError(
-            f"{name} holds {cell!r:.60}, no array of numbers. Give "
+            f"SequenceStacker: {row_name(X, row)} holds {cell!r:.60}, no array of numbers. Give "
             "table= and by= if the cells are keys of a long table."
         ) from error
     if items.ndim not in (1, 2):
         raise BlockError(
-            f"{name} has shape {items.shape}. A sequence in a cell is (time,) or (time, d)."
+            f"SequenceStacker: {row_name(X, row)} has shape {items.shape}. A sequence in a cell is "
+            "(time,) or (time, d)."
         )
-    if items.size and np.isinf([items.max(), items.min()]).any():
-        raise BlockError(f"{name} is infinite. Replace infinite values by NaN or by a bound.")
     return items
+
+
+def _check_finite(X: XLike, items: Ragged) -> None:
+    endless = np.isinf(items.values)
+    if endless.any():
+        row = int(np.searchsorted(items.offsets, np.argwhere(endless)[0, 0], side="right")) - 1
+        raise BlockError(
+            f"SequenceStacker: {row_name(X, row)} is infinite. Replace infinite values by NaN or "
+            "by a bound."
+        )

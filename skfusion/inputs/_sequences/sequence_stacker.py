@@ -136,9 +136,9 @@ class SequenceStacker(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         """Return the sequences of the keys ``X``, float32 (n, None, d)."""
         check_is_fitted(self)
         lines, offsets, codes = self._lines(X)
-        if self.table is not None:
-            check_key_kinds(X, table_of(self.table)[self.by])
         if not len(lines):
+            if self.table is not None:
+                check_key_kinds(X, table_of(self.table)[self.by])
             empty = np.empty((0, len(self.get_feature_names_out())), dtype=np.float32)
             return Ragged(empty, offsets)[codes]
         self._check_learned(lines)
