@@ -105,7 +105,11 @@ def modulate_gradients(
     scores = torch.exp(-losses.detach()).masked_fill(~there, 0)
     others = (scores.sum() - scores) / n_others
     ratios = scores / others.clamp(min=torch.finfo(scores.dtype).tiny)
+    # An encoder that blocks share is as far ahead as the least of them.
+    least: dict[nn.Module, float] = {}
     for encoder, ratio in zip(encoders, ratios.tolist(), strict=True):
+        least[encoder] = min(ratio, least.get(encoder, ratio))
+    for encoder, ratio in least.items():
         if ratio <= 1:
             continue
         factor = 1 - torch.tanh(torch.tensor(strength * ratio)).item()

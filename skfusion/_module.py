@@ -14,7 +14,7 @@ from skfusion._balance import BlockHeads
 from skfusion._batch import Batch, Padded, dummy_input
 from skfusion._tokens import Encoded, Tokens, as_tokens, as_vector
 from skfusion.blocks import BlockSpec
-from skfusion.encoders import Encoder, Policy
+from skfusion.encoders import Encoder, Policy, SameAs
 from skfusion.encoders._base import finish, frozen_part, is_frozen
 from skfusion.encoders._measure import encode, encoded_width, measuring
 from skfusion.exceptions import ParameterError, noted
@@ -52,7 +52,7 @@ class ModulePlan:
 
     def __call__(self) -> FusionModule:
         pooled = not takes_tokens(self.fusion)
-        encoders = {name: self._encoder(name, pooled) for name in self.specs}
+        encoders = self._encoders(pooled)
         widths = {name: self._width(name, encoder) for name, encoder in encoders.items()}
         module = FusionModule(encoders, widths, self._fusion(widths), pooled).to(self.dtype)
         module.width = self._fused_width(module)
@@ -88,6 +88,16 @@ class ModulePlan:
         encoders = {name: recipe.encoder if isinstance(recipe, Policy) else recipe}
         specs = {name: self.specs[name]}
         return ModulePlan(specs, encoders, Concat(), LinearHead(), self.n_outputs, self.dtype)
+
+    def _encoders(self, pooled: bool) -> dict[str, nn.Module]:
+        """Return the modules by block; blocks that share an encoder share its module."""
+        shared = {
+            name: recipe.block
+            for name, recipe in self.encoders.items()
+            if isinstance(recipe, SameAs)
+        }
+        own = {name: self._encoder(name, pooled) for name in self.specs if name not in shared}
+        return {name: own[shared.get(name, name)] for name in self.specs}
 
     def _encoder(self, name: str, pooled: bool) -> nn.Module:
         with noted(f"while building the encoder of block {name!r}"):

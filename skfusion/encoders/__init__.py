@@ -11,6 +11,7 @@ from skfusion.encoders.numeric import NumericEmbedding
 from skfusion.encoders.policy import Policy
 from skfusion.encoders.pretrained import Pretrained
 from skfusion.encoders.rnn import RNN
+from skfusion.encoders.same_as import SameAs
 from skfusion.encoders.sparse import SparseLinear
 from skfusion.encoders.temporal_cnn import TemporalCNN
 from skfusion.encoders.time_distributed import TimeDistributed
@@ -29,6 +30,7 @@ __all__ = [
     "NumericEmbedding",
     "Policy",
     "Pretrained",
+    "SameAs",
     "SparseLinear",
     "TemporalCNN",
     "TimeDistributed",

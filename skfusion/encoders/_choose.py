@@ -11,6 +11,7 @@ from skfusion.encoders.cnn import CNN
 from skfusion.encoders.mlp import MLP
 from skfusion.encoders.numeric import NumericEmbedding
 from skfusion.encoders.rnn import RNN
+from skfusion.encoders.same_as import check_shared
 from skfusion.encoders.sparse import SparseLinear
 from skfusion.encoders.temporal_cnn import TemporalCNN
 from skfusion.encoders.time_distributed import TimeDistributed
@@ -75,6 +76,7 @@ def choose_encoders(
     for name, spec in specs.items():
         encoders[name] = (insist(spec) if insist else None) or encoders[name]
         encoders[name].check(spec)
+    check_shared(encoders, specs)
     return encoders
 
 

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from sklearn.base import BaseEstimator, clone
 
+from skfusion.encoders import Encoder, SameAs
 from skfusion.exceptions import ParameterError, noted
 from skfusion.fusion import Early, FiLM, Fusion, Tree
 from skfusion.fusion._base import FusionLike
@@ -37,11 +38,25 @@ class Variant:
         """
         params: dict[str, object] = {"fusion": self.fusion, "encoders": None}
         if estimator.encoders is not None:
-            known = {name: estimator.encoders[name] for name in estimator.encoders}
-            params["encoders"] = {name: known[name] for name in self.blocks if name in known}
+            params["encoders"] = self._encoders(estimator.encoders)
         if "missing" in estimator.get_params(deep=False):
             params["missing"] = "allow"
         return clone(clone(estimator).set_params(**params))
+
+    def _encoders(self, given: Mapping[str, Encoder | str]) -> dict[str, Encoder | str]:
+        """Return the encoders of the blocks that are there, also where one shares that of a block
+        that is not: the first of these inherits it.
+        """
+        kept: dict[str, Encoder | str] = {}
+        heirs: dict[str, str] = {}
+        for name in self.blocks:
+            encoder = given.get(name)
+            if isinstance(encoder, SameAs) and encoder.block not in self.blocks:
+                heir = heirs.setdefault(encoder.block, name)
+                encoder = given.get(encoder.block) if heir == name else SameAs(heir)
+            if encoder is not None:
+                kept[name] = encoder
+        return kept
 
 
 def check_operators(operators: Operators, given: FusionLike) -> dict[str, Fusion]:

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 from skfusion._module import FusionModule, ModulePlan
+from skfusion.encoders import SameAs
 from skfusion.encoders._base import is_frozen
 from skfusion.fusion import Tree
 from skfusion.fusion.tree import resolve_fusion
@@ -58,7 +59,10 @@ def _encoders(plan: ModulePlan, module: FusionModule) -> Iterator[Part]:
         own = nn.ParameterList([missing_embeddings[name]])
         width, spec = len(missing_embeddings[name]), plan.specs[name]
         sizes = _shape(spec.shape), str(width) if module.pooled else f"tokens{_TIMES}{width}"
-        yield _part("block", name, plan.encoders[name], [encoder, own], sizes, form=spec.form)
+        recipe = plan.encoders[name]
+        # The weights of a shared encoder are those of one block, and counted there.
+        modules: list[nn.Module] = [own] if isinstance(recipe, SameAs) else [encoder, own]
+        yield _part("block", name, recipe, modules, sizes, form=spec.form)
 
 
 def _fusions(plan: ModulePlan, module: FusionModule) -> Iterator[Part]:
