@@ -42,6 +42,7 @@ def chosen(X):
         (pd.Categorical([3, 1, 3]), "categories"),
         (pd.to_datetime(["2024-01-01", None, "2024-05-01"]), "dates"),
         (pd.date_range("2024-01-01", periods=3, tz="Europe/Madrid"), "dates"),
+        (pd.period_range("2024-01", periods=3, freq="M"), "dates"),
         (cells(datetime.date(2024, 1, 1), None, datetime.date(2024, 1, 2)), "dates"),
         (["one two three", "four five six", "seven eight nine"], "column"),
         (cells(np.zeros(3), np.ones(3), np.ones(3)), "column"),
@@ -227,7 +228,7 @@ def test_a_union_of_numbers_is_an_array():
     ("column", "match"),
     [
         (pd.to_timedelta([1, 2, 3], unit="D"), r"column 'x' holds .*total_seconds"),
-        (pd.period_range("2024-01", periods=3, freq="M"), r"column 'x' holds .*to_timestamp"),
+        ([datetime.time(1), datetime.time(2), None], r"column 'x' holds time .*time.hour"),
         ([b"a", b"b", b"c"], r"column 'x' holds bytes.*decode"),
         ([1j, 2j, 3j], r"column 'x' holds .*real and the imaginary"),
         (cells("a", 1, 2), r"column 'x' holds .*astype\(str\)"),

@@ -29,6 +29,7 @@ _INFERRED = {
     "date": "date",
     "datetime": "date",
     "datetime64": "date",
+    "period": "date",
     "decimal": "number",
     "floating": "number",
     "integer": "number",
@@ -40,7 +41,7 @@ _REPAIRS = {
     "bytes": "Decode it: .str.decode('utf-8').",
     "complex": "Take the real and the imaginary part as two columns.",
     "mixed-integer": "Convert it to one type, such as .astype(str).",
-    "period": "Convert it: .dt.to_timestamp().",
+    "time": "Convert it to hours: [time.hour + time.minute / 60 for time in column].",
     "timedelta": "Convert it to a number: .dt.total_seconds().",
     "timedelta64": "Convert it to a number: .dt.total_seconds().",
 }
@@ -138,6 +139,7 @@ def _transformer_of(kind: str, table: Table, columns: Any) -> Any:
         "category": _categories,
         "cells": ArrayStacker,
         "date": DateParts,
+        "dates": DateParts,
         "passthrough": lambda: "passthrough",
         "text": _text,
     }[kind]()
@@ -187,6 +189,8 @@ def _kind_of(key: Any, value: Any) -> str:
     kinds = {dtype.kind for dtype in getattr(value, "dtypes", [getattr(value, "dtype", None)])}
     if kinds <= set("fiub"):
         return "booleans" if kinds == {"b"} else "numbers"
+    if kinds == {"M"}:
+        return "dates"
     raise _no_transformer(key, "mixed", value)
 
 
@@ -205,7 +209,10 @@ def _kind_by_dtype(column: pd.Series) -> str | None:
         return "boolean"
     if types.is_numeric_dtype(column.dtype) and not types.is_complex_dtype(column.dtype):
         return "number"
-    return "date" if types.is_datetime64_any_dtype(column.dtype) else None
+    is_date = types.is_datetime64_any_dtype(column.dtype) or isinstance(
+        column.dtype, pd.PeriodDtype
+    )
+    return "date" if is_date else None
 
 
 def _kind_by_values(column: pd.Series) -> str | None:
