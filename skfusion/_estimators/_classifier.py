@@ -72,8 +72,10 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         How the learning rate changes over the ``max_epochs`` of ``fit``; None keeps it. Recipes of
         ``skfusion.training`` have parameters, such as ``Cosine(warmup=0.1)``. Each ``fit`` runs
         through the whole schedule, also a warm start; ``partial_fit`` takes ``lr`` itself.
-    optimizer : {"adamw", "adam", "sgd"} or torch.optim.Optimizer subclass, default="adamw"
-        Optimiser; "sgd" has Nesterov momentum 0.9.
+    optimizer : str or torch.optim.Optimizer subclass, default="adamw"
+        Optimiser: one of torch's by its usual name ("adadelta", "adagrad", "adam", "adamax",
+        "adamw", "asgd", "nadam", "radam", "rmsprop", "sgd"), or a class. "sgd" has Nesterov
+        momentum 0.9; other settings of an optimiser go through ``net_params``.
     weight_decay : float, default=1e-4
         Weight decay of the optimiser.
     gradient_clipping : float or None, default=None

@@ -15,7 +15,20 @@ from skfusion.exceptions import ParameterError
 
 __all__ = ["OPTIMIZERS", "check_callbacks", "check_net_params", "check_optimizer"]
 
-OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
+# torch's, by their usual names. Left out are those that need a closure (LBFGS), sparse gradients
+# (SparseAdam) or matrices alone (Muon), and Rprop, which has no weight decay and is for whole sets.
+OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
+    "adadelta": torch.optim.Adadelta,
+    "adagrad": torch.optim.Adagrad,
+    "adam": torch.optim.Adam,
+    "adamax": torch.optim.Adamax,
+    "adamw": torch.optim.AdamW,
+    "asgd": torch.optim.ASGD,
+    "nadam": torch.optim.NAdam,
+    "radam": torch.optim.RAdam,
+    "rmsprop": torch.optim.RMSprop,
+    "sgd": torch.optim.SGD,
+}
 
 # What skorch.NeuralNet takes and this library leaves to it; all else is made from other arguments.
 _NET_PARAMS = ("compile", "torch_load_kwargs", "use_caching")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -162,16 +163,23 @@ def _last_callbacks() -> list[tuple[str, Any]]:
     return [("forget", ForgetBatches())]
 
 
+# Where torch has the fused kernel.
+_FUSED = {
+    "adagrad": ("cpu",),
+    "adam": ("cpu", "cuda"),
+    "adamw": ("cpu", "cuda"),
+    "sgd": ("cpu", "cuda"),
+}
+
+
 def _optimizer_settings(settings: TrainingSettings, device: str) -> dict[str, Any]:
     optimizer, decay = settings.optimizer, {"optimizer__weight_decay": settings.weight_decay}
     if not isinstance(optimizer, str):
         return {"optimizer": optimizer, **decay}
-    # Fused: one kernel for all parameters instead of one per parameter and operation.
-    chosen = {
-        "optimizer": OPTIMIZERS[optimizer],
-        "optimizer__fused": torch.device(device).type in ("cpu", "cuda"),
-        **decay,
-    }
+    chosen = {"optimizer": OPTIMIZERS[optimizer], **decay}
+    if "fused" in inspect.signature(OPTIMIZERS[optimizer]).parameters:
+        # One kernel for all parameters instead of one per parameter and operation.
+        chosen["optimizer__fused"] = torch.device(device).type in _FUSED[optimizer]
     if optimizer == "sgd":
         chosen |= {"optimizer__momentum": 0.9, "optimizer__nesterov": True}
     return chosen
