@@ -8,9 +8,12 @@ from contextlib import AbstractContextManager, suppress
 from types import TracebackType
 from typing import TypeAlias
 
+from sklearn.exceptions import ConvergenceWarning
+
 __all__ = [
     "BlockError",
     "BlockTypeError",
+    "ChanceLevelWarning",
     "CheckpointError",
     "MissingDependencyError",
     "NonFiniteLossError",
@@ -117,6 +120,22 @@ class CheckpointError(SkfusionError, ValueError):
     Traceback (most recent call last):
         ...
     skfusion.exceptions.CheckpointError: the checkpoint '...cut_off.pt' cannot be read: ...
+    """
+
+
+class ChanceLevelWarning(ConvergenceWarning):
+    """A training ended no better than the prior, the best answer that is the same for every row.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import numpy as np
+    >>> from skfusion import FusionClassifier
+    >>> model = FusionClassifier(batch_size=8, random_state=0)
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     model = model.fit(np.zeros((60, 1)), np.arange(60) % 3)
+    >>> print(caught[0].message)
+    The training ended after 100 epochs, no better than the prior: 0 for every row...
     """
 
 

@@ -90,7 +90,9 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
     validation_fraction : float, default=0.1
         Share of the rows held out.
     n_iter_no_change : int, default=5
-        Epochs without gain to wait for.
+        Epochs without gain to wait for; five times as many while the network is no better than the
+        most frequent class (the mean, in regression), since that may be a plateau. A training that
+        ends there is a ``ChanceLevelWarning``.
     missing : {"error", "allow"}, default="error"
         Rows may lack blocks in any case. "allow" also takes rows that lack every block (the prior
         is predicted for them), and X without some of the blocks of the fit, or without all columns

@@ -1,4 +1,4 @@
-"""What happens around epochs: stopping, showing, forgetting."""
+"""What happens around epochs: showing, forgetting."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from joblib.parallel import get_active_backend
-from skorch.callbacks import Callback, EarlyStopping, PassthroughScoring
+from skorch.callbacks import Callback, PassthroughScoring
 from tqdm.auto import tqdm
 
 from skfusion._training._settings import CallbackLike
@@ -22,10 +22,8 @@ __all__ = [
     "ForgetBatches",
     "OwnCallback",
     "ProgressBar",
-    "StopEarly",
     "TrainingCallback",
     "asked_to_stop",
-    "early_stopping",
     "hears",
     "listens",
     "own_copy",
@@ -85,29 +83,6 @@ def _one_of_many() -> bool:
     """Whether other fits run beside this one, in a search with ``n_jobs``: bars would mix."""
     backend, _ = get_active_backend()
     return backend.nesting_level > 0 or multiprocessing.parent_process() is not None
-
-
-class StopEarly(OwnCallback, EarlyStopping):
-    """Early stopping that rests while no row is held out, as in ``partial_fit``."""
-
-    kept = ("misses_", "dynamic_threshold_", "best_epoch_", "best_model_weights_")
-
-    def on_epoch_end(self, net: Net, **kwargs: Any) -> None:
-        if "valid_loss" in net.history[-1]:
-            super().on_epoch_end(net, **kwargs)
-
-    def on_train_end(self, net: Net, **kwargs: Any) -> None:
-        if self.best_model_weights_ is not None:
-            super().on_train_end(net, **kwargs)
-
-
-def early_stopping(patience: int) -> EarlyStopping:
-    """Return what stops after ``patience`` epochs without gain, and restores the best weights."""
-    return StopEarly(monitor="valid_loss", patience=patience, load_best=True, sink=_silent)
-
-
-def _silent(*message: Any) -> None:
-    """Take what skorch would print."""
 
 
 def own_copy(callback: Any) -> Any:

@@ -196,4 +196,5 @@ class Save(OwnCallback):
             self.checkpoint.state = None
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
-        self.checkpoint.write(FitState.of(net))
+        if not net.stops_:  # else a longer fit would go on beyond the epoch in which this one ends
+            self.checkpoint.write(FitState.of(net))

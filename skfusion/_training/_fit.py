@@ -13,6 +13,7 @@ from skfusion._training._make import make_net
 from skfusion._training._net import Net
 from skfusion._training._outputs import evaluate
 from skfusion._training._parameter_groups import to_pretrain
+from skfusion._training._prior import warn_at_chance_level
 from skfusion._training._rows import Rows
 from skfusion._training._run import Run
 from skfusion._training._torch_state import offer, seeded
@@ -31,8 +32,11 @@ def fit_net(net: Net, run: Run) -> None:
     KeyboardInterrupt
         If the user interrupts. Early stopping, which skorch asks for in this way, ends in order.
     """
-    with seeded(run.seed, net.placement), cleared_at_the_end(run.checkpoint):
-        _fit(net, run)
+    with seeded(run.seed, net.placement):
+        with cleared_at_the_end(run.checkpoint):
+            _fit(net, run)
+        if run.whole:
+            warn_at_chance_level(net, run)
 
 
 def pretrain(net: Net, rows: Rows) -> None:

@@ -17,11 +17,11 @@ from skfusion._training._callbacks import (
     ForgetBatches,
     OwnCallback,
     ProgressBar,
-    early_stopping,
     own_copy,
     same_callbacks,
 )
 from skfusion._training._check import OPTIMIZERS
+from skfusion._training._early_stopping import StopEarly
 from skfusion._training._history import copy_of_history
 from skfusion._training._net import Net
 from skfusion._training._parameter_groups import Thaw
@@ -152,7 +152,7 @@ def _first_callbacks(settings: TrainingSettings) -> list[tuple[str, Any]]:
     if settings.gradient_clipping is not None:
         callbacks.append(("gradient_clipping", ClipGradients(settings.gradient_clipping)))
     if settings.patience is not None:
-        callbacks.append(("early_stopping", early_stopping(settings.patience)))
+        callbacks.append(("early_stopping", StopEarly(settings.patience)))
     if settings.verbose:
         callbacks.append(("progress", ProgressBar()))
     return callbacks

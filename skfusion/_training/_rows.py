@@ -13,7 +13,7 @@ from skfusion._training._batch_sampler import draw_batches, draw_batches_by_leng
 from skfusion._training._torch_state import offer
 from skfusion.blocks import Blocks
 
-__all__ = ["BatchIterator", "Rows", "TrainingBatch"]
+__all__ = ["BatchIterator", "Rows", "TrainingBatch", "code_tensor"]
 
 
 class Rows:
@@ -70,7 +70,7 @@ class BatchIterator:
         self.dtype, self.device = dtype, device
         self.block_dropout = block_dropout if training else 0.0
         self.lengths = rows.blocks.lengths() if by_length else None
-        self.codes = _code_tensor(rows.codes, dtype).to(device)
+        self.codes = code_tensor(rows.codes, dtype).to(device)
         weight = rows.weight
         self.weight = None if weight is None else torch.from_numpy(weight).to(device, dtype)
 
@@ -94,6 +94,7 @@ class BatchIterator:
         return torch.from_numpy(lengths.argsort(kind="stable")).split(size)
 
 
-def _code_tensor(codes: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
+def code_tensor(codes: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
+    """Return codes of a target as the loss takes them."""
     tensor = torch.from_numpy(codes)
     return tensor if tensor.dtype == torch.int64 else tensor.to(dtype)

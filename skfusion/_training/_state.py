@@ -14,7 +14,7 @@ from skorch.callbacks import Callback
 from skorch.history import History
 
 from skfusion._training._averaging import Average
-from skfusion._training._callbacks import StopEarly
+from skfusion._training._early_stopping import StopEarly
 from skfusion._training._schedule import FollowSchedule
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["FitState"]
 
 _OWN = (Average, FollowSchedule, StopEarly)  # whose ints are counts
-_OF_WEIGHTS = ("best_model_weights_", "last_")  # the attributes of these that hold all weights
+_OF_WEIGHTS = ("best_weights_", "last_")  # the attributes of these that hold all weights
 # What the usual optimisers keep in the shape of each weight, and what they cannot do without.
 _SHAPED = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer")
 _NEEDED = {torch.optim.Adam: {"step", "exp_avg", "exp_avg_sq"}}  # AdamW is one as well
@@ -185,7 +185,7 @@ def _check_kept(which: str, callback: Callback, kept: object, net: NeuralNet) ->
         elif name in _OF_WEIGHTS:
             if value is not None:
                 _check(what, net.module_.state_dict(), value)
-        elif isinstance(own, int) and (not _is_real(value) or value < 0 or value % 1):
+        elif type(own) is int and (not _is_real(value) or value < 0 or value % 1):
             raise ValueError(f"{what} is {value!r}, which is no count")
         else:
             _check(what, own, value)
