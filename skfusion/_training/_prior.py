@@ -109,7 +109,7 @@ def _mean_loss(net: Net, rows: Rows, outputs: torch.Tensor) -> torch.Tensor:
 def warn_at_chance_level(net: Net, run: Run) -> None:
     """Warn if ``net`` ended its training no better than the prior."""
     epochs, rows = net.history[net.n_epochs_before_ :], run.held_out or run.rows
-    enough = len(epochs) >= _EPOCHS and len(epochs) * net.steps_of(run.rows) >= _STEPS
+    enough = len(epochs) >= _EPOCHS and len(epochs) * net.n_steps(run.rows) >= _STEPS
     if not enough and not net.stops_:
         return
     key = "valid_loss" if run.held_out is not None else "train_loss"
