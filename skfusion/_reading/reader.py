@@ -22,6 +22,7 @@ from skfusion._reading.tables import is_mapping, is_table
 from skfusion.blocks import Blocks, BlockSpec, Ragged
 from skfusion.exceptions import BlockError, noted
 from skfusion.inputs import BlockUnion
+from skfusion.inputs._tables.times import refuse_times
 from skfusion.inputs._tables.to_pandas import pandas_table
 from skfusion.typing import XLike
 
@@ -194,6 +195,7 @@ class Reader:
             "Give text and categories as columns of a DataFrame; missing numbers in a DataFrame "
             "too, behind a BlockUnion().",
         ):
+            refuse_times(X, self.owner)
             return check_array(
                 X,
                 accept_sparse="csr",

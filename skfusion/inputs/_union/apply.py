@@ -20,6 +20,7 @@ from skfusion.exceptions import BlockError, noted
 from skfusion.inputs._tables.missing_rows import count_rows, present_metadata, present_rows
 from skfusion.inputs._tables.plain import plain_floats
 from skfusion.inputs._union.columns import as_list
+from skfusion.inputs._union.numbers_only import check_no_times
 from skfusion.inputs._union.spread import spread_rows
 from skfusion.inputs._union.steps import Steps, is_word
 
@@ -132,6 +133,7 @@ def _check_some_row(job: Job) -> None:
             f"block {job.name!r} has no row to learn from: all {len(job.missing)} are missing. "
             "Leave the block out, or fit on rows that have it."
         )
+    check_no_times(job.X, job.transformer, as_list(job.columns))
 
 
 def _fit_transform(job: Job, y: Any, params: Any) -> Any:
