@@ -13,6 +13,7 @@ import torch
 from scipy.sparse import issparse
 
 from skfusion.blocks import Blocks, BlockSpec, Ragged
+from skfusion.exceptions import noted
 
 __all__ = [
     "Batch",
@@ -96,12 +97,11 @@ def make_batch(
     inputs, present = {}, {}
     for name in blocks.names:
         absent = _either(blocks.missing(name), dropped.get(name))
-        if absent is None:
-            block = blocks[name]
-        else:
-            block = blocks[~absent][name]
+        if absent is not None:
             present[name] = torch.from_numpy(~absent).to(device)
-        inputs[name] = _input(block, dtype, device)
+        with noted(f"block {name!r}"):  # a lazy block is read here, and may be damaged
+            block = blocks[name] if absent is None else blocks[~absent][name]
+            inputs[name] = _input(block, dtype, device)
     return Batch(inputs, present, len(blocks), encoded)
 
 

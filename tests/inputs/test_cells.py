@@ -9,7 +9,7 @@ from sklearn.exceptions import NotFittedError
 
 from skfusion.blocks import Ragged, form_of
 from skfusion.exceptions import BlockError, BlockTypeError
-from skfusion.inputs import ArrayStacker
+from skfusion.inputs import ArrayStacker, BlockUnion
 
 
 def cells(*values):
@@ -241,3 +241,26 @@ def test_nothing_to_learn_from():
         ArrayStacker().fit(cells(np.zeros((4, 4, 3)), np.zeros((0, 0, 3))))
     assert ArrayStacker().fit(cells([1.0, 2.0])).transform([]).shape == (0, 2)
     assert ArrayStacker().fit(cells([1.0, 2.0], [1.0])).transform([]).shape == (0, None)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int64, np.float32, np.float64, list])
+def test_vectors_of_another_scale_are_refused_by_row(kind):
+    bytes_ = np.random.default_rng(0).integers(0, 256, (5, 40))
+    fractions, shown = bytes_ / 255, bytes_.tolist() if kind is list else bytes_.astype(kind)
+    fitted = ArrayStacker().fit(cells(*fractions))
+    with pytest.raises(
+        BlockError, match="row 0 holds values up to 2.., but the arrays at fit held"
+    ):
+        fitted.transform(cells(*shown))
+    if kind in (np.float32, np.float64):
+        with pytest.raises(BlockError, match="row 1 holds values up to .*, but the arrays at fit"):
+            ArrayStacker().fit(cells(*shown)).transform(cells(shown[0], fractions[1]))
+    # Whatever may be a measurement is none of this.
+    assert len(fitted.transform(cells(fractions[0] * 3, np.zeros(40), np.ones(40), -bytes_[0])))
+
+
+def test_images_of_bits_keep_their_type_in_a_union():
+    bits = np.zeros((4, 4, 3), bool)
+    union = BlockUnion([("photo", ArrayStacker(), "photo")])
+    blocks = union.fit_transform(pd.DataFrame({"photo": cells(bits, ~bits)}))
+    assert blocks["photo"].dtype == bool

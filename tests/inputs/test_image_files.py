@@ -14,10 +14,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from sklearn.pipeline import make_pipeline
 
 import skfusion
+from skfusion import FusionClassifier
 from skfusion.exceptions import BlockError, BlockTypeError, ParameterError
-from skfusion.inputs import FrameLoader, ImageLoader
+from skfusion.inputs import BlockUnion, FrameLoader, ImageLoader
 
 # What Pillow has to say of damaged files besides.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
@@ -267,3 +269,15 @@ def test_wrong_arguments(options, message):
         FrameLoader(**options).fit([GOOD[None]])
     with pytest.raises(ParameterError, match="max_bytes must be an int >= 1. Got 0"):
         FrameLoader(max_bytes=0).fit([GOOD[None]])
+
+
+def test_a_lazy_row_that_cannot_be_decoded_names_block_and_row(tmp_path):
+    paths = [str(tmp_path / f"{row}.jpg") for row in range(8)]
+    rng = np.random.default_rng(0)
+    for path in paths:
+        content = encoded(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8), "JPEG")
+        Path(path).write_bytes(content if path != paths[5] else content[:-400])
+    union = BlockUnion([("photo", ImageLoader(size=(8, 8), lazy=True), "path")])
+    model = make_pipeline(union, FusionClassifier(max_epochs=1))
+    with pytest.raises(BlockError, match="block 'photo': row 5, '.*5.jpg': .*truncated"):
+        model.fit(pd.DataFrame({"path": paths}), [0, 1] * 4)

@@ -13,6 +13,7 @@ from skfusion.blocks import Ragged
 from skfusion.exceptions import BlockError, BlockTypeError
 from skfusion.inputs._arrays import as_array
 from skfusion.inputs._no_set_output import NO_SET_OUTPUT
+from skfusion.inputs._sequences.vector_range import VectorRange
 from skfusion.inputs._tables.one_column import cells_of, row_name
 from skfusion.typing import XLike
 
@@ -49,6 +50,9 @@ class ArrayStacker(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         Type of the values.
     n_tokens_ : int or None
         Number of ids, that for unseen ones included, where cells are tokens.
+    range_ : VectorRange or None
+        Range of the values where cells are vectors. A row that can only be on another scale, as a
+        flattened image of 0 to 255 among those of 0 to 1, is refused.
 
     Raises
     ------
@@ -76,19 +80,26 @@ class ArrayStacker(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
 
     def fit(self, X: XLike, y: object = None) -> Self:
         """Learn shape and type of the arrays in ``X``."""
-        self._learn(X, self._read(X))
+        self.fit_transform(X)
         return self
 
     def fit_transform(self, X: XLike, y: object = None) -> np.ndarray | Ragged:
         """Fit and return the arrays of ``X`` as one block, reading them once."""
         arrays = self._read(X)
         self._learn(X, arrays)
-        return self._stack(X, arrays)
+        block = self._stack(X, arrays)
+        self.range_ = None
+        if isinstance(block, np.ndarray) and block.ndim == 2:
+            self.range_ = VectorRange.of(block)
+        return block
 
     def transform(self, X: XLike) -> np.ndarray | Ragged:
         """Return the arrays of ``X`` as one block."""
         check_is_fitted(self, "shape_")
-        return self._stack(X, self._read(X))
+        block = self._stack(X, self._read(X))
+        if self.range_ is not None and isinstance(block, np.ndarray):
+            self.range_.check(X, block)
+        return block
 
     def _read(self, X: XLike) -> list[np.ndarray]:
         return [_array_of(X, row, cell, self.dtype) for row, cell in enumerate(_cells(X))]

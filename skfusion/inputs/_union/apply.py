@@ -198,7 +198,8 @@ def _is_plain(X: Any) -> bool:
 def _cast(block: Any, dtype: Any) -> Any:
     if dtype is None or not (isinstance(block, (np.ndarray, Ragged)) or sparse.issparse(block)):
         return block
-    if block.dtype.kind in "iu" and (isinstance(block, Ragged) or block.ndim >= 4):
+    kept = "iub" if block.ndim >= 4 else "iu" if isinstance(block, Ragged) else ""
+    if block.dtype.kind in kept:
         return block
     if isinstance(block, Ragged):
         return block.astype(dtype)
