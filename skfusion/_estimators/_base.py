@@ -33,6 +33,7 @@ from skfusion._estimators._arguments import (
 )
 from skfusion._estimators._call import Call, Lesson
 from skfusion._estimators._changes import check_same_network, continued
+from skfusion._estimators._dry_run import check_encoders, check_fusion, check_head
 from skfusion._estimators._fingerprint import content, fingerprint
 from skfusion._estimators._fitted import FittedNetwork
 from skfusion._estimators._parameters import check_names_free
@@ -66,11 +67,10 @@ from skfusion._training import (
 )
 from skfusion.blocks import Blocks
 from skfusion.encoders import Encoder
-from skfusion.encoders._choose import choose_encoders, resolve_encoders
+from skfusion.encoders._choose import check_blocks_exist, choose_encoders
 from skfusion.exceptions import TargetError
 from skfusion.fusion._base import FusionLike
-from skfusion.fusion.tree import resolve_fusion
-from skfusion.heads import Head, resolve_head
+from skfusion.heads import Head
 from skfusion.losses import Loss
 from skfusion.targets import Target
 from skfusion.training import Averaging, Schedule, resolve_averaging, resolve_schedule
@@ -216,9 +216,9 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         """Return all arguments, checked and resolved; no row was read yet."""
         check_flag("warm_start", self.warm_start)
         return Arguments(
-            encoders=own_copy(resolve_encoders(self.encoders)),
-            fusion=own_copy(resolve_fusion(self.fusion)),
-            head=own_copy(resolve_head(self.head)),
+            encoders=check_encoders(self.encoders),
+            fusion=check_fusion(self.fusion),
+            head=check_head(self.head),
             loss=own_copy(self._checked_loss()),
             early_stopping=check_choice(
                 "early_stopping", self.early_stopping, (True, False, "auto")
@@ -267,6 +267,8 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
             )
         if call.before is None:
             reader = Reader(type(self).__name__, missing, self.memory)
+            if call.arguments.encoders:
+                check_blocks_exist(call.arguments.encoders, reader.names_to_come(X))
             blocks = reader.fit(X)
         else:
             reader = call.before.reader.with_missing(missing)

@@ -25,9 +25,8 @@ def own_copy(value: Value) -> Value:
     """Return a copy of a recipe and of those in it, which share all their other parameters."""
     copied: Any = value
     if isinstance(value, _RECIPES):
-        params = value.get_params(deep=False)
         copied = copy.copy(value)
-        copied.set_params(**{name: own_copy(each) for name, each in params.items()})
+        vars(copied).update({name: own_copy(each) for name, each in vars(value).items()})
     elif type(value) is list:
         copied = [*map(own_copy, copied)]
     elif type(value) is tuple:

@@ -24,6 +24,7 @@ from skfusion.exceptions import BlockError, noted
 from skfusion.inputs import BlockUnion
 from skfusion.inputs._tables.times import refuse_times
 from skfusion.inputs._tables.to_pandas import pandas_table
+from skfusion.inputs._union.foresee import names_to_come
 from skfusion.typing import XLike
 
 if TYPE_CHECKING:
@@ -112,6 +113,14 @@ class Reader:
         self._scales = learn_scales(blocks, self.specs_)
         self._has_ragged = any(spec.ragged for spec in self.specs_.values())
         return blocks
+
+    def names_to_come(self, X: XLike) -> list[str]:
+        """Return the names of the blocks that ``fit`` would make of X; nothing is fitted."""
+        X = pandas_table(X)
+        if is_table(X):
+            return names_to_come(X)
+        blocks = _given_blocks(X)
+        return [PLAIN_NAME] if blocks is None else list(blocks.names)
 
     def read(self, X: XLike) -> Blocks:
         """Return X as ``Blocks`` like those of the fit.

@@ -10,7 +10,7 @@ from torch import nn
 from skfusion._checks import check_int, check_real
 from skfusion._tokens import Encoded
 from skfusion.blocks import BlockSpec
-from skfusion.encoders._base import Encoder, finish, frozen_part
+from skfusion.encoders._base import Encoder, as_encoder, finish, frozen_part
 from skfusion.exceptions import ParameterError
 
 if TYPE_CHECKING:
@@ -104,6 +104,11 @@ class Policy(Encoder):
 
     def check(self, spec: BlockSpec) -> None:
         self.encoder.check(spec)
+        self.check_training(spec.name)
+
+    def check_training(self, name: str) -> None:
+        """Check how the encoder of block ``name`` is to be trained."""
+        as_encoder("encoder", self.encoder)
         check_real("lr_scale", self.lr_scale)
         check_int("pretrain_epochs", self.pretrain_epochs, 0)
         if self.weight_decay is not None:
@@ -112,7 +117,7 @@ class Policy(Encoder):
             check_int("unfreeze_at", self.unfreeze_at)
         if self.frozen and (self.unfreeze_at is not None or self.pretrain_epochs):
             raise ParameterError(
-                f"block {spec.name!r}: frozen=True leaves the weights as they are for good, which "
+                f"block {name!r}: frozen=True leaves the weights as they are for good, which "
                 "contradicts unfreeze_at and pretrain_epochs. Leave out one of them."
             )
 

@@ -1,0 +1,143 @@
+"""Recipes built in the dry: what of their parameters is wrong is said before a row is read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from skfusion._estimators._recipes import own_copy
+from skfusion.blocks import BlockSpec
+from skfusion.encoders import Encoder, FittedEncoder, Policy, Pretrained
+from skfusion.encoders._choose import resolve_encoders
+from skfusion.exceptions import BlockError, ParameterError, noted
+from skfusion.fusion import Fusion
+from skfusion.fusion._base import FusionLike
+from skfusion.fusion._build import build_fusion
+from skfusion.fusion.tree import resolve_fusion
+from skfusion.heads import Head, resolve_head
+
+__all__ = ["check_encoders", "check_fusion", "check_head"]
+
+# A block of each form, large enough for any encoder: on torch's device "meta" size costs nothing.
+_EXAMPLES = {
+    "csr": ((8,), np.float32, None),
+    "vector": ((8,), np.float32, None),
+    "tokens": ((None,), np.int64, 8),
+    "sequence": ((None, 8), np.float32, None),
+    "image": ((4096, 4096, 3), np.uint8, None),
+    "video": ((None, 4096, 4096, 3), np.uint8, None),
+    "waveform": ((None,), np.float32, None),
+}
+_WIDTH = 8
+_NAMES = ("first", "second")
+_IN_PLACE = (torch.Tensor.normal_, torch.Tensor.uniform_, nn.init.normal_, nn.init.trunc_normal_)
+_BYTES_PER_WEIGHT = 4
+
+
+def check_encoders(given: Mapping[str, Encoder | str] | None) -> dict[str, Encoder]:
+    """Return copies of the encoders, by block.
+
+    Raises
+    ------
+    ParameterError
+        For what is wrong with one in any case. What depends on its block is said once that was
+        read. Encoders of the user's own, and networks that are built already, are left alone:
+        their ``build`` may do anything.
+    """
+    encoders = own_copy(resolve_encoders(given))
+    for name, encoder in encoders.items():
+        with noted(f"while building the encoder of block {name!r}"):
+            _check_encoder(name, encoder)
+    return encoders
+
+
+def _check_encoder(name: str, encoder: Encoder) -> None:
+    if isinstance(encoder, Policy):
+        encoder.check_training(name)
+    params = encoder.get_params(deep=False).values()
+    inner = [value for value in params if isinstance(value, Encoder)]
+    for one in inner:
+        _check_encoder(name, one)
+    if not inner and _is_ours(encoder) and not isinstance(encoder, Pretrained | FittedEncoder):
+        form = encoder.takes[0]
+        shape, dtype, n_tokens = _EXAMPLES[form]
+        spec = BlockSpec(name, form, shape, np.dtype(dtype), n_tokens)
+        with _in_the_dry(encoder):
+            _check_size(encoder, encoder.build(spec))
+
+
+def check_fusion(given: FusionLike) -> Fusion:
+    """Return a copy of the fusion, with nothing wrong in it whatever the blocks are."""
+    fusion = own_copy(resolve_fusion(given))
+    if _is_ours(fusion):
+        with _in_the_dry(fusion):
+            _check_size(fusion, build_fusion(fusion, dict.fromkeys(_NAMES, _WIDTH), n_outputs=2))
+    return fusion
+
+
+def check_head(given: Head | str) -> Head:
+    """Return a copy of the head, with nothing wrong in it whatever it decides."""
+    head = own_copy(resolve_head(given))
+    if _is_ours(head):
+        with _in_the_dry(head):
+            _check_size(head, head.build(_WIDTH, 2))
+    return head
+
+
+def _is_ours(recipe: Encoder | Fusion | Head) -> bool:
+    return type(recipe).__module__.startswith("skfusion.")
+
+
+@contextmanager
+def _in_the_dry(recipe: Encoder | Fusion | Head) -> Iterator[None]:
+    """Build on torch's device "meta": tensors have shapes and no numbers, and nothing is drawn."""
+    try:
+        with torch.device("meta"), _WithoutDraws():
+            yield
+    except BlockError:
+        return  # of these made-up blocks; the real ones are looked at once they were read
+    except (MemoryError, OverflowError, RuntimeError, TypeError) as error:
+        raise ParameterError(f"{recipe!r} cannot be built: {error}") from error
+
+
+class _WithoutDraws(TorchFunctionMode):
+    """Leave out what draws first weights: on the device "meta" torch would load its compiler."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., object],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> object:
+        given = kwargs or {}
+        if func in _IN_PLACE:
+            return args[0] if args else given["tensor"]
+        if func is torch.randn:
+            return torch.empty(*args, **given)
+        if func is torch.Tensor.mul:
+            return args[0]
+        return func(*args, **given)
+
+
+def _check_size(recipe: Encoder | Fusion | Head, module: nn.Module) -> None:
+    n_weights = sum(parameter.numel() for parameter in module.parameters())
+    if n_weights * _BYTES_PER_WEIGHT > _memory():
+        raise ParameterError(
+            f"{recipe!r} has at least {n_weights:,} weights, more than the memory of this machine "
+            "holds. Use a smaller width."
+        )
+
+
+def _memory() -> int:
+    """Return the bytes of memory that this machine has, or more than any, if it does not say."""
+    if hasattr(os, "sysconf"):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return 2**48
