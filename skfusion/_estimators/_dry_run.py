@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from skfusion._estimators._recipes import own_copy
 from skfusion.blocks import BlockSpec
-from skfusion.encoders import Encoder, FittedEncoder, Policy, Pretrained
+from skfusion.encoders import Encoder, FittedEncoder, Policy, Pretrained, SameAs
 from skfusion.encoders._choose import resolve_encoders
 from skfusion.exceptions import BlockError, ParameterError, noted
 from skfusion.fusion import Fusion
@@ -36,6 +36,7 @@ _EXAMPLES = {
     "waveform": ((None,), np.float32, None),
 }
 _WIDTH = 8
+_LEFT_ALONE = (FittedEncoder, Pretrained, SameAs)
 _NAMES = ("first", "second")
 _IN_PLACE = (torch.Tensor.normal_, torch.Tensor.uniform_, nn.init.normal_, nn.init.trunc_normal_)
 _BYTES_PER_WEIGHT = 4
@@ -65,7 +66,7 @@ def _check_encoder(name: str, encoder: Encoder) -> None:
     inner = [value for value in params if isinstance(value, Encoder)]
     for one in inner:
         _check_encoder(name, one)
-    if not inner and _is_ours(encoder) and not isinstance(encoder, Pretrained | FittedEncoder):
+    if not inner and _is_ours(encoder) and not isinstance(encoder, _LEFT_ALONE):
         form = encoder.takes[0]
         shape, dtype, n_tokens = _EXAMPLES[form]
         spec = BlockSpec(name, form, shape, np.dtype(dtype), n_tokens)
