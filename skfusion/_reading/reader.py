@@ -22,6 +22,7 @@ from skfusion._reading.tables import is_mapping, is_table
 from skfusion.blocks import Blocks, BlockSpec, Ragged
 from skfusion.exceptions import BlockError, noted
 from skfusion.inputs import BlockUnion
+from skfusion.inputs._tables.digits import check_digits
 from skfusion.inputs._tables.times import refuse_times
 from skfusion.inputs._tables.to_pandas import pandas_table
 from skfusion.inputs._union.foresee import names_to_come
@@ -101,6 +102,7 @@ class Reader:
             self._columns = _columns_of_table(X)
         elif (given := _given_blocks(X)) is not None:
             blocks = given
+            _check_digits(blocks)
             self._columns = Columns(len(blocks.names), np.array(blocks.names, dtype=object))
         else:
             names = names_of(X)
@@ -228,6 +230,12 @@ class Reader:
         if fitted == "csr" and not issparse(X):
             return csr_array(X)
         return X.toarray() if fitted == "vector" and issparse(X) else X
+
+
+def _check_digits(blocks: Blocks) -> None:
+    if all(spec.dtype != np.float64 for spec in blocks.specs().values()):  # else all is float64
+        for name in blocks.names:
+            check_digits(name, blocks[name], [])
 
 
 def _columns_of_table(X: Any) -> Columns:

@@ -17,6 +17,7 @@ from scipy import sparse
 
 from skfusion.blocks import Blocks, BlockSpec, MaskedBlock, Ragged, as_block, form_of, scatter_rows
 from skfusion.exceptions import BlockError, noted
+from skfusion.inputs._tables.digits import check_digits, check_scaled_digits
 from skfusion.inputs._tables.missing_rows import count_rows, present_metadata, present_rows
 from skfusion.inputs._tables.plain import plain_floats
 from skfusion.inputs._union.columns import as_list
@@ -90,8 +91,8 @@ def fit_block(job: Job, y: Any, params: Any) -> Made:
     with _timed(job), _named(job):
         _check_some_row(job)
         if is_word(job.transformer, "passthrough"):
-            return _pass(job)
-        return _made(job, _fit_transform(job, y, params))
+            return _pass(job, at_fit=True)
+        return _made(job, _fit_transform(job, y, params), at_fit=True)
 
 
 def learn_block(job: Job, y: Any, first: bool) -> Any:
@@ -152,11 +153,15 @@ def _present_params(job: Job, params: dict[str, Any]) -> dict[str, Any]:
     return params if job.missing is None else present_metadata(params, ~job.missing)
 
 
-def _made(job: Job, output: Any) -> Made:
+def _made(job: Job, output: Any, at_fit: bool = False) -> Made:
     """Return the block of all rows, from the transformer's output for those that are present."""
     found = output.missing if isinstance(output, MaskedBlock) else None
     output = output.block if isinstance(output, MaskedBlock) else output
-    block = _cast(as_block(job.name, output), job.dtype)
+    block = as_block(job.name, output)
+    if at_fit and job.dtype == np.float32:
+        check_digits(job.name, block, as_list(job.columns))
+        check_scaled_digits(job.name, job.X, block, as_list(job.columns))
+    block = _cast(block, job.dtype)
     form_of(block, job.name)
     _check_n_rows(job, block)
     if job.missing is None:
@@ -177,8 +182,10 @@ def _check_n_rows(job: Job, block: Any) -> None:
         )
 
 
-def _pass(job: Job) -> Made:
+def _pass(job: Job, at_fit: bool = False) -> Made:
     block = as_block(job.name, _plain_numbers(job.X))
+    if at_fit and job.dtype == np.float32:
+        check_digits(job.name, block, as_list(job.columns))
     return Made(job.transformer, _cast(block, job.dtype), job.missing)
 
 
