@@ -124,6 +124,8 @@ class Scale:
             if rows.rise_above(_SMALL * largest):
                 self._refuse(rows, self._larger(rows, largest))
         elif self.low >= 0 and (self.form in _PICTURES or self.whole):
+            if self.form in _PICTURES and self.high <= _BYTE and rows.rise_above(2 * _BYTE):
+                self._refuse(rows, rows.high > 2 * _BYTE)  # 16 bits
             smaller = rows.high <= 1
             if smaller.any():
                 self._refuse(rows, smaller & rows.fractional())

@@ -200,3 +200,9 @@ def test_an_animation_of_one_frame(kind):
     cell = saved(Image.new("L", (4, 4), 90), kind)
     assert FrameLoader(mode="L").fit_transform([cell])[0].shape == (1, 4, 4, 1)
     assert FrameLoader(3, mode="L").fit_transform([cell]).shape == (1, 3, 4, 4, 1)
+
+
+def test_a_tensor_of_images_has_one_image_a_row():
+    photos = torch.from_numpy(np.stack([PHOTO, PHOTO[::-1].copy()]))
+    for X in (photos, photos.permute(0, 3, 1, 2), photos.numpy().transpose(0, 3, 1, 2)):
+        np.testing.assert_array_equal(ImageLoader().fit_transform(X), photos)

@@ -265,3 +265,33 @@ def test_empty_and_short_sequences():
     assert np.isfinite(found.values).all()
     with pytest.raises(BlockError, match="all 2 sequences are empty at fit"):
         SequenceStacker().fit(column([], []))
+
+
+@pytest.mark.parametrize("kind", ["polars", "arrow", "arrow types"])
+def test_tables_and_keys_of_other_libraries(table, stacker, kind):
+    arrow = pytest.importorskip("pyarrow")
+    polars = pytest.importorskip("polars")
+    whole = arrow.Table.from_pandas(table)
+    if kind == "arrow":
+        other, keys = whole, whole.column("key")
+    elif kind == "polars":
+        other = polars.from_arrow(whole)
+        keys = other["key"]
+    else:
+        other = whole.to_pandas(types_mapper=pd.ArrowDtype)
+        keys = other["key"]
+    expected = stacker.transform(table["key"])
+    for found in (
+        stacker.set_params(table=other).transform(keys),
+        SequenceStacker(other, by="key", time="day").fit([1, 2]).transform(keys),
+    ):
+        np.testing.assert_allclose(found.values, expected.values, rtol=1e-6)
+    lazy = polars.from_arrow(whole).lazy()
+    with pytest.raises(BlockTypeError, match=r"SequenceStacker: table: .*LazyFrame.*\.collect\(\)"):
+        SequenceStacker(lazy, by="key").fit([1])
+
+
+def test_two_columns_of_one_name_are_refused(table):
+    double = pd.concat([table, table[["ward"]]], axis=1)
+    with pytest.raises(BlockError, match="several columns 'ward'. Rename or drop all but one"):
+        SequenceStacker(double, by="key").fit([1])

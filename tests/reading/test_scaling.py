@@ -156,6 +156,15 @@ def test_fractions_learned_and_bytes_shown(learned):
             probabilities(model, changed(block, lambda values, to=dtype: values.astype(to)))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.int64, np.uint16])
+def test_sixteen_bits_among_pictures_of_eight_are_refused(learned, dtype):
+    kind, block, _ = learned
+    if kind in PICTURES:
+        model = fitted(kind, changed(block, lambda values: values.astype(dtype)))
+        with pytest.raises(BlockError, match="'snap'.*at fit, but row 0 holds .* to .*e[+]04"):
+            probabilities(model, changed(block, lambda values: values.astype(np.uint16) * 257))
+
+
 def test_standardised_values_learned_and_bytes_shown(learned):
     kind, block, _ = learned
     model = fitted(kind, changed(block, lambda v: (v.astype(np.float32) - 128) / 64))

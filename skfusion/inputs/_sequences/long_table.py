@@ -11,14 +11,16 @@ import torch
 
 from skfusion._checks import did_you_mean
 from skfusion.blocks import Ragged
-from skfusion.exceptions import BlockError, BlockTypeError
+from skfusion.exceptions import BlockError, BlockTypeError, noted
 from skfusion.inputs._arrays import as_array, as_numbers
 from skfusion.inputs._sequences.times import times_of
 from skfusion.inputs._tables.one_column import cells_of, column_of, row_name
+from skfusion.inputs._tables.to_pandas import pandas_table, series_of
 from skfusion.typing import XLike
 
 if TYPE_CHECKING:
     import polars
+    import pyarrow
 
 __all__ = [
     "Lines",
@@ -32,7 +34,7 @@ __all__ = [
 ]
 
 Lines: TypeAlias = tuple[pd.DataFrame, np.ndarray, np.ndarray]
-TableLike: TypeAlias = "pd.DataFrame | polars.DataFrame | dict[str, object]"
+TableLike: TypeAlias = "pd.DataFrame | polars.DataFrame | pyarrow.Table | dict[str, object]"
 
 _KINDS = {
     "boolean": "booleans",
@@ -74,7 +76,7 @@ def lines_of_cells(X: XLike) -> Lines:
 
 def keys_of(X: XLike) -> pd.Series:
     """Return the keys ``X`` as a Series, none of them missing."""
-    keys = column_of(X, "SequenceStacker")
+    keys = series_of("keys", column_of(X, "SequenceStacker"))
     keys = pd.Series(as_array(keys, None) if isinstance(keys, (np.ndarray, torch.Tensor)) else keys)
     missing = keys.isna().to_numpy()
     if missing.any():
@@ -87,12 +89,13 @@ def keys_of(X: XLike) -> pd.Series:
 
 def table_of(table: TableLike) -> pd.DataFrame:
     """Return the long table as a pandas frame."""
+    if isinstance(table, dict):
+        table = pd.DataFrame(table)
+    elif not isinstance(table, pd.DataFrame):
+        with noted("SequenceStacker: table"):
+            table = pandas_table(table)
     if isinstance(table, pd.DataFrame):
         return _native(table)
-    if hasattr(table, "columns") and hasattr(table, "get_column"):
-        return pd.DataFrame({name: table.get_column(name).to_numpy() for name in table.columns})
-    if isinstance(table, dict):
-        return _native(pd.DataFrame(table))
     raise BlockTypeError(
         "SequenceStacker: table must be a DataFrame or a dict of columns. "
         f"Got {type(table).__name__}."
@@ -111,6 +114,12 @@ def _native(table: pd.DataFrame) -> pd.DataFrame:
 
 def check_columns(table: pd.DataFrame, names: Iterable[str]) -> None:
     """Raise if the long table lacks one of the columns."""
+    if not table.columns.is_unique:
+        twice = table.columns[table.columns.duplicated()].tolist()[0]
+        raise BlockError(
+            f"SequenceStacker: the long table has several columns {twice!r}. Rename or drop "
+            "all but one."
+        )
     for name in names:
         if name not in table.columns:
             hint = did_you_mean(name, [str(column) for column in table.columns])

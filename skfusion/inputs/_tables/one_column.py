@@ -28,7 +28,7 @@ def column_of(X: Any, who: str) -> Any:
 def cells_of(X: Any, who: str) -> list[Any]:
     """Return the cells of ``X`` as a list; an array of 3 or more axes has one cell a row."""
     column = column_of(X, who)
-    if isinstance(column, np.ndarray) and column.ndim > 1:
+    if getattr(column, "ndim", 1) > 1:
         return list(column)
     for convert in ("tolist", "to_list"):
         if hasattr(column, convert):
