@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from joblib.parallel import get_active_backend
-from skorch.callbacks import Callback, EarlyStopping, PassthroughScoring
+from skorch.callbacks import Callback, EarlyStopping, EpochTimer, PassthroughScoring
 from tqdm.auto import tqdm
 
 from skfusion._training._settings import CallbackLike
@@ -95,6 +95,8 @@ def own_copy(callback: Any) -> Any:
         return name, own_copy(unnamed)
     if not isinstance(callback, Callback):
         return callback  # a class, which the net makes an instance of
+    if isinstance(callback, OwnCallback | EpochTimer | PassthroughScoring):
+        return copy.copy(callback)  # begins anew with each training
     own, given = copy.copy(callback), inspect.signature(type(callback)).parameters
     kept = {name: value for name, value in vars(callback).items() if name not in given}
     vars(own).update(copy.deepcopy(kept))

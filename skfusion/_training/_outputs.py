@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Literal
 
 import numpy as np
@@ -38,23 +38,24 @@ def outputs(net: Net, blocks: Blocks, inspect: Inspect, part: Part = "forward") 
     return found
 
 
-@contextmanager
-def _evaluating(net: Net) -> Iterator[None]:
+def _evaluating(net: Net) -> AbstractContextManager[None]:
     """Have the module in evaluation; in the middle of a training, only for the block of code."""
-    module = net.module_
-    if not module.training:
+    if net.module_.training and net.run_ is not None:
+        return _for_now(net.module_)
+    if net.module_.training:
+        evaluate(net.module_)
+    return nullcontext()
+
+
+@contextmanager
+def _for_now(module: nn.Module) -> Iterator[None]:
+    modes = [(part, part.training) for part in module.modules()]
+    evaluate(module)
+    try:
         yield
-    elif net.run_ is None:
-        evaluate(module)
-        yield
-    else:
-        modes = [(part, part.training) for part in module.modules()]
-        evaluate(module)
-        try:
-            yield
-        finally:
-            for part, mode in modes:
-                part.training = mode
+    finally:
+        for part, mode in modes:
+            part.training = mode
 
 
 def evaluate(module: nn.Module) -> None:

@@ -13,7 +13,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from time import perf_counter
 from types import ModuleType
 
@@ -224,29 +224,32 @@ def lent() -> Iterator[None]:
         turn.take_back()
 
 
-@contextmanager
-def plain_settings(device: torch.device, training: bool = False) -> Iterator[None]:
+def plain_settings(device: torch.device, training: bool = False) -> AbstractContextManager[None]:
     """Compute as torch does by default, whatever the caller has set for this thread or process."""
-    with ExitStack() as stack:
-        if training:
-            if torch.is_inference_mode_enabled():
-                stack.enter_context(torch.inference_mode(False))
-            if not torch.is_grad_enabled():
-                stack.enter_context(torch.enable_grad())
-        for kind in _kinds(device):
-            if torch.is_autocast_enabled(kind):
-                stack.enter_context(torch.autocast(kind, enabled=False))
-        if torch.get_default_device().type != "cpu":
-            stack.enter_context(torch.device("cpu"))
-        if not training and not _has_plain_dtype():
-            stack.enter_context(_plain_dtype())
-        yield
-
-
-def _has_plain_dtype() -> bool:
-    """Whether the default dtype is plain, and not only because a fit runs somewhere."""
+    asked = [kind for kind in _kinds(device) if torch.is_autocast_enabled(kind)]
+    made = torch.empty(0)  # tells the defaults quicker than functions do
+    elsewhere = made.device.type != "cpu"
+    # A dtype that is plain only because a fit runs somewhere would change with its end.
     outside = _queue.outside
-    return torch.get_default_dtype() is _DTYPE and (outside is None or outside.dtype is _DTYPE)
+    odd = made.dtype is not _DTYPE or (outside is not None and outside.dtype is not _DTYPE)
+    if not (asked or elsewhere or odd or training):
+        return nullcontext()
+    return _plain_settings(asked, elsewhere, odd and not training, training)
+
+
+@contextmanager
+def _plain_settings(asked: list[str], elsewhere: bool, odd: bool, training: bool) -> Iterator[None]:
+    with ExitStack() as stack:
+        for kind in asked:
+            stack.enter_context(torch.autocast(kind, enabled=False))
+        if elsewhere:
+            stack.enter_context(_CPU)
+        if odd:
+            stack.enter_context(_plain_dtype())
+        if training:
+            stack.enter_context(torch.inference_mode(False))
+            stack.enter_context(torch.enable_grad())
+        yield
 
 
 @contextmanager
