@@ -49,10 +49,13 @@ def make_net(
     plan: ModulePlan,
     target: Target,
     settings: TrainingSettings,
-    device: str,
+    device: str | None,
     net_class: Callable[..., Net] = Net,
 ) -> Net:
-    """Return an initialised net, of ``net_class``: ``Net``, or what replaces its hooks."""
+    """Return an initialised net, of ``net_class``: ``Net``, or what replaces its hooks.
+
+    Without a ``device``, the class sees to where the module is.
+    """
     net = net_class(
         plan,
         _TargetLoss,
@@ -86,6 +89,8 @@ def copy_of(net: Net) -> Net:
     shared |= {id(weight): weight for part in frozen for weight in part.parameters()}
     with _Detached():
         module, optimizer = copy.deepcopy((plain_module(net.module_), net.optimizer_), shared)
+    # What a schedule put in its place would step the optimiser that it was made for.
+    optimizer.__dict__.pop("step", None)
     twin.module_, twin.optimizer_ = twin.torch_compile(module, "module"), optimizer
     twin.callbacks_ = [(name, own_copy(callback)) for name, callback in net.callbacks_]
     twin.history = copy_of_history(net.history)
@@ -172,14 +177,15 @@ _FUSED = {
 }
 
 
-def _optimizer_settings(settings: TrainingSettings, device: str) -> dict[str, Any]:
+def _optimizer_settings(settings: TrainingSettings, device: str | None) -> dict[str, Any]:
     optimizer, decay = settings.optimizer, {"optimizer__weight_decay": settings.weight_decay}
     if not isinstance(optimizer, str):
         return {"optimizer": optimizer, **decay}
     chosen = {"optimizer": OPTIMIZERS[optimizer], **decay}
     if "fused" in inspect.signature(OPTIMIZERS[optimizer]).parameters:
         # One kernel for all parameters instead of one per parameter and operation.
-        chosen["optimizer__fused"] = torch.device(device).type in _FUSED[optimizer]
+        placed = "" if device is None else torch.device(device).type
+        chosen["optimizer__fused"] = placed in _FUSED[optimizer]
     if optimizer == "sgd":
         chosen |= {"optimizer__momentum": 0.9, "optimizer__nesterov": True}
     return chosen
