@@ -27,6 +27,7 @@ from skfusion._training._net import Net
 from skfusion._training._parameter_groups import Thaw
 from skfusion._training._schedule import ClipGradients, FollowSchedule
 from skfusion._training._settings import TrainingSettings
+from skfusion._training._torch_state import plain_settings, some_seed
 from skfusion.targets import Target
 
 __all__ = ["copy_of", "follow", "make_net", "pick_device"]
@@ -54,8 +55,22 @@ def make_net(
 ) -> Net:
     """Return an initialised net, of ``net_class``: ``Net``, or what replaces its hooks.
 
-    Without a ``device``, the class sees to where the module is.
+    Without a ``device``, the class sees to where the module is. Weights are drawn from the seed of
+    the ``seeded`` block around the call.
     """
+    with some_seed():
+        net = _new_net(plan, target, settings, device, net_class)
+    _begin_momentum(net.optimizer_)
+    return net
+
+
+def _new_net(
+    plan: ModulePlan,
+    target: Target,
+    settings: TrainingSettings,
+    device: str | None,
+    net_class: Callable[..., Net],
+) -> Net:
     net = net_class(
         plan,
         _TargetLoss,
@@ -72,7 +87,6 @@ def make_net(
         **(_optimizer_settings(settings, device) | dict(settings.net_params)),
     )
     net.initialize()
-    _begin_momentum(net.optimizer_)
     return net
 
 
@@ -87,7 +101,7 @@ def copy_of(net: Net) -> Net:
     frozen = net.module_.frozen_parts().values()
     shared: dict[int, nn.Module | nn.Parameter] = {id(part): part for part in frozen}
     shared |= {id(weight): weight for part in frozen for weight in part.parameters()}
-    with _Detached():
+    with plain_settings(net.placement, training=True), _Detached():
         module, optimizer = copy.deepcopy((plain_module(net.module_), net.optimizer_), shared)
     # What a schedule put in its place would step the optimiser that it was made for.
     optimizer.__dict__.pop("step", None)

@@ -19,7 +19,7 @@ from types import ModuleType
 
 import torch
 
-__all__ = ["Turn", "lent", "offer", "plain_settings", "random_state_kept", "seeded"]
+__all__ = ["lent", "offer", "plain_settings", "random_state_kept", "seeded", "some_seed"]
 
 _LEAST = 0.02  # seconds of a turn before it is handed on: handing on costs a switch of threads
 # Seconds that callbacks may take before somebody who waits takes the turn: they draw rarely, may
@@ -200,6 +200,11 @@ def seeded(seed: int, device: torch.device = _CPU) -> Iterator[None]:
             _queue.leave()
             if turn.outer is not None and not turn.outer.lent:
                 turn.outer.take_back()
+
+
+def some_seed() -> AbstractContextManager[None]:
+    """Draw from the seed of a block around this one, or from any seed if there is none."""
+    return seeded(0) if getattr(_mine, "turn", None) is None else nullcontext()
 
 
 def offer() -> None:
