@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import accelerate
 import numpy as np
 import pytest
 import torch
@@ -10,8 +11,6 @@ from skorch.hf import AccelerateMixin
 from skfusion import Blocks, FusionClassifier
 from skfusion._training import Net, Rows, Run, copy_of, fit_net, make_net, outputs, seeded
 from skfusion.encoders import MLP, Policy
-
-accelerate = pytest.importorskip("accelerate")
 
 
 class Accelerated(AccelerateMixin, Net):

@@ -201,7 +201,11 @@ def test_a_signal_at_any_moment(rows, after):
     """The real thing: the signal comes in the middle of any line."""
     torch.manual_seed(3)
     random, fitted = torch.get_rng_state(), model(max_epochs=2000)
-    signal.signal(signal.SIGALRM, signal.getsignal(signal.SIGINT))
+
+    def interrupt(*received):
+        raise KeyboardInterrupt("Ctrl-C")
+
+    signal.signal(signal.SIGALRM, interrupt)
     signal.setitimer(signal.ITIMER_REAL, after)
     try:
         with pytest.raises(KeyboardInterrupt):
