@@ -208,7 +208,7 @@ def test_a_signal_at_any_moment(rows, after):
     signal.signal(signal.SIGALRM, interrupt)
     signal.setitimer(signal.ITIMER_REAL, after)
     try:
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt, match="Ctrl-C"):
             fitted.fit(*rows)
             time.sleep(1)
     finally:
