@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,11 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skfusion.exceptions import BlockTypeError
+from skfusion.inputs._tables.cell_kinds import is_number
 from skfusion.inputs._tables.labels import Labels, cells_of_column
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["PlainLabels", "PlainNumbers", "plain_floats"]
 
@@ -20,11 +24,11 @@ __all__ = ["PlainLabels", "PlainNumbers", "plain_floats"]
 class _Plain(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Learns only the names of the columns."""
 
-    def fit(self, X: Any, y: Any = None) -> _Plain:
+    def fit(self, X: object, y: object = None) -> Self:
         validate_data(self, _as_frame(X), skip_check_array=True)
         return self
 
-    def _read(self, X: Any) -> pd.DataFrame:
+    def _read(self, X: object) -> pd.DataFrame:
         check_is_fitted(self, "n_features_in_")
         frame = _as_frame(X)
         validate_data(self, frame, skip_check_array=True, reset=False)
@@ -34,6 +38,13 @@ class _Plain(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 class PlainNumbers(_Plain):
     """Booleans, nullable and object columns of numbers as float64, NaN where a cell is missing.
 
+    A column without a value at fit stays NaN: of what it holds later nothing was learned.
+
+    Attributes
+    ----------
+    without_value_ : ndarray of bool of shape (n_features_in_,)
+        Which columns held no value at fit.
+
     Examples
     --------
     >>> import pandas as pd
@@ -42,8 +53,13 @@ class PlainNumbers(_Plain):
     [[1.0], [nan], [0.0]]
     """
 
-    def transform(self, X: Any) -> np.ndarray:
-        return plain_floats(self._read(X))
+    def fit(self, X: object, y: object = None) -> Self:
+        super().fit(X)
+        self.without_value_ = np.asarray(_as_frame(X).isna().all(axis=0))
+        return self
+
+    def transform(self, X: object) -> np.ndarray:
+        return plain_floats(self._read(X), self.without_value_)
 
 
 class PlainLabels(_Plain):
@@ -65,7 +81,7 @@ class PlainLabels(_Plain):
     [['2'], [nan]]
     """
 
-    def fit(self, X: object, y: object = None) -> PlainLabels:
+    def fit(self, X: object, y: object = None) -> Self:
         super().fit(X)
         frame = _as_frame(X)
         self.labels_ = []
@@ -105,8 +121,10 @@ def _is_hashable(cell: object) -> bool:
     return True
 
 
-def plain_floats(X: Any) -> np.ndarray:
+def plain_floats(X: object, unread: np.ndarray | None = None) -> np.ndarray:
     """Return a column, frame or object array of numbers as a 2-D array of floats.
+
+    Columns where ``unread`` is True are NaN.
 
     Raises
     ------
@@ -114,13 +132,14 @@ def plain_floats(X: Any) -> np.ndarray:
         If a cell is not a number; the message names the column and shows the cell.
     """
     frame = _as_frame(X)
-    floats = np.empty(frame.shape, dtype=np.float64)
+    floats = np.full(frame.shape, np.nan)
     for position, name in enumerate(frame.columns):
-        floats[:, position] = _floats_of(name, frame.iloc[:, position])
+        if unread is None or not unread[position]:
+            floats[:, position] = _floats_of(name, frame.iloc[:, position])
     return floats
 
 
-def _floats_of(name: Any, column: pd.Series) -> np.ndarray:
+def _floats_of(name: Hashable, column: pd.Series) -> np.ndarray:
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "fiub":
         return column.to_numpy()
     if isinstance(column.dtype, pd.SparseDtype) and column.dtype.kind in "fiub":
@@ -129,20 +148,13 @@ def _floats_of(name: Any, column: pd.Series) -> np.ndarray:
     try:
         return np.where(pd.isna(cells), np.nan, cells).astype(np.float64)
     except (TypeError, ValueError) as error:
-        cell = next((cell for cell in cells if not _is_number(cell)), None)
+        odd = (row for row, cell in enumerate(cells) if not (is_number(cell) or pd.isna(cell)))
+        row = next(odd)
         raise BlockTypeError(
-            f"column {name!r} must hold numbers here, and holds {type(cell).__name__} (such as "
-            f"{cell!r:.60}). Give it a transformer that makes numbers of it."
+            f"column {name!r} must hold numbers here, and holds {type(cells[row]).__name__} (such "
+            f"as {cells[row]!r:.60} in row {row}). Give it a transformer that makes numbers of it."
         ) from error
 
 
-def _is_number(cell: Any) -> bool:
-    try:
-        float(np.nan if cell is None or cell is pd.NA else cell)
-    except (TypeError, ValueError):
-        return False
-    return True
-
-
-def _as_frame(X: Any) -> pd.DataFrame:
-    return X if isinstance(X, pd.DataFrame) else pd.DataFrame(X)
+def _as_frame(X: object) -> pd.DataFrame:
+    return X if isinstance(X, pd.DataFrame) else pd.DataFrame(np.asarray(X))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,7 @@ from skfusion.inputs._tables.missing_rows import count_rows, present_metadata, p
 from skfusion.inputs._tables.plain import plain_floats
 from skfusion.inputs._union.columns import as_list
 from skfusion.inputs._union.numbers_only import check_no_times
+from skfusion.inputs._union.odd_cells import check_numbers, explained
 from skfusion.inputs._union.spread import spread_rows
 from skfusion.inputs._union.steps import Steps, is_word
 
@@ -50,6 +51,8 @@ class Job:
         Line to print when done; empty for none.
     key : str
         Stands for the transformer, if it was fitted with a memory; quicker to compare.
+    kinds : dict of key to str
+        What the cells of each column were at fit.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Job:
     dtype: Any
     message: str = ""
     key: str = ""
+    kinds: dict[Hashable, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -88,7 +92,7 @@ def _work(key: str, work: Callable[..., Made], job: Job, arguments: tuple[Any, .
 
 def fit_block(job: Job, y: Any, params: Any) -> Made:
     """Fit the transformer on the rows that are present and return all rows of its block."""
-    with _timed(job), _named(job):
+    with _timed(job), _named(job), _explained(job):
         _check_some_row(job)
         if is_word(job.transformer, "passthrough"):
             return _pass(job, at_fit=True)
@@ -97,7 +101,7 @@ def fit_block(job: Job, y: Any, params: Any) -> Made:
 
 def learn_block(job: Job, y: Any, first: bool) -> Any:
     """Show the rows that are present to the transformer, and return it."""
-    with _timed(job), _named(job):
+    with _timed(job), _named(job), _explained(job):
         if first:
             _check_some_row(job)
         elif job.missing is not None and job.missing.all():
@@ -110,9 +114,10 @@ def learn_block(job: Job, y: Any, first: bool) -> Any:
 
 def transform_block(job: Job, spec: BlockSpec, params: Any) -> Made:
     """Transform the rows that are present and return all rows of the block."""
-    with _timed(job), _named(job):
+    with _timed(job), _named(job), _explained(job):
         if job.missing is not None and job.missing.all():
             return Made(job.transformer, _empty_block(spec, len(job.missing)), job.missing)
+        check_numbers(job.X, job.columns, job.kinds)
         if is_word(job.transformer, "passthrough"):
             return _pass(job)
         params = _present_params(job, params["transform"])
@@ -232,6 +237,10 @@ def _named(job: Job) -> AbstractContextManager[None]:
     listed = ", ".join(map(repr, columns[:10])) + (", ..." if len(columns) > 10 else "")
     what = _class_name(job.transformer)
     return noted(f"in block {job.name!r} (columns {listed}), {what}", partial(_hint, job))
+
+
+def _explained(job: Job) -> AbstractContextManager[None]:
+    return explained(job.X, job.columns, job.missing, job.kinds)
 
 
 def _hint(job: Job, said: str) -> str:

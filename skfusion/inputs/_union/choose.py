@@ -10,12 +10,13 @@ import pandas as pd
 from scipy.sparse import issparse
 from sklearn.pipeline import make_pipeline
 
-from skfusion.exceptions import BlockTypeError
+from skfusion.exceptions import BlockError, BlockTypeError
 from skfusion.inputs._sequences.array_stacker import ArrayStacker
+from skfusion.inputs._tables.cell_kinds import cell_unlike_most
 from skfusion.inputs._tables.dates import DateParts
 from skfusion.inputs._tables.plain import PlainLabels, PlainNumbers
 from skfusion.inputs._tables.table import ArrayTable, Table
-from skfusion.inputs._union.columns import as_list
+from skfusion.inputs._union.columns import as_list, shown_names
 
 __all__ = ["choose_transformers"]
 
@@ -104,17 +105,36 @@ def choose_transformers(table: Table) -> list[tuple[str, Any, Any]]:
     """
     if isinstance(table, ArrayTable) and _holds_only_numbers(table.source):
         return [_block_of_numbers(table)]
-    kinds = {key: _kind_of(key, table.take(key)) for key in table.keys}
+    kinds = _kinds_of_columns(table)
     groups = [
         (name, _transformer_of(kind, table, chosen), chosen)
         for kind, name in _GROUPS.items()
-        if (chosen := [key for key in table.keys if kinds[key] == kind])
+        if (chosen := [key for key in table.keys if kinds.get(key) == kind])
     ]
     return groups + _blocks_of_columns(table, kinds, {name for name, _, _ in groups})
 
 
+def _kinds_of_columns(table: Table) -> dict[Any, str]:
+    """Return the kind of each column that has a value.
+
+    Columns without one count as numbers, all missing, where there are numbers.
+    """
+    kinds = {key: _kind_of(key, table.take(key)) for key in table.keys}
+    if "number" in kinds.values():
+        kinds = {key: "number" if kind == "empty" else kind for key, kind in kinds.items()}
+    kinds = {key: kind for key, kind in kinds.items() if kind not in ("empty", "blank")}
+    if not kinds:
+        raise BlockError(
+            f"none of the {table.n_columns} columns of X has a value: {shown_names(table.keys)}. "
+            "There is nothing to learn from; were the columns read as intended?"
+        )
+    return kinds
+
+
 def _block_of_numbers(table: ArrayTable) -> tuple[str, Any, Any]:
-    transformer = "passthrough" if issparse(table.source) else _numbers()
+    if issparse(table.source):
+        return "numbers", "passthrough", table.keys
+    transformer = _numbers(plain=table.source.dtype.kind == "O" or _is_plain(table.source))
     return "numbers", transformer, table.keys
 
 
@@ -132,7 +152,7 @@ def _blocks_of_columns(
 
 def _transformer_of(kind: str, table: Table, columns: Any) -> Any:
     if kind in ("number", "numbers"):
-        return _numbers(plain=all(_is_numeric(table.take(key)) for key in as_list(columns)))
+        return _numbers(plain=all(_is_plain(table.take(key)) for key in as_list(columns)))
     return {
         "boolean": _booleans,
         "booleans": _booleans,
@@ -195,9 +215,11 @@ def _kind_of(key: Any, value: Any) -> str:
 
 
 def _kind_of_column(key: Any, column: pd.Series) -> str:
+    if not column.notna().any():
+        return "empty"
     kind = _kind_by_dtype(column) or _kind_by_values(column)
     if kind is None:
-        raise _no_transformer(key, _inferred(column), column.dropna().iloc[0])
+        raise _no_transformer(key, _inferred(column), column.dropna().iloc[0], _odd_cell(column))
     return _text_or_category(column.dropna()) if kind == "text" else kind
 
 
@@ -220,7 +242,7 @@ def _kind_by_values(column: pd.Series) -> str | None:
     if present.empty:
         return "number"
     if present.dtype == object and all(map(_is_array, present)):
-        return "cells"
+        return "cells" if any(np.size(cell) for cell in present) else "blank"
     return _INFERRED.get(_inferred(present))
 
 
@@ -232,7 +254,7 @@ def _text_or_category(present: pd.Series) -> str:
     """Return "text" for many different values, or for sentences that seldom repeat."""
     n_distinct = present.nunique()
     if n_distinct > _MANY_VALUES:
-        return "text"
+        return "text" if present.str.strip().any() else "blank"
     n_words = np.mean([len(str(cell).split()) for cell in present])
     rarely_repeats = n_distinct > len(present) / 2
     return "text" if n_words >= _WORDS_OF_A_TEXT and rarely_repeats else "category"
@@ -243,6 +265,15 @@ def _is_array(cell: Any) -> bool:
         return True
     has_interface = hasattr(cell, "__array__") or hasattr(cell, "__array_interface__")
     return has_interface and not isinstance(cell, np.generic)
+
+
+def _is_plain(values: Any) -> bool:
+    """Return whether ``values`` are numbers of numpy's own types, and some in each column."""
+    return _is_numeric(values) and (values.dtype.kind != "f" or _has_values(values))
+
+
+def _has_values(values: Any) -> bool:
+    return not np.isnan(np.asarray(values)).all(axis=0).any()
 
 
 def _is_numeric(values: Any) -> bool:
@@ -264,11 +295,16 @@ def _holds_only_numbers(array: Any) -> bool:
     return all(_kind_by_values(column) in ("number", None) for column in columns)
 
 
-def _no_transformer(key: Any, inferred: str, cell: Any) -> BlockTypeError:
+def _odd_cell(column: pd.Series) -> str:
+    odd = cell_unlike_most(column)
+    return "" if odd is None else f" Most of its cells are of another kind: {odd}."
+
+
+def _no_transformer(key: Any, inferred: str, cell: Any, odd: str = "") -> BlockTypeError:
     repair = _REPAIRS.get(inferred, "Convert it to numbers, text, dates or arrays.")
     return BlockTypeError(
         f"column {key!r} holds {type(cell).__name__} ({inferred}; such as {cell!r:.60}), for which "
-        f"BlockUnion() has no transformer. {repair} Or name one: "
+        f"BlockUnion() has no transformer.{odd} {repair} Or name one: "
         f"BlockUnion([('name', transformer, {key!r})])."
     )
 

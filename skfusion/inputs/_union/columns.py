@@ -12,7 +12,7 @@ from skfusion.exceptions import BlockError, BlockTypeError
 from skfusion.inputs._tables.table import Table
 from skfusion.inputs._union.steps import Steps
 
-__all__ = ["as_list", "complete", "resolve_columns"]
+__all__ = ["as_list", "complete", "resolve_columns", "shown_names"]
 
 
 def resolve_columns(block: str, columns: Any, table: Table) -> Any:
@@ -71,7 +71,7 @@ def _column_missing(block: str, column: str, whole: bool, names: list[str]) -> B
     repair = ' Use missing="allow" to go without the block.' if whole else ""
     return BlockError(
         f"column {column!r}, from which block {block!r} is made, is missing; the columns "
-        f"are {_listed(names)}. {did_you_mean(column, names)}".rstrip()
+        f"are {shown_names(names)}. {did_you_mean(column, names)}".rstrip()
         + repair
     )
 
@@ -96,7 +96,7 @@ def _resolve_name(block: str, column: str, table: Table) -> str:
     if column not in table.names:
         raise BlockError(
             f"block {block!r}: there is no column {column!r}; the columns are "
-            f"{_listed(table.names)}. {did_you_mean(column, table.names)}".rstrip()
+            f"{shown_names(table.names)}. {did_you_mean(column, table.names)}".rstrip()
         )
     return column
 
@@ -132,6 +132,7 @@ def _unknown_selection(block: str, columns: Any) -> BlockTypeError:
     )
 
 
-def _listed(names: list[str]) -> str:
+def shown_names(names: list[Any]) -> str:
+    """Return the first names, and how many more there are."""
     shown = ", ".join(map(repr, names[:20]))
     return shown if len(names) <= 20 else f"{shown} and {len(names) - 20} more"

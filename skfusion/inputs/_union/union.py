@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
 from typing import Any
 
@@ -32,6 +32,7 @@ from skfusion.inputs._union.block_names import names_of_block
 from skfusion.inputs._union.choose import choose_transformers
 from skfusion.inputs._union.columns import as_list, complete, resolve_columns
 from skfusion.inputs._union.diagram import parallel_block, single_block
+from skfusion.inputs._union.odd_cells import learn_kinds
 from skfusion.inputs._union.read import check_target, read_table
 from skfusion.inputs._union.routing import route, router_of
 from skfusion.inputs._union.steps import (
@@ -213,7 +214,9 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         table = table if first else complete(table, active, self.missing)
         learned = self._run(learn_block, active, table, [(y, first)] * len(active))
         self._keep(steps, active, learned, {})
-        if first:  # no block is missing in all rows, so that no spec is needed to transform
+        if first:
+            self._kinds = learn_kinds(table, active)
+            # No block is missing in all rows, so that no spec is needed to transform
             arguments = [(None, params_of({}, name)) for name, _, _ in active]
             self.specs_ = collect(
                 active, self._run(transform_block, active, table, arguments)
@@ -320,10 +323,12 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         active = [(name, fresh(name, one), columns) for name, one, columns in active_steps(steps)]
         arguments = [(y, params_of(routed, name)) for name, _, _ in active]
         self._keys: dict[str, str] = {}  # by block: what stands for a transformer in the memory
+        self._kinds = {}
         made = self._run(fit_block, active, table, arguments)
         blocks = collect(active, made)
         keys = {name: one.key for (name, _, _), one in zip(active, made, strict=True)}
         self._keep(steps, active, [one.transformer for one in made], keys)
+        self._kinds = learn_kinds(table, active)
         self.specs_ = blocks.specs()
         return blocks
 
@@ -378,7 +383,9 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         message = f"[BlockUnion] block {name!r} ({number + 1} of {n_steps})" if self.verbose else ""
         key = getattr(self, "_keys", {}).get(name, "")
         dtype = check_dtype(self.dtype)
-        return Job(name, transformer, columns, X, missing, dtype, message, key)
+        known = getattr(self, "_kinds", {})
+        kinds = {one: known[one] for one in as_list(columns) if one in known}
+        return Job(name, transformer, columns, X, missing, dtype, message, key, kinds)
 
     def _consumers(self) -> list[tuple[str, Any]]:
         named = [(name, transformer) for name, transformer, _ in well_formed(self.transformers)]

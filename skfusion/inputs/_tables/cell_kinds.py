@@ -1,0 +1,124 @@
+"""What the cells of a column are, and which cell is something else."""
+
+from __future__ import annotations
+
+import datetime
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from skfusion.inputs._tables.one_column import row_name
+
+__all__ = ["cell_unlike_most", "find_odd_cell", "is_number", "kind_of_cells", "may_hold_others"]
+
+_OF_INFERRED = {
+    "string": "text",
+    "integer": "number",
+    "floating": "number",
+    "mixed-integer-float": "number",
+    "decimal": "number",
+    "boolean": "number",
+    "date": "date",
+    "datetime": "date",
+    "datetime64": "date",
+    "empty": "nothing",
+}
+
+
+def kind_of_cells(column: pd.Series) -> str:
+    """Return "number", "text", "date", "category", "nothing" or "other": what all cells are.
+
+    Cells that are missing do not count; booleans count as numbers.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skfusion.inputs._tables.cell_kinds import kind_of_cells
+    >>> kind_of_cells(pd.Series(["a", None])), kind_of_cells(pd.Series([True, False]))
+    ('text', 'number')
+    """
+    dtype = column.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return "category"
+    if isinstance(dtype, np.dtype) and dtype.kind in "iub":
+        return "number"
+    if dtype.kind in "fM":
+        kind = "number" if dtype.kind == "f" else "date"
+        return kind if column.notna().any() else "nothing"
+    return _OF_INFERRED.get(_inferred(column), "other")
+
+
+def may_hold_others(column: pd.Series, kind: str) -> bool:
+    """Whether some cells may not be of ``kind``, told at the cost of a pass over the types."""
+    return column.dtype.kind == "O" and _OF_INFERRED.get(_inferred(column)) not in (kind, "nothing")
+
+
+def find_odd_cell(column: pd.Series, kind: str) -> str | None:
+    """Return the first cell that is not of ``kind``, and its row; None if all are.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skfusion.inputs._tables.cell_kinds import find_odd_cell
+    >>> find_odd_cell(pd.Series(["a", None, 5], name="memo"), "text")
+    "column 'memo', row 2 is 5 (int), no text"
+    """
+    fits = _IS.get(kind)
+    return None if fits is None else _first(column, kind, lambda cell: not fits(cell))
+
+
+def cell_unlike_most(column: pd.Series) -> str | None:
+    """Return the first cell that is not of the kind of most cells, and its row; None if all are."""
+    cells = column.astype(object).to_numpy()
+    counts = Counter(map(_kind_of_cell, cells[~pd.isna(cells)]))
+    if len(counts) < 2:
+        return None
+    most = counts.most_common(1)[0][0]
+    return _first(column, most, lambda cell: _kind_of_cell(cell) != most)
+
+
+def is_number(cell: object) -> bool:
+    """Whether a cell can be read as a number, be it written as text."""
+    if isinstance(cell, np.ndarray | np.datetime64 | np.timedelta64 | bytes):
+        return False
+    try:
+        float(cell)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _first(column: pd.Series, kind: str, is_odd: Callable[[object], bool]) -> str | None:
+    cells = column.astype(object).to_numpy()
+    for row in np.flatnonzero(~pd.isna(cells)):
+        cell = cells[row]
+        if is_odd(cell):
+            what = f"{cell!r:.60} ({type(cell).__name__})"
+            return f"column {column.name!r}, {row_name(column, int(row))} is {what}, no {kind}"
+    return None
+
+
+def _inferred(column: pd.Series) -> str:
+    return pd.api.types.infer_dtype(column, skipna=True)
+
+
+def _kind_of_cell(cell: object) -> str:
+    for kind, types in _TYPES.items():
+        if isinstance(cell, types):
+            return kind
+    return "number" if is_number(cell) else type(cell).__name__
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "text": (str,),
+    "boolean": (bool, np.bool_),
+    "date": (datetime.date, np.datetime64),
+    "array": (np.ndarray, list, tuple),
+}
+
+_IS: dict[str, Callable[[object], bool]] = {
+    "text": lambda cell: isinstance(cell, str),
+    "number": is_number,
+}

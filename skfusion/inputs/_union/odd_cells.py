@@ -1,0 +1,125 @@
+"""Errors that single cells cause: which column, which row, and what is there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager
+
+import numpy as np
+import pandas as pd
+
+from skfusion.exceptions import BlockError, BlockTypeError, SkfusionError
+from skfusion.inputs._tables.cell_kinds import (
+    cell_unlike_most,
+    find_odd_cell,
+    kind_of_cells,
+    may_hold_others,
+)
+from skfusion.inputs._tables.one_column import row_name
+from skfusion.inputs._tables.table import ArrayTable, Table
+from skfusion.inputs._union.columns import as_list
+from skfusion.inputs._union.steps import Steps
+
+__all__ = ["check_numbers", "explained", "learn_kinds"]
+
+_REPAIR = "Convert such cells, or make them None."
+
+
+def learn_kinds(table: Table, steps: Steps) -> dict[Hashable, str]:
+    """Return what the cells are of each column that the blocks are made of."""
+    if isinstance(table, ArrayTable) and table.source.dtype.kind != "O":
+        return {}
+    kinds = {}
+    for key in dict.fromkeys(key for _, _, columns in steps for key in as_list(columns)):
+        value = table.take(key)
+        if isinstance(value, pd.Series):
+            kinds[key] = kind_of_cells(value)
+        elif isinstance(value, np.ndarray) and value.ndim == 1:
+            kinds[key] = kind_of_cells(pd.Series(value))
+    return kinds
+
+
+@contextmanager
+def explained(
+    X: object, columns: object, missing: np.ndarray | None, kinds: Mapping[Hashable, str]
+) -> Iterator[None]:
+    """Raise an error that names the cell where a transformer fails on a cell of another type.
+
+    Parameters
+    ----------
+    X : Series, frame, array or block
+        Rows of the columns, those that are missing included.
+    columns : str, int or list
+        Keys of the columns.
+    missing : ndarray of bool of shape (n_rows,) or None
+        Rows that the transformer does not see, and does not count.
+    kinds : mapping of key to str
+        What the cells were at fit; during the fit nothing, then most cells of a column decide.
+    """
+    try:
+        yield
+    except SkfusionError as error:  # it names its row, among those that the transformer sees
+        if missing is None:
+            raise
+        raise type(error)(_with_rows_of_all(str(error), missing)) from error.__cause__
+    except (AttributeError, TypeError, ValueError) as error:
+        odd = _odd_cell(X, columns, kinds)
+        if not odd:
+            raise
+        cls = BlockError if isinstance(error, ValueError) else BlockTypeError
+        raise cls(odd) from error
+
+
+def check_numbers(X: object, columns: object, kinds: Mapping[Hashable, str]) -> None:
+    """Raise ``BlockTypeError`` if objects that are no numbers stand where numbers were at fit.
+
+    Some, such as dates, would become numbers without a word.
+    """
+    if isinstance(X, np.ndarray) and X.dtype.kind != "O":
+        return
+    for key, column in _columns_of(X, columns):
+        if kinds.get(key) == "number" and may_hold_others(column, "number"):
+            odd = find_odd_cell(column.rename(str(key)), "number")
+            if odd is not None:
+                raise BlockTypeError(f"{odd}. At fit this column held numbers. {_REPAIR}")
+
+
+def _odd_cell(X: object, columns: object, kinds: Mapping[Hashable, str]) -> str:
+    for key, column in _columns_of(X, columns):
+        column = column.rename(str(key))
+        odd = find_odd_cell(column, kinds[key]) if key in kinds else cell_unlike_most(column)
+        if odd is not None:
+            others = f"At fit this column held {kinds[key]}s." if key in kinds else "Most are not."
+            return f"{odd}. {others} {_REPAIR}"
+    return _infinite_cell(X, columns)
+
+
+def _infinite_cell(X: object, columns: object) -> str:
+    for key, column in _columns_of(X, columns):
+        if column.dtype.kind == "f" and len(rows := np.flatnonzero(np.isinf(column.to_numpy()))):
+            where = row_name(column, int(rows[0]))
+            return f"column {str(key)!r}, {where} is infinite. Replace it by NaN or by a bound."
+    return ""
+
+
+def _columns_of(X: object, columns: object) -> Iterator[tuple[Hashable, pd.Series]]:
+    keys = as_list(columns)
+    if isinstance(X, np.ndarray) and X.ndim <= 2 and X.dtype.kind in "fO":
+        X = pd.DataFrame(X)
+    if isinstance(X, pd.Series):
+        X = X.to_frame()
+    if isinstance(X, pd.DataFrame) and len(keys) == X.shape[1]:
+        for position, key in enumerate(keys):
+            yield key, X.iloc[:, position]
+
+
+def _with_rows_of_all(message: str, missing: np.ndarray) -> str:
+    """Return ``message`` with the numbers that its rows have among all rows."""
+    rows = np.flatnonzero(~missing)
+
+    def renumbered(found: re.Match[str]) -> str:
+        row = int(found[1])
+        return f"row {rows[row]}" if row < len(rows) else found[0]
+
+    return re.sub(r"\brow (\d+)\b", renumbered, message)
