@@ -177,9 +177,10 @@ class Reader:
             self._columns.check_names(names, self.owner)
         if names is not None:
             return X
-        if is_table(X):
-            self._columns.check_number(_columns_of_table(X).n, self.owner)
-            return X
+        if isinstance(X, pd.DataFrame):
+            self._columns.check_number(X.shape[1], self.owner)
+            if is_table(X):
+                return X
         X = check_array(
             X, input_name="X", estimator=self.owner, dtype=None, ensure_all_finite="allow-nan"
         )

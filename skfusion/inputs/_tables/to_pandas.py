@@ -48,6 +48,8 @@ def comes_from(library: str, value: object, kind: str = "") -> bool:
 
 def series_of(name: object, values: object) -> object:
     """Return a column of polars, Arrow or pandas as a plain Series; anything else as it is."""
+    if isinstance(values, pd.api.extensions.ExtensionArray | pd.Index):
+        values = pd.Series(values)
     if isinstance(values, pd.Series):
         return plain_column(values)
     if isinstance(values, pd.DataFrame):

@@ -68,7 +68,7 @@ def explained(
         if not odd:
             raise
         cls = BlockError if isinstance(error, ValueError) else BlockTypeError
-        raise cls(odd) from error
+        raise cls(f"{odd} ({error})") from error
 
 
 def check_numbers(X: object, columns: object, kinds: Mapping[Hashable, str]) -> None:
@@ -76,8 +76,8 @@ def check_numbers(X: object, columns: object, kinds: Mapping[Hashable, str]) -> 
 
     Some, such as dates, would become numbers without a word.
     """
-    if isinstance(X, np.ndarray) and X.dtype.kind != "O":
-        return
+    if isinstance(X, np.ndarray) and (X.ndim > 1 or X.dtype.kind != "O"):
+        return  # scikit-learn has words of its own for arrays
     for key, column in _columns_of(X, columns):
         if kinds.get(key) == "number" and may_hold_others(column, "number"):
             odd = find_odd_cell(column.rename(str(key)), "number")
@@ -97,7 +97,8 @@ def _odd_cell(X: object, columns: object, kinds: Mapping[Hashable, str]) -> str:
 
 def _infinite_cell(X: object, columns: object) -> str:
     for key, column in _columns_of(X, columns):
-        if column.dtype.kind == "f" and len(rows := np.flatnonzero(np.isinf(column.to_numpy()))):
+        cells = column.astype(object)
+        if len(rows := np.flatnonzero(cells.isin([np.inf, -np.inf]))):
             where = row_name(column, int(rows[0]))
             return f"column {str(key)!r}, {where} is infinite. Replace it by NaN or by a bound."
     return ""
