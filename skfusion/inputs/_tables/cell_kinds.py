@@ -81,7 +81,7 @@ def cell_unlike_most(column: pd.Series) -> str | None:
 
 def is_number(cell: object) -> bool:
     """Whether a cell can be read as a number, be it written as text."""
-    if isinstance(cell, np.ndarray | np.datetime64 | np.timedelta64 | bytes):
+    if isinstance(cell, (np.ndarray, *_SILENT)):
         return False
     try:
         float(cell)  # type: ignore[arg-type]
@@ -118,7 +118,11 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "array": (np.ndarray, list, tuple),
 }
 
+# numpy makes numbers of them, but not such as anybody means.
+_SILENT = (np.datetime64, np.timedelta64, bytes)
+
 _IS: dict[str, Callable[[object], bool]] = {
     "text": lambda cell: isinstance(cell, str),
     "number": is_number,
+    "quantity": lambda cell: not isinstance(cell, _SILENT),
 }

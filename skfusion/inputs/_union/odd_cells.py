@@ -72,15 +72,15 @@ def explained(
 
 
 def check_numbers(X: object, columns: object, kinds: Mapping[Hashable, str]) -> None:
-    """Raise ``BlockTypeError`` if objects that are no numbers stand where numbers were at fit.
+    """Raise ``BlockTypeError`` if cells that would become numbers without a word were none at fit.
 
-    Some, such as dates, would become numbers without a word.
+    Those are dates, durations and bytes. Others make a transformer fail, which is ``explained``.
     """
     if isinstance(X, np.ndarray) and (X.ndim > 1 or X.dtype.kind != "O"):
         return  # scikit-learn has words of its own for arrays
     for key, column in _columns_of(X, columns):
         if kinds.get(key) == "number" and may_hold_others(column, "number"):
-            odd = find_odd_cell(column.rename(str(key)), "number")
+            odd = find_odd_cell(column.rename(str(key)), "quantity")
             if odd is not None:
                 raise BlockTypeError(f"{odd}. At fit this column held numbers. {_REPAIR}")
 
