@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from skfusion.targets import Target
+from skfusion.heads import LinearHead
+from skfusion.targets import Coding, OutputSpec
 
 __all__ = ["BlockHeads", "block_losses", "mean_of_losses", "modulate_gradients"]
 
@@ -15,9 +16,9 @@ __all__ = ["BlockHeads", "block_losses", "mean_of_losses", "modulate_gradients"]
 class BlockHeads(nn.Module):
     """One linear decision per block, used while training only."""
 
-    def __init__(self, widths: Mapping[str, int], n_outputs: int) -> None:
+    def __init__(self, widths: Mapping[str, int], output: OutputSpec) -> None:
         super().__init__()
-        self.heads = nn.ModuleList(nn.Linear(width, n_outputs) for width in widths.values())
+        self.heads = nn.ModuleList(LinearHead().build(width, output) for width in widths.values())
         self._seen: tuple[list[torch.Tensor], torch.Tensor | None] | None = None
 
     def remember(self, vectors: Mapping[str, torch.Tensor], present: torch.Tensor | None) -> None:
@@ -55,7 +56,7 @@ class BlockHeads(nn.Module):
 
 def block_losses(
     heads: BlockHeads,
-    target: Target,
+    target: Coding,
     codes: torch.Tensor,
     weight: torch.Tensor | None,
     detached: bool,

@@ -22,6 +22,8 @@ from skfusion.fusion import Concat, Fusion
 from skfusion.fusion._base import Decides, Weighs
 from skfusion.fusion._build import build_fusion, fused_width, takes_tokens
 from skfusion.heads import Head, LinearHead
+from skfusion.heads._base import shaped
+from skfusion.targets import OutputSpec
 
 __all__ = ["FusionModule", "ModulePlan", "rows_per_step"]
 
@@ -40,14 +42,13 @@ class ModulePlan:
         encoders: Mapping[str, Encoder],
         fusion: Fusion,
         head: Head,
-        n_outputs: int,
+        output: OutputSpec,
         dtype: torch.dtype,
         block_heads: bool = False,
-        exclusive: bool = False,  # whether the outputs are classes, of which one is right
     ) -> None:
         self.specs, self.encoders, self.fusion = dict(specs), dict(encoders), fusion
-        self.head, self.n_outputs, self.dtype = head, n_outputs, dtype
-        self.block_heads, self.exclusive = block_heads, exclusive
+        self.head, self.output, self.dtype = head, output, dtype
+        self.block_heads = block_heads
         self.rows_per_step = rows_per_step(self.specs.values())
 
     def __call__(self) -> FusionModule:
@@ -58,27 +59,31 @@ class ModulePlan:
         module.width = self._fused_width(module)
         module.head = self._head(module.width)
         if self.block_heads:
-            module.block_heads = BlockHeads(widths, self.n_outputs).to(self.dtype)
+            module.block_heads = BlockHeads(widths, self.output).to(self.dtype)
         return module
 
     def _fusion(self, widths: Mapping[str, int]) -> nn.Module:
-        module = build_fusion(self.fusion, widths, self.n_outputs)
+        n_outputs = self.output.n_outputs if self.fusion.decides else 1
+        module = build_fusion(self.fusion, widths, n_outputs)
         for part in module.modules():
             if hasattr(part, "exclusive"):
-                cast(Decides, part).exclusive = self.exclusive
+                cast(Decides, part).exclusive = self.output.exclusive
         return module
 
     def _head(self, width: int) -> nn.Module:
         if self.fusion.decides:
             self._check_decides(width)
-            return nn.Identity()
-        return self.head.build(width, self.n_outputs).to(self.dtype)
+            return (
+                nn.Sequential(*shaped(self.output)) if len(self.output.shape) > 1 else nn.Identity()
+            )
+        return self.head.build(width, self.output).to(self.dtype)
 
     def _check_decides(self, width: int) -> None:
-        if width != self.n_outputs:
+        n_outputs = self.output.n_outputs
+        if width != n_outputs:
             raise ParameterError(
                 f"the fusion {self.fusion!r} decides, so that its module must return "
-                f"(batch, n_outputs), n_outputs={self.n_outputs} of which build is told. "
+                f"(batch, n_outputs), n_outputs={n_outputs} of which build is told. "
                 f"Got width {width}. Return as many, or leave out `decides` for a head to follow."
             )
 
@@ -87,7 +92,7 @@ class ModulePlan:
         recipe = self.encoders[name]
         encoders = {name: recipe.encoder if isinstance(recipe, Policy) else recipe}
         specs = {name: self.specs[name]}
-        return ModulePlan(specs, encoders, Concat(), LinearHead(), self.n_outputs, self.dtype)
+        return ModulePlan(specs, encoders, Concat(), LinearHead(), self.output, self.dtype)
 
     def _encoders(self, pooled: bool) -> dict[str, nn.Module]:
         """Return the modules by block; blocks that share an encoder share its module."""

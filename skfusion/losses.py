@@ -352,7 +352,7 @@ def _resolve(loss: Any, known: Mapping[str, type[Loss]], others: Mapping[str, An
 
 def _like(weight: torch.Tensor, each: torch.Tensor) -> torch.Tensor:
     """Return the weights of rows in a shape that multiplies ``each``."""
-    return weight if each.ndim == 1 else weight[:, None]
+    return weight.view(-1, *[1] * (each.ndim - 1))
 
 
 def _quantile(values: np.ndarray, weight: np.ndarray | None, level: float) -> float:

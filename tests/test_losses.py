@@ -29,7 +29,16 @@ from skfusion.losses import (
     resolve_class_loss,
     resolve_value_loss,
 )
-from skfusion.targets import class_target, value_target
+from skfusion.targets import Labels, TargetOptions, Values
+
+
+def class_target(y, classes, loss, smoothing=0.0):
+    return Labels().learn(Labels().read(y), None, TargetOptions(loss, smoothing, classes))
+
+
+def value_target(y, weight, loss):
+    return Values().learn(Values().read(y), weight, TargetOptions(loss))
+
 
 RNG = np.random.default_rng(0)
 N_ROWS = 12

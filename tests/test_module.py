@@ -16,6 +16,7 @@ from skfusion.encoders import CNN, MLP, RNN, Encoder, SparseLinear
 from skfusion.exceptions import BlockError, ParameterError
 from skfusion.fusion import Concat, Fusion, Late, Tree
 from skfusion.heads import LinearHead
+from skfusion.targets import OutputSpec
 
 N_ROWS = 12
 
@@ -48,7 +49,9 @@ def plan(blocks):
     def plan(names=tuple(ENCODERS), fusion=None, dtype=torch.float32, encoders=ENCODERS):
         chosen = {name: encoders[name] for name in names}
         specs = blocks.select(names).specs()
-        return ModulePlan(specs, chosen, fusion or Concat(), LinearHead(), 2, dtype)
+        return ModulePlan(
+            specs, chosen, fusion or Concat(), LinearHead(), OutputSpec("value", (2,)), dtype
+        )
 
     return plan
 
@@ -342,9 +345,8 @@ def test_late_fusion_knows_whether_outputs_are_classes(blocks, combine, within, 
         {name: ENCODERS[name] for name in names},
         within(Late(combine)),
         LinearHead(),
-        3,
+        OutputSpec("classes" if exclusive else "labels", (3,), 3),
         torch.float64,
-        exclusive=exclusive,
     )()
     batch = batch_of(blocks.select(names), torch.float64)
     before = module(batch)

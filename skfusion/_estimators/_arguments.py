@@ -22,6 +22,7 @@ from skfusion.exceptions import ParameterError
 from skfusion.fusion import Fusion
 from skfusion.heads import Head
 from skfusion.losses import Loss
+from skfusion.targets import Target, TargetOptions
 from skfusion.typing import SeedLike
 
 __all__ = [
@@ -61,7 +62,8 @@ class Arguments:
     encoders: Mapping[str, Encoder]  # those that the user named, by block
     fusion: Fusion
     head: Head
-    loss: Loss
+    target: Target
+    target_options: TargetOptions
     early_stopping: bool | str
     validation_fraction: float
     missing: str

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from scipy.sparse import csr_array
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_consistent_length
 
@@ -71,8 +71,7 @@ from skfusion.encoders._choose import check_blocks_exist, choose_encoders
 from skfusion.exceptions import TargetError
 from skfusion.fusion._base import FusionLike
 from skfusion.heads import Head
-from skfusion.losses import Loss
-from skfusion.targets import Target
+from skfusion.targets import Coding, PlainY, TargetLike, TargetOptions
 from skfusion.training import Averaging, Schedule, resolve_averaging, resolve_schedule
 from skfusion.typing import ArrayLike, SeedLike, WeightLike, XLike, YLike
 
@@ -91,6 +90,7 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         fusion: FusionLike = "concat",
         head: Head | str = "linear",
         *,
+        target: TargetLike = "auto",
         loss: LossLike = "squared",
         max_epochs: int = 100,
         batch_size: int | str = "auto",
@@ -119,7 +119,8 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         callbacks: Sequence[CallbackLike] | None = None,
         net_params: Mapping[str, object] | None = None,
     ) -> None:
-        self.encoders, self.fusion, self.head, self.loss = encoders, fusion, head, loss
+        self.encoders, self.fusion, self.head = encoders, fusion, head
+        self.target, self.loss = target, loss
         self.max_epochs, self.batch_size, self.accumulate = max_epochs, batch_size, accumulate
         self.batch_by_length, self.lr, self.schedule = batch_by_length, lr, schedule
         self.optimizer, self.weight_decay = optimizer, weight_decay
@@ -219,7 +220,8 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
             encoders=check_encoders(self.encoders),
             fusion=check_fusion(self.fusion),
             head=check_head(self.head),
-            loss=own_copy(self._checked_loss()),
+            target=own_copy(self._resolve_target()),
+            target_options=self._target_options(),
             early_stopping=check_choice(
                 "early_stopping", self.early_stopping, (True, False, "auto")
             ),
@@ -283,14 +285,16 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         self, call: Call, blocks: Blocks, y: YLike, sample_weight: WeightLike | None
     ) -> Lesson:
         """Return the rows that weigh something, with the target that codes their y."""
-        blocks, checked, weight = with_weight(blocks, self._check_target(y), sample_weight)
+        recipe, options = call.arguments.target, call.arguments.target_options
+        blocks, checked, weight = with_weight(blocks, recipe.read(y), sample_weight)
         weight = scaled(weight, self._target_weight(checked))
         if call.before is None:
             check_names_free(type(self), blocks.names)
-            target = self._learn_target(checked, weight, call.classes, call.arguments.loss)
+            target = recipe.learn(checked, weight, replace(options, classes=call.classes))
+            self._check_coding(target)
             check_lengths(call.arguments.training.batch_by_length, blocks.specs())
         else:
-            target = self._follow_target(call.before, call.arguments.loss)
+            target = call.before.target.with_options(options)
         rows = Rows(blocks.row_major(), target.encode(checked), weight)
         return Lesson(blocks, checked, target, rows)
 
@@ -305,10 +309,9 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
             choose_encoders(arguments.encoders, specs, arguments.fusion.encoder_for),
             arguments.fusion,
             arguments.head,
-            target.n_outputs,
+            target.output,
             net_dtype(specs),
             block_heads=arguments.training.balance.needs_heads,
-            exclusive=target.exclusive,
         )
         with seeded(seed):
             return make_net(plan, target, arguments.training, pick_device(arguments.device))
@@ -340,39 +343,20 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         arguments, rows = call.arguments, lesson.rows
         if not (call.whole and holds_out(arguments.early_stopping, len(rows))):
             return rows, None
-        share, strata = arguments.validation_fraction, self._strata(lesson.y)
+        share, strata = arguments.validation_fraction, lesson.target.strata(lesson.y)
         chosen, held_out = split_rows(strata, len(rows), share, seed)
         return rows[chosen], rows[held_out]
 
     # What the classifier and the regressor say of y
 
-    def _checked_loss(self) -> Loss:
-        """Return the loss, and check all arguments that are about y."""
+    def _target_options(self) -> TargetOptions:
+        """Return what the arguments say of the target, checked."""
         raise NotImplementedError
 
-    def _check_target(self, y: YLike) -> np.ndarray | csr_array:
-        """Return y as an array of the kind that this estimator learns."""
-        raise NotImplementedError
+    def _check_coding(self, coding: Coding) -> None:
+        """Check what was learned of y."""
 
-    def _learn_target(
-        self,
-        y: np.ndarray | csr_array,
-        weight: np.ndarray | None,
-        classes: ArrayLike | None,
-        loss: Loss,
-    ) -> Target:
-        """Return the coding of y."""
-        raise NotImplementedError
-
-    def _follow_target(self, before: FittedState, loss: Loss) -> Target:
-        """Return the coding of the fit before, with the loss of now."""
-        return before.target.with_loss(loss)
-
-    def _strata(self, y: np.ndarray | csr_array) -> np.ndarray | None:
-        """Return what the held-out part is stratified by, or None."""
-        return None
-
-    def _target_weight(self, y: np.ndarray | csr_array) -> np.ndarray | None:
+    def _target_weight(self, y: PlainY) -> np.ndarray | None:
         """Return weights that come from y itself."""
         return None
 

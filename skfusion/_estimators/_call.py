@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from scipy.sparse import csr_array
 from sklearn.utils import check_random_state
 
 from skfusion._estimators._arguments import Arguments
@@ -13,7 +11,7 @@ from skfusion._estimators._recipes import same
 from skfusion._estimators._state import FittedState, Prior
 from skfusion._training import Rows
 from skfusion.blocks import Blocks
-from skfusion.targets import Target
+from skfusion.targets import Coding, PlainY
 from skfusion.typing import ArrayLike
 
 __all__ = ["Call", "Lesson"]
@@ -67,6 +65,6 @@ class Lesson:
     """What is learned: the rows that weigh something, and y in the user's terms and as codes."""
 
     blocks: Blocks
-    y: np.ndarray | csr_array
-    target: Target
+    y: PlainY
+    target: Coding
     rows: Rows

@@ -10,7 +10,7 @@ from skfusion._estimators._state import FittedState
 from skfusion._training import Net, copy_of, follow, load_weights, make_net, pack_net, pick_device
 from skfusion.encoders._choose import choose_encoders
 from skfusion.exceptions import ParameterError
-from skfusion.targets import Target
+from skfusion.targets import Coding
 
 __all__ = ["check_same_network", "continued"]
 
@@ -21,7 +21,7 @@ def check_same_network(before: FittedState, now: Arguments) -> None:
     Raises
     ------
     ParameterError
-        If ``encoders``, ``fusion`` or ``head`` stand for another network; says which.
+        If ``encoders``, ``fusion``, ``head`` or ``target`` stand for another network; says which.
     """
     changes = list(_other_parts(before, now))
     if changes:
@@ -33,6 +33,8 @@ def check_same_network(before: FittedState, now: Arguments) -> None:
 
 def _other_parts(before: FittedState, now: Arguments) -> Iterator[str]:
     plan = before.net.module
+    if not same(before.arguments.target, now.target):
+        yield f"target was {before.arguments.target!r} and is {now.target!r} now"
     if not same(plan.fusion, now.fusion):
         yield f"fusion was {plan.fusion!r} and is {now.fusion!r} now"
         return  # which may insist on encoders of its own, or need no head
@@ -44,7 +46,7 @@ def _other_parts(before: FittedState, now: Arguments) -> Iterator[str]:
             yield f"encoders: that of block {name!r} was {encoder!r} and is {chosen[name]!r} now"
 
 
-def continued(before: FittedState, target: Target, now: Arguments) -> Net:
+def continued(before: FittedState, target: Coding, now: Arguments) -> Net:
     """Return a copy of the net to go on with, which follows the arguments as they are now.
 
     The optimiser goes on with its state, unless it is another one now, or on another device.

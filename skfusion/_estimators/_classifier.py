@@ -7,22 +7,33 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from scipy.sparse import csr_array, issparse
 from sklearn.base import ClassifierMixin
-from sklearn.utils import Tags, column_or_1d, compute_sample_weight
-from sklearn.utils.multiclass import type_of_target
+from sklearn.utils import Tags, check_consistent_length
 
 from skfusion._checks import check_real
 from skfusion._estimators._arguments import LossLike, MemoryLike, PathLike, check_class_weight
 from skfusion._estimators._base import FusionEstimator
+from skfusion._estimators._recipes import own_copy
 from skfusion._estimators._state import FittedState
 from skfusion._training import CallbackLike, OptimizerLike
 from skfusion.encoders import Encoder
-from skfusion.exceptions import ParameterError, TargetError
+from skfusion.exceptions import ParameterError
 from skfusion.fusion._base import FusionLike
 from skfusion.heads import Head
-from skfusion.losses import Loss, resolve_class_loss
-from skfusion.targets import Labels, class_target
+from skfusion.losses import CrossEntropy, resolve_class_loss
+from skfusion.targets import (
+    Coding,
+    LabelCoding,
+    PlainY,
+    Target,
+    TargetLike,
+    TargetOptions,
+    resolve_label_target,
+)
+from skfusion.targets._class_weight import check_classes_known, weight_by_class
+from skfusion.targets._labels import same_labels
+from skfusion.targets._reading import read_labels
+from skfusion.targets._resolve import check_heeded
 from skfusion.training import Averaging, Schedule
 from skfusion.typing import ArrayLike, SeedLike, WeightLike, XLike, YLike
 
@@ -49,6 +60,9 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         How the encoded blocks become one vector.
     head : {"linear", "mlp"} or Head, default="linear"
         From the fused vector to the outputs. Of no use where the fusion decides, as ``Late`` does.
+    target : {"auto", "classes", "labels"} or Target, default="auto"
+        How y is coded: one of several classes a row, or several labels a row (an indicator matrix);
+        "auto" tells by y. Recipes of ``skfusion.targets`` have parameters.
     loss : {"cross_entropy", "focal"}, Loss or callable, default="cross_entropy"
         What is minimised. Recipes of ``skfusion.losses`` have parameters; a function
         (outputs, codes) returns the loss of each row, see ``skfusion.losses.Loss``.
@@ -153,7 +167,7 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         What was learned about each block.
     union_ : BlockUnion or None
         The default union that was put in front of a table.
-    target_ : Target
+    target_ : Coding
         Coding of y, with its loss.
     n_features_in_ : int
         Number of columns, or of blocks.
@@ -172,7 +186,7 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
     """
 
     @property
-    def target_(self) -> Labels:
+    def target_(self) -> LabelCoding:
         return _labels(self._snapshot())
 
     @property
@@ -185,6 +199,7 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         fusion: FusionLike = "concat",
         head: Head | str = "linear",
         *,
+        target: TargetLike = "auto",
         loss: LossLike = "cross_entropy",
         label_smoothing: float = 0.0,
         max_epochs: int = 100,
@@ -266,7 +281,7 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
             label.
         """
         fitted = self._snapshot()
-        return _labels(fitted).probabilities(fitted.outputs(X, self.missing))
+        return _labels(fitted).probabilities(fitted.outputs(fitted.read(X, self.missing)))
 
     def decision_function(self, X: XLike) -> np.ndarray:
         """Return the outputs of the network: log-odds, or scores whose softmax is the probability.
@@ -282,47 +297,54 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
             One score a row for two classes (above 0 means ``classes_[1]``), else one a class.
         """
         fitted = self._snapshot()
-        outputs = fitted.outputs(X, self.missing).astype(np.float64)
+        outputs = fitted.outputs(fitted.read(X, self.missing)).astype(np.float64)
         target = _labels(fitted)
         binary = target.n_outputs == 1 and len(target.classes) == 2
         return outputs[:, 0] if binary else outputs
 
-    def _checked_loss(self) -> Loss:
-        check_real("label_smoothing", self.label_smoothing, 0, 1)
+    def score(self, X: XLike, y: YLike, sample_weight: WeightLike | None = None) -> float:
+        """Return the accuracy: the share of rows whose label, or all of whose labels, are right.
+
+        Parameters
+        ----------
+        X : as in ``fit``
+            Rows, with the blocks of the fit.
+        y : array-like of shape (n_rows,) or (n_rows, n_labels)
+            True labels.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weight of each row.
+
+        Returns
+        -------
+        accuracy : float
+            Between 0 and 1.
+        """
+        labels, predicted = read_labels(y), self.predict(X)
+        check_consistent_length(labels, predicted, sample_weight)
+        return float(np.average(same_labels(labels, predicted), weights=sample_weight))
+
+    def _resolve_target(self) -> Target:
+        return resolve_label_target(self.target)
+
+    def _target_options(self) -> TargetOptions:
+        smoothing = check_real("label_smoothing", self.label_smoothing, 0, 1)
         check_class_weight(self.class_weight)
-        return resolve_class_loss(self.loss)
+        loss = resolve_class_loss(self.loss)
+        given = {"loss": loss, "label_smoothing": smoothing}
+        usual = {"loss": CrossEntropy, "label_smoothing": 0.0}
+        check_heeded(self._resolve_target(), given, usual)
+        return TargetOptions(own_copy(loss), smoothing)
 
-    def _check_target(self, y: YLike) -> np.ndarray | csr_array:
-        kind = type_of_target(y, input_name="y", raise_unknown=True)
-        if kind.startswith("multilabel"):
-            return csr_array(y) if issparse(y) else np.asarray(y)
-        if kind.endswith("multioutput"):
-            return np.asarray(y)
-        return column_or_1d(y, warn=True)
-
-    def _learn_target(
-        self,
-        y: np.ndarray | csr_array,
-        weight: np.ndarray | None,
-        classes: ArrayLike | None,
-        loss: Loss,
-    ) -> Labels:
-        return class_target(y, classes, loss, self.label_smoothing)
-
-    def _follow_target(self, before: FittedState, loss: Loss) -> Labels:
-        return _labels(before).with_loss(loss, self.label_smoothing)
-
-    def _strata(self, y: np.ndarray | csr_array) -> np.ndarray | None:
-        return y if y.ndim == 1 else None
-
-    def _target_weight(self, y: np.ndarray | csr_array) -> np.ndarray | None:
-        if self.class_weight is None:
-            return None
-        if y.ndim != 1:
-            raise TargetError(
-                "class_weight does not go with several labels a row. Pass sample_weight."
+    def _check_coding(self, coding: Coding) -> None:
+        if not isinstance(coding, LabelCoding):
+            raise ParameterError(
+                f"target={self.target!r} learns no classes, but a {type(coding).__name__}, and a "
+                "classifier needs a LabelCoding. Use FusionRegressor."
             )
-        return compute_sample_weight(self.class_weight, y)
+        check_classes_known(self.class_weight, coding.classes)
+
+    def _target_weight(self, y: PlainY) -> np.ndarray | None:
+        return weight_by_class(self.class_weight, y)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -330,6 +352,6 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         return tags
 
 
-def _labels(fitted: FittedState) -> Labels:
-    assert isinstance(fitted.target, Labels)
+def _labels(fitted: FittedState) -> LabelCoding:
+    assert isinstance(fitted.target, LabelCoding)
     return fitted.target

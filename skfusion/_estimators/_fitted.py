@@ -25,7 +25,7 @@ from skfusion._training import Net, outputs
 from skfusion.blocks import Blocks, BlockSpec
 from skfusion.exceptions import ParameterError
 from skfusion.inputs import BlockUnion
-from skfusion.targets import Target
+from skfusion.targets import Coding
 from skfusion.typing import XLike
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEnco
         return self._snapshot().net
 
     @property
-    def target_(self) -> Target:
+    def target_(self) -> Coding:
         return self._snapshot().target
 
     @property
@@ -99,11 +99,11 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEnco
 
         Returns
         -------
-        y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
-            Predictions, in the terms of the y that was fitted.
+        y : ndarray of shape (n_rows,) or (n_rows, ...)
+            Predictions, in the terms and the shape of the y that was fitted.
         """
         fitted = self._snapshot()
-        return fitted.target.decode(fitted.outputs(X, self.missing))
+        return fitted.target.predict(fitted, fitted.read(X, self.missing))
 
     def transform(self, X: XLike) -> np.ndarray:
         """Return the fused vectors: what the head decides from.

@@ -16,6 +16,7 @@ from skfusion.fusion import Tree
 from skfusion.fusion._base import FusionLike
 from skfusion.fusion.tree import resolve_fusion
 from skfusion.heads import Head, resolve_head
+from skfusion.targets import Target, TargetLike
 from skfusion.training import resolve_averaging, resolve_schedule
 
 if TYPE_CHECKING:
@@ -37,6 +38,11 @@ class NamedEncoders(BaseEstimator):
     encoders: Mapping[str, Encoder | str] | None
     fusion: FusionLike
     head: Head | str
+    target: TargetLike
+
+    def _resolve_target(self) -> Target:
+        """Return the recipe that ``target`` is or stands for."""
+        raise NotImplementedError
 
     def get_params(self, deep: bool = True) -> dict[str, object]:
         """Return the parameters; with ``deep`` also each encoder and its own parameters.
@@ -95,12 +101,18 @@ class NamedEncoders(BaseEstimator):
         """Put a recipe in the place of an argument, of which ``key`` names a parameter."""
         name = key.partition("__")[0]
         given = getattr(self, name)
-        recipe = _RESOLVE[name](given) if name in _RESOLVE else given
+        recipe = self._recipe_of(name, given)
         if not hasattr(recipe, "set_params"):
             raise ParameterError(
                 f"{key!r}: {name} is {given!r}, which has no parameters. Give a recipe that has."
             )
         setattr(self, name, recipe)
+
+    def _recipe_of(self, name: str, given: object) -> object:
+        """Return the recipe that an argument is or stands for."""
+        if name == "target":
+            return self._resolve_target()
+        return _RESOLVE[name](given) if name in _RESOLVE else given
 
     def _set_encoder(self, name: str, encoder: Encoder | str) -> None:
         if name not in (self.encoders or {}):

@@ -13,11 +13,12 @@ from skfusion.encoders import Encoder
 from skfusion.fusion import Fusion
 from skfusion.heads import Head
 from skfusion.losses import Loss
+from skfusion.targets import Target
 from skfusion.training import Averaging, Schedule
 
 __all__ = ["own_copy", "same"]
 
-_RECIPES = (Encoder, Fusion, Head, Loss, Schedule, Averaging)
+_RECIPES = (Encoder, Fusion, Head, Target, Loss, Schedule, Averaging)
 Value = TypeVar("Value")
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-from scipy.sparse import csr_array
 from sklearn.base import RegressorMixin
-from sklearn.utils import Tags
-from sklearn.utils.validation import check_array
+from sklearn.metrics import r2_score
+from sklearn.utils import Tags, check_consistent_length
 
 from skfusion._estimators._base import FusionEstimator
-from skfusion.losses import Loss, resolve_value_loss
-from skfusion.targets import Values, value_target
-from skfusion.typing import ArrayLike, WeightLike, XLike, YLike
+from skfusion._estimators._recipes import own_copy
+from skfusion.exceptions import TargetError
+from skfusion.losses import Squared, resolve_value_loss
+from skfusion.targets import Target, TargetOptions, resolve_value_target
+from skfusion.targets._reading import read_values
+from skfusion.targets._resolve import check_heeded
+from skfusion.targets._values import unit_of
+from skfusion.typing import WeightLike, XLike, YLike
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -24,7 +27,8 @@ __all__ = ["FusionRegressor"]
 class FusionRegressor(RegressorMixin, FusionEstimator):
     """Regressor on rows that carry several kinds of data: one network per block, fused.
 
-    One output or several; standardised while training, predicted in the units of y.
+    One output, several or a grid of them: y has the shape (n_rows,) or (n_rows, ...), and so has
+    what is predicted. Each output is standardised while training.
 
     Parameters
     ----------
@@ -35,6 +39,8 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
         How the encoded blocks become one vector.
     head : {"linear", "mlp"} or Head, default="linear"
         From the fused vector to the outputs. Of no use where the fusion decides, as ``Late`` does.
+    target : {"auto", "values"} or Target, default="auto"
+        How y is coded. Recipes of ``skfusion.targets`` have parameters.
     loss : str, Loss or callable, default="squared"
         What is minimised: "squared" predicts means, "absolute" medians, "huber" something between,
         "quantile" or ``Quantile(level=0.9)`` what nine in ten values lie below, "poisson" the means
@@ -89,23 +95,43 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
         self._fitted = self._fit_part(X, y, sample_weight)
         return self
 
-    def _checked_loss(self) -> Loss:
-        return resolve_value_loss(self.loss)
+    def score(self, X: XLike, y: YLike, sample_weight: WeightLike | None = None) -> float:
+        """Return R2, the share of the spread of y that is explained, averaged over all outputs.
 
-    def _check_target(self, y: YLike) -> np.ndarray:
-        checked: np.ndarray = check_array(
-            y, ensure_2d=False, allow_nd=False, dtype=np.float64, input_name="y", estimator=self
-        )
-        return checked
+        Parameters
+        ----------
+        X : as in ``fit``
+            Rows, with the blocks of the fit.
+        y : array-like of shape (n_rows,) or (n_rows, ...)
+            True values.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weight of each row.
 
-    def _learn_target(
-        self,
-        y: np.ndarray | csr_array,
-        weight: np.ndarray | None,
-        classes: ArrayLike | None,
-        loss: Loss,
-    ) -> Values:
-        return value_target(y, weight, loss)
+        Returns
+        -------
+        score : float
+            1 at best; 0 for the mean of y, and less for what is worse.
+        """
+        values, predicted = read_values(y), self.predict(X)
+        check_consistent_length(values, predicted, sample_weight)
+        if values.size != predicted.size:
+            raise TargetError(
+                f"y has shape {values.shape}, but predictions have {predicted.shape}. Pass y as in "
+                "the fit."
+            )
+        unit = unit_of(values)
+        if unit is not None:
+            values, predicted = values / unit, predicted.reshape(values.shape) / unit
+        flat = values.reshape(len(values), -1), predicted.reshape(len(predicted), -1)
+        return float(r2_score(*flat, sample_weight=sample_weight))
+
+    def _resolve_target(self) -> Target:
+        return resolve_value_target(self.target)
+
+    def _target_options(self) -> TargetOptions:
+        loss = resolve_value_loss(self.loss)
+        check_heeded(self._resolve_target(), {"loss": loss}, {"loss": Squared})
+        return TargetOptions(own_copy(loss))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

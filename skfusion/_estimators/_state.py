@@ -24,7 +24,7 @@ from skfusion._training import (
 )
 from skfusion.blocks import Blocks
 from skfusion.exceptions import NonFiniteLossError
-from skfusion.targets import Target
+from skfusion.targets import Coding
 from skfusion.typing import XLike
 
 __all__ = ["FittedState", "Prior", "learn_prior"]
@@ -32,13 +32,13 @@ __all__ = ["FittedState", "Prior", "learn_prior"]
 
 @dataclass(frozen=True, eq=False)
 class Prior:
-    """What is predicted of a row without blocks: ``outputs`` (n_outputs,), of ``n_rows`` rows."""
+    """What is predicted of a row without blocks: ``outputs`` (*shape,), of ``n_rows`` rows."""
 
     outputs: np.ndarray
     n_rows: int
 
 
-def learn_prior(target: Target, rows: Rows, before: Prior | None = None) -> Prior:
+def learn_prior(target: Coding, rows: Rows, before: Prior | None = None) -> Prior:
     """Return the prior of ``rows``, or of these and those of ``before`` together."""
     found = target.prior(rows.codes, rows.weight)
     if before is None:
@@ -57,7 +57,7 @@ class FittedState:
 
     arguments: Arguments
     reader: Reader
-    target: Target
+    target: Coding
     net: Net
     prior: Prior
     seed: int  # of the fit that began
@@ -74,18 +74,17 @@ class FittedState:
             check_some_block(blocks)
         return blocks
 
-    def outputs(self, X: XLike, missing: str) -> np.ndarray:
+    def outputs(self, blocks: Blocks) -> np.ndarray:
         """Return the outputs of the network; those of the prior for rows without any block."""
-        blocks = self.read(X, missing)
         found = outputs(self.net, blocks, check_finite)
         if not np.isfinite(found).all():
-            row = int(np.isfinite(found).all(axis=1).argmin())
+            row = int(np.isfinite(found).reshape(len(found), -1).all(axis=1).argmin())
             raise NonFiniteLossError(
                 f"the network's output is not finite in row {row}: "
                 "inputs or weights are too large for its precision. Scale the inputs, or fit again "
                 "with a lower lr."
             )
-        without = rows_without_blocks(blocks) if missing == "allow" else None
+        without = rows_without_blocks(blocks)
         if without is not None:
             found[without] = self.prior.outputs
         return found

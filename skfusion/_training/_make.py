@@ -28,7 +28,7 @@ from skfusion._training._parameter_groups import Thaw
 from skfusion._training._schedule import ClipGradients, FollowSchedule
 from skfusion._training._settings import TrainingSettings
 from skfusion._training._torch_state import plain_settings, some_seed
-from skfusion.targets import Target
+from skfusion.targets import Coding
 
 __all__ = ["copy_of", "follow", "make_net", "pick_device"]
 
@@ -36,7 +36,7 @@ __all__ = ["copy_of", "follow", "make_net", "pick_device"]
 class _TargetLoss(nn.Module):
     """The loss of ``target``, in the place where skorch expects a criterion."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Coding) -> None:
         super().__init__()
         self.target = target
 
@@ -48,7 +48,7 @@ class _TargetLoss(nn.Module):
 
 def make_net(
     plan: ModulePlan,
-    target: Target,
+    target: Coding,
     settings: TrainingSettings,
     device: str | None,
     net_class: Callable[..., Net] = Net,
@@ -66,7 +66,7 @@ def make_net(
 
 def _new_net(
     plan: ModulePlan,
-    target: Target,
+    target: Coding,
     settings: TrainingSettings,
     device: str | None,
     net_class: Callable[..., Net],
@@ -138,7 +138,7 @@ def _begin_momentum(optimizer: torch.optim.Optimizer) -> None:
                 optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
 
 
-def follow(net: Net, settings: TrainingSettings, target: Target) -> None:
+def follow(net: Net, settings: TrainingSettings, target: Coding) -> None:
     """Let a net that goes on do what the user chose since; its optimiser stays."""
     kept = same_callbacks(net.settings.callbacks, settings.callbacks)
     net.follow(settings, target)

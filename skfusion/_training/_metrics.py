@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from skfusion.targets import Target
+from skfusion.targets import Coding
 
 __all__ = ["EpochMetrics"]
 
@@ -31,7 +31,7 @@ class EpochMetrics:
         self._outputs.append(outputs)
         self._codes.append(codes)
 
-    def records(self, names: Sequence[str], target: Target) -> Iterator[tuple[str, Any]]:
+    def records(self, names: Sequence[str], target: Coding) -> Iterator[tuple[str, Any]]:
         """Yield what the history keeps of the epoch: ``loss_<block>`` and ``valid_score``."""
         if self._losses:
             losses, n_rows = torch.stack(self._losses), torch.stack(self._n_rows)

@@ -23,7 +23,7 @@ from skfusion._training._run import Run
 from skfusion._training._settings import TrainingSettings
 from skfusion._training._torch_state import lent
 from skfusion.exceptions import NonFiniteLossError, ParameterError
-from skfusion.targets import Target
+from skfusion.targets import Coding
 
 __all__ = ["Net"]
 
@@ -250,7 +250,7 @@ class Net(NeuralNet):
         finally:
             self.run_, self.callbacks_ = None, kept
 
-    def follow(self, settings: TrainingSettings, target: Target) -> None:
+    def follow(self, settings: TrainingSettings, target: Coding) -> None:
         """Go on as the user chose since, with the optimiser's state that there is."""
         if settings.balance.needs_heads and self.module_.block_heads is None:
             raise ParameterError(

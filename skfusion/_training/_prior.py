@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from skfusion._training._rows import Rows, code_tensor
+from skfusion._training._codes import Codes
+from skfusion._training._rows import Rows
 from skfusion._training._torch_state import random_state_kept
+from skfusion.blocks import cut_rows
 from skfusion.exceptions import ChanceLevelWarning
-from skfusion.targets import Target
+from skfusion.targets import Coding
 
 if TYPE_CHECKING:
     from skfusion._training._net import Net
@@ -94,15 +96,17 @@ def _best_constant(net: Net, rows: Rows, start: torch.Tensor) -> torch.Tensor:
 def _mean_loss(net: Net, rows: Rows, outputs: torch.Tensor) -> torch.Tensor:
     """Return the mean loss of ``outputs`` for every row, on some of the rows if there are many."""
     every = math.ceil(len(rows) / _ROWS)
-    codes = code_tensor(rows.codes[::every], outputs.dtype).to(outputs.device)
+    chosen = torch.arange(0, len(rows), every)
+    block = rows.codes if every == 1 else cut_rows(rows.codes, chosen.numpy())
+    codes = Codes(block, outputs.dtype, outputs.device)
     weight = None if rows.weight is None else torch.from_numpy(rows.weight[::every]).to(outputs)
     losses = []
-    for start in range(0, len(codes), _ROWS_AT_ONCE):
-        part = slice(start, start + _ROWS_AT_ONCE)
-        constant = outputs.expand(len(codes[part]), *outputs.shape)
-        of_part = None if weight is None else weight[part]
-        loss = net.criterion_.target.loss(constant, codes[part], of_part)
-        losses.append(loss * (len(constant) / len(codes)))
+    for start in range(0, len(chosen), _ROWS_AT_ONCE):
+        part = codes.take(torch.arange(start, min(start + _ROWS_AT_ONCE, len(chosen))))
+        constant = outputs.expand(len(part), *outputs.shape)
+        of_part = None if weight is None else weight[start : start + _ROWS_AT_ONCE]
+        loss = net.criterion_.target.loss(constant, part, of_part)
+        losses.append(loss * (len(constant) / len(chosen)))
     return torch.stack(losses).sum()
 
 
@@ -142,12 +146,15 @@ def _scores(net: Net, run: Run, loss: float) -> str:
     scored = [epoch for epoch in epochs if "valid_score" in epoch and epoch["valid_loss"] == loss]
     if run.held_out is None or not scored:
         return ""
-    prior, codes = _prior(target, run.rows), run.held_out.codes
-    score = target.score(np.broadcast_to(prior, (len(codes), *prior.shape)), codes)
+    prior, held_out = _prior(target, run.rows), run.held_out
+    codes = Codes(held_out.codes, torch.float64, torch.device("cpu")).take(
+        torch.arange(len(held_out))
+    )
+    score = target.score(np.broadcast_to(prior, (len(codes), *prior.shape)), codes.numpy())
     return f"; their scores are {score:.3f} and {scored[0]['valid_score']:.3f}"
 
 
-def _prior(target: Target, rows: Rows) -> np.ndarray:
+def _prior(target: Coding, rows: Rows) -> np.ndarray:
     return target.prior(rows.codes, rows.weight)
 
 

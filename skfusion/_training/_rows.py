@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from skfusion._batch import Batch, ahead, draw_dropped, make_batch
 from skfusion._training._batch_sampler import draw_batches, draw_batches_by_length
+from skfusion._training._codes import Codes
 from skfusion._training._torch_state import offer
-from skfusion.blocks import Blocks
+from skfusion.blocks import Block, Blocks, cut_rows
 
-__all__ = ["BatchIterator", "Rows", "TrainingBatch", "code_tensor"]
+__all__ = ["BatchIterator", "Rows", "TrainingBatch"]
 
 
 class Rows:
@@ -25,7 +26,7 @@ class Rows:
     def __init__(
         self,
         blocks: Blocks,
-        codes: np.ndarray,
+        codes: Block,
         weight: np.ndarray | None,
         encoded: frozenset[str] = frozenset(),
     ) -> None:
@@ -34,9 +35,10 @@ class Rows:
     def __len__(self) -> int:
         return len(self.blocks)
 
-    def __getitem__(self, rows: Any) -> Rows:
+    def __getitem__(self, rows: np.ndarray) -> Rows:
+        rows = np.flatnonzero(rows) if rows.dtype == bool else rows
         weight = None if self.weight is None else self.weight[rows]
-        return Rows(self.blocks[rows], self.codes[rows], weight, self.encoded)
+        return Rows(self.blocks[rows], cut_rows(self.codes, rows), weight, self.encoded)
 
     def having(self, name: str) -> Rows:
         """Return the rows that have block ``name``, with that block alone."""
@@ -70,7 +72,7 @@ class BatchIterator:
         self.dtype, self.device = dtype, device
         self.block_dropout = block_dropout if training else 0.0
         self.lengths = rows.blocks.lengths() if by_length else None
-        self.codes = code_tensor(rows.codes, dtype).to(device)
+        self.codes = Codes(rows.codes, dtype, device)
         weight = rows.weight
         self.weight = None if weight is None else torch.from_numpy(weight).to(device, dtype)
 
@@ -80,9 +82,9 @@ class BatchIterator:
         for chosen, rows in zip(batches, ahead(cut), strict=True):
             dropped = draw_dropped(rows, self.block_dropout) if self.block_dropout else {}
             batch = make_batch(rows, self.dtype, self.device, self.rows.encoded, dropped)
-            chosen = chosen.to(self.device)
-            weight = None if self.weight is None else self.weight[chosen]
-            yield TrainingBatch(batch, self.codes[chosen], weight)
+            codes = self.codes.take(chosen)
+            weight = None if self.weight is None else self.weight[chosen.to(self.device)]
+            yield TrainingBatch(batch, codes, weight)
             offer()
 
     def _batches(self) -> tuple[torch.Tensor, ...]:
@@ -92,9 +94,3 @@ class BatchIterator:
         if self.training:
             return draw_batches_by_length(lengths, size)
         return torch.from_numpy(lengths.argsort(kind="stable")).split(size)
-
-
-def code_tensor(codes: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
-    """Return codes of a target as the loss takes them."""
-    tensor = torch.from_numpy(codes)
-    return tensor if tensor.dtype == torch.int64 else tensor.to(dtype)

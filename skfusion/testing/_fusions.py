@@ -20,6 +20,7 @@ from skfusion.exceptions import located
 from skfusion.fusion import Fusion
 from skfusion.fusion._build import build_fusion
 from skfusion.heads import LinearHead
+from skfusion.targets import OutputSpec
 from skfusion.testing._agreement import (
     assert_close,
     assert_finite,
@@ -35,6 +36,7 @@ __all__ = ["check_fusion"]
 _NAMES = ("text", "photo", "facts", "voice", "clip")
 _WIDTHS = (4, 6, 3, 5, 4)
 _N_ROWS, _N_OUTPUTS = 8, 3
+_OUTPUT = OutputSpec("value", (_N_OUTPUTS,))
 
 
 def check_fusion(fusion: Fusion, n_blocks: Sequence[int] = (1, 2, 3, 5)) -> None:
@@ -234,7 +236,7 @@ def _plan(case: _Case) -> ModulePlan:
         name: case.fusion.encoder_for(spec) or MLP(_WIDTHS[i])
         for i, (name, spec) in enumerate(specs.items())
     }
-    return ModulePlan(specs, encoders, case.fusion, LinearHead(), _N_OUTPUTS, torch.float32)
+    return ModulePlan(specs, encoders, case.fusion, LinearHead(), _OUTPUT, torch.float32)
 
 
 def _blocks(case: _Case, fill: float) -> Blocks:

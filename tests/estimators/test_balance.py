@@ -19,7 +19,7 @@ from skfusion.encoders import RNN
 from skfusion.exceptions import ParameterError
 from skfusion.fusion import Fusion, MixtureOfExperts, TokenTransformer
 from skfusion.heads import LinearHead
-from skfusion.targets import class_target
+from skfusion.targets import Labels, OutputSpec
 
 N = 400
 
@@ -83,13 +83,13 @@ def test_each_way_learns_and_repeats_to_the_bit(two_views, params, fusion):
 
 def test_losses_of_single_blocks_against_the_formula():
     torch.manual_seed(0)
-    heads = BlockHeads({"a": 3, "b": 2}, 1).double()
+    heads = BlockHeads({"a": 3, "b": 2}, OutputSpec("value", (1,))).double()
     a, b = torch.randn(5, 3).double(), torch.randn(5, 2).double()
     codes = torch.tensor([0.0, 1, 1, 0, 1]).double()
     weight = torch.tensor([1.0, 2, 0.5, 0.5, 1]).double()
     present = torch.tensor([[1, 1], [1, 0], [1, 1], [1, 0], [1, 1]]).bool()
     heads.remember({"a": a, "b": b}, present)
-    target = class_target([0, 1])
+    target = Labels().learn(np.array([0, 1]))
     losses = block_losses(heads, target, codes, weight, detached=False)
     for i, (x, rows) in enumerate([(a, slice(None)), (b, present[:, 1])]):
         logit = heads.heads[i](x[rows])[:, 0].detach().numpy()
@@ -297,7 +297,7 @@ def test_block_losses_read_no_padding():
         {"clips": RNN(width=4)},
         TokenTransformer("all", 8),
         LinearHead(),
-        1,
+        OutputSpec("value", (1,)),
         torch.float64,
         block_heads=True,
     )
@@ -315,7 +315,7 @@ def test_block_losses_read_no_padding():
 
 
 def test_what_is_remembered_of_a_batch_does_not_travel(two_views):
-    heads = BlockHeads({"a": 3}, 1)
+    heads = BlockHeads({"a": 3}, OutputSpec("value", (1,)))
     heads.remember({"a": torch.ones(2, 3, requires_grad=True) * 2}, None)
     assert len(copy.deepcopy(heads).heads) == len(pickle.loads(pickle.dumps(heads)).heads) == 1
 
@@ -329,7 +329,7 @@ def test_block_losses_train_each_block_and_modulation_leaves_the_encoders_to_the
         ({"gradient_modulation": 0.5}, False),
     ):
         model = FusionClassifier(max_epochs=1, batch_size=N, random_state=0, **params).fit(X, y)
-        heads = BlockHeads({"clear": 4, "vague": 4}, 1)
+        heads = BlockHeads({"clear": 4, "vague": 4}, OutputSpec("value", (1,)))
         vectors = {name: torch.from_numpy(X[name]).requires_grad_() for name in X.names}
         heads.remember(vectors, None)
         codes = torch.from_numpy(y.astype(np.float32))

@@ -102,7 +102,7 @@ def test_the_score_of_values_is_that_of_scikit_learn():
     rng = np.random.default_rng(0)
     y = rng.normal(size=(30, 3))
     y[:, 1] = 2.0  # which has no spread
-    target, outputs = Values(y), rng.normal(size=(30, 3))
+    target, outputs = Values().learn(y), rng.normal(size=(30, 3))
     for guess in (outputs, np.where([False, True, False], 0.0, outputs)):
         expected = r2_score(y, target.decode(guess))
         assert target.score(guess, target.encode(y)) == pytest.approx(expected)

@@ -33,6 +33,7 @@ from skfusion.fusion import (
     Tree,
 )
 from skfusion.heads import LinearHead
+from skfusion.targets import OutputSpec
 
 RULES = ("mean", "learned", "confidence", "product", "max", "vote", "stacked")
 FUSIONS = [
@@ -144,7 +145,9 @@ def learn(recipe, blocks):
     given = {"a": MLP(6), "c": SparseLinear(5), "e": CNN((2,), width=4)}
     encoders = choose_encoders(given, specs, recipe.encoder_for)
     torch.manual_seed(0)
-    module = ModulePlan(specs, encoders, recipe, LinearHead(), 3, torch.float64)()
+    module = ModulePlan(
+        specs, encoders, recipe, LinearHead(), OutputSpec("value", (3,)), torch.float64
+    )()
     with torch.no_grad():
         for embedding in module.missing_embeddings:
             embedding.normal_()

@@ -40,10 +40,10 @@ def parts_of(plan: ModulePlan, module: FusionModule) -> list[Part]:
     """Return the parts of the network that was made from ``plan``."""
     found = [*_encoders(plan, module), *_fusions(plan, module)]
     if not plan.fusion.decides:
-        sizes = str(module.width), str(plan.n_outputs)
+        sizes = str(module.width), _shape(plan.output.shape)
         found.append(_part("head", "", plan.head, [module.head], sizes))
     if module.block_heads is not None:
-        sizes = _n_blocks(module.names), str(plan.n_outputs)
+        sizes = _n_blocks(module.names), _shape(plan.output.shape)
         found.append(_part("block heads", "", None, [module.block_heads], sizes))
     return found
 

@@ -1,34 +1,14 @@
-"""From the fused vector to the outputs."""
+"""Heads of fully connected layers."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from sklearn.base import BaseEstimator
 from torch import nn
 
 from skfusion._checks import check_real, check_widths, resolve_recipe
+from skfusion.heads._base import Head, shaped
+from skfusion.targets import OutputSpec
 
-__all__ = ["Head", "LinearHead", "MLPHead", "resolve_head"]
-
-
-class Head(BaseEstimator):
-    """Recipe of the last part of the network: ``build`` returns any ``nn.Module``.
-
-    (batch, width) -> (batch, n_outputs).
-
-    Examples
-    --------
-    >>> from torch import nn
-    >>> from skfusion.heads import Head
-    >>> class Plain(Head):
-    ...     def build(self, width, n_outputs):
-    ...         return nn.Linear(width, n_outputs, bias=False)
-    """
-
-    def build(self, width: int, n_outputs: int) -> nn.Module:
-        """Return a new module from vectors of size ``width`` to ``n_outputs`` numbers."""
-        raise NotImplementedError
+__all__ = ["LinearHead", "MLPHead", "resolve_head"]
 
 
 class LinearHead(Head):
@@ -42,17 +22,18 @@ class LinearHead(Head):
     Examples
     --------
     >>> from skfusion.heads import LinearHead
-    >>> LinearHead().build(8, 3)
+    >>> from skfusion.targets import OutputSpec
+    >>> LinearHead().build(8, OutputSpec("classes", (3,), n_classes=3))
     Linear(in_features=8, out_features=3, bias=True)
     """
 
     def __init__(self, dropout: float = 0.0) -> None:
         self.dropout = dropout
 
-    def build(self, width: int, n_outputs: int) -> nn.Module:
-        linear = nn.Linear(width, n_outputs)
-        dropout = _dropout(check_real("dropout", self.dropout, 0, 1))
-        return nn.Sequential(*dropout, linear) if dropout else linear
+    def build(self, width: int, output: OutputSpec) -> nn.Module:
+        linear = nn.Linear(width, output.n_outputs)
+        around = [*_dropout(check_real("dropout", self.dropout, 0, 1)), linear, *shaped(output)]
+        return nn.Sequential(*around) if len(around) > 1 else linear
 
 
 class MLPHead(Head):
@@ -68,7 +49,8 @@ class MLPHead(Head):
     Examples
     --------
     >>> from skfusion.heads import MLPHead
-    >>> len(MLPHead(widths=(32, 16)).build(64, 3))
+    >>> from skfusion.targets import OutputSpec
+    >>> len(MLPHead(widths=(32, 16)).build(64, OutputSpec("value", (3,))))
     5
     """
 
@@ -76,19 +58,19 @@ class MLPHead(Head):
         self.widths = widths
         self.dropout = dropout
 
-    def build(self, width: int, n_outputs: int) -> nn.Module:
+    def build(self, width: int, output: OutputSpec) -> nn.Module:
         dropout = check_real("dropout", self.dropout, 0, 1)
         layers: list[nn.Module] = [*_dropout(dropout)]
         for width_out in check_widths("widths", self.widths):
             layers += [nn.Linear(width, width_out), nn.ReLU(), *_dropout(dropout)]
             width = width_out
-        return nn.Sequential(*layers, nn.Linear(width, n_outputs))
+        return nn.Sequential(*layers, nn.Linear(width, output.n_outputs), *shaped(output))
 
 
 _ALIASES = {"linear": LinearHead, "mlp": MLPHead}
 
 
-def resolve_head(head: Any) -> Head:
+def resolve_head(head: Head | str) -> Head:
     """Return ``head``, or a new one for an alias such as ``"linear"``.
 
     Examples

@@ -8,7 +8,16 @@ from sklearn.metrics import log_loss, mean_squared_error
 from torch import nn
 
 from skfusion.exceptions import TargetError
-from skfusion.targets import class_target, value_target
+from skfusion.targets import Labels, TargetOptions, Values
+
+
+def class_target(y, classes=None):
+    return Labels().learn(Labels().read(y), options=TargetOptions(classes=classes))
+
+
+def value_target(y, weight=None):
+    return Values().learn(Values().read(y), weight)
+
 
 BINARY = np.array(["yes", "no", "no", "yes", "yes"])
 MANY = np.array([7, 3, 3, 9, 7])
@@ -135,7 +144,9 @@ def test_a_constant_value_has_spread_one():
 
 def test_sparse_indicators_are_labels():
     target = class_target(sparse.csr_array(SETS))
-    np.testing.assert_array_equal(target.encode(sparse.csr_array(SETS)), SETS)
+    codes = target.encode(sparse.csr_array(SETS))
+    assert sparse.issparse(codes)
+    np.testing.assert_array_equal(codes.toarray(), SETS)
 
 
 def test_classes_that_are_named_are_sorted():

@@ -1,0 +1,54 @@
+"""What a head promises."""
+
+from __future__ import annotations
+
+from sklearn.base import BaseEstimator
+from torch import nn
+
+from skfusion.targets import OutputSpec
+
+__all__ = ["Head", "shaped"]
+
+
+class Head(BaseEstimator):
+    """Recipe of the last part of the network: ``build`` returns any ``nn.Module``.
+
+    The module is called with what ``takes`` names and returns (batch, *output.shape):
+
+    - ``"vector"``, the fused vectors (batch, width);
+    - ``"tokens"``, the fused ``Tokens``: values (batch, tokens, width) and a mask (batch, tokens),
+      of a fusion that gives them.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> from skfusion.heads import Head
+    >>> class Plain(Head):
+    ...     def build(self, width, output):
+    ...         return nn.Linear(width, output.n_outputs, bias=False)
+    """
+
+    # A property, so that a recipe may choose by its parameters; a plain class attribute does too.
+    @property
+    def takes(self) -> str:
+        """What the module is given of each row: "vector" or "tokens"."""
+        return "vector"
+
+    def build(self, width: int, output: OutputSpec) -> nn.Module:
+        """Return a new module from vectors of size ``width`` to outputs of that ``output``.
+
+        Raises
+        ------
+        ParameterError
+            If this head cannot give such outputs.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} must define build(self, width, output) and return an nn.Module "
+            "from it"
+        )
+
+
+def shaped(output: OutputSpec) -> list[nn.Module]:
+    """Return what gives flat outputs (batch, n_outputs) their shape (batch, *output.shape)."""
+    shape = output.fixed_shape
+    return [nn.Unflatten(1, shape)] if len(shape) != 1 else []

@@ -1,0 +1,24 @@
+"""The coding of y together with its loss, so that the two cannot disagree."""
+
+from skfusion.targets._base import Coding, Network, PlainY, Target, TargetOptions
+from skfusion.targets._labels import LabelCoding, Labels
+from skfusion.targets._output import OUTPUT_FORMS, OutputSpec
+from skfusion.targets._resolve import TargetLike, resolve_label_target, resolve_value_target
+from skfusion.targets._values import ValueCoding, Values
+
+__all__ = [
+    "OUTPUT_FORMS",
+    "Coding",
+    "LabelCoding",
+    "Labels",
+    "Network",
+    "OutputSpec",
+    "PlainY",
+    "Target",
+    "TargetLike",
+    "TargetOptions",
+    "ValueCoding",
+    "Values",
+    "resolve_label_target",
+    "resolve_value_target",
+]
