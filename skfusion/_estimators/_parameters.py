@@ -101,17 +101,18 @@ class NamedEncoders(BaseEstimator):
         """Put a recipe in the place of an argument, of which ``key`` names a parameter."""
         name = key.partition("__")[0]
         given = getattr(self, name)
-        recipe = self._recipe_of(name, given)
+        recipe = self._recipe_of(name)
         if not hasattr(recipe, "set_params"):
             raise ParameterError(
                 f"{key!r}: {name} is {given!r}, which has no parameters. Give a recipe that has."
             )
         setattr(self, name, recipe)
 
-    def _recipe_of(self, name: str, given: object) -> object:
+    def _recipe_of(self, name: str) -> object:
         """Return the recipe that an argument is or stands for."""
         if name == "target":
             return self._resolve_target()
+        given = getattr(self, name)
         return _RESOLVE[name](given) if name in _RESOLVE else given
 
     def _set_encoder(self, name: str, encoder: Encoder | str) -> None:

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from skfusion.blocks import Block, Blocks
 from skfusion.losses import Loss
 from skfusion.targets._output import OutputSpec
-from skfusion.targets._reading import read_labels
+from skfusion.targets._reading import read_plain
 from skfusion.typing import YLike
 
 if TYPE_CHECKING:
@@ -40,8 +40,10 @@ class TargetOptions:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from skfusion.targets import Labels, TargetOptions
-    >>> Labels().learn([0, 0, 1], options=TargetOptions(classes=[0, 1, 2])).n_outputs
+    >>> options = TargetOptions(classes=[0, 1, 2])
+    >>> Labels().learn(np.array([0, 0, 1]), options=options).n_outputs
     3
     """
 
@@ -73,8 +75,8 @@ class Coding:
     --------
     >>> import numpy as np
     >>> from skfusion.targets import Labels
-    >>> coding = Labels().learn(["no", "yes", "no"])
-    >>> coding.n_outputs, coding.encode(["yes", "no"]).tolist()
+    >>> coding = Labels().learn(np.array(["no", "yes", "no"]))
+    >>> coding.n_outputs, coding.encode(np.array(["yes", "no"])).tolist()
     (1, [1.0, 0.0])
     >>> coding.decode(np.array([[2.0], [-1.0]])).tolist()
     ['yes', 'no']
@@ -169,12 +171,13 @@ class Target(BaseEstimator):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from skfusion.targets import Target, Values
     >>> class Tenths(Target):
     ...     def learn(self, y, weight=None, options=None):
     ...         return Values().learn(y.round(1), weight)
-    >>> Tenths().learn(Tenths().read([0.11, 0.34])).decode([[0.0]])
-    array([0.2])
+    >>> Tenths().learn(Tenths().read([0.11, 0.34])).decode(np.zeros((1, 1))).tolist()
+    [0.2]
     """
 
     @property
@@ -190,7 +193,7 @@ class Target(BaseEstimator):
         TargetError
             If y cannot be learned; names the row.
         """
-        return read_labels(y)
+        return read_plain(y)
 
     def learn(
         self,

@@ -18,6 +18,7 @@ from skfusion.losses import Loss, resolve_class_loss
 from skfusion.targets._base import Coding, PlainY, Target, TargetOptions, dense
 from skfusion.targets._output import OutputSpec
 from skfusion.targets._reading import kind_of_labels, read_labels
+from skfusion.typing import YLike
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -50,6 +51,9 @@ class Labels(Target):
     @property
     def takes_loss(self) -> bool:
         return True
+
+    def read(self, y: YLike) -> PlainY:
+        return read_labels(y)
 
     def learn(
         self,

@@ -15,15 +15,15 @@ from sklearn.utils.multiclass import type_of_target
 from skfusion.exceptions import TargetError
 from skfusion.typing import YLike
 
-__all__ = ["columns_of", "kind_of_labels", "read_labels", "read_values"]
+__all__ = ["columns_of", "kind_of_labels", "read_labels", "read_plain", "read_values"]
 
 # Kinds of objects, as pandas names them, that are labels as they are.
 _LABELS = ("string", "date", "datetime", "timedelta", "time", "decimal", "period", "interval")
 _DATES = ("date", "datetime", "datetime64", "timedelta", "timedelta64", "time", "period")
 
 
-def read_labels(y: YLike) -> np.ndarray | csr_array | csr_matrix:
-    """Return labels (n_rows,), or an indicator matrix (n_rows, n_labels), of a plain dtype.
+def read_plain(y: YLike) -> np.ndarray | csr_array | csr_matrix:
+    """Return y in the plain dtype of what it holds, labels or numbers, csr as csr.
 
     Nullable, Arrow, categorical, boolean and polars labels become the labels that they stand for.
 
@@ -38,10 +38,22 @@ def read_labels(y: YLike) -> np.ndarray | csr_array | csr_matrix:
     _refuse_missing(labels, "label", "Leave out rows without one, or give them one of their own.")
     _refuse_infinity(labels, "label", "Leave the row out, or use a finite number.")
     if labels.dtype == object and labels.ndim < 3:
-        labels = _plain_objects(labels, isinstance(y, Sequence))
+        return _plain_objects(labels, isinstance(y, Sequence))
+    return labels
+
+
+def read_labels(y: YLike) -> np.ndarray | csr_array | csr_matrix:
+    """Return labels (n_rows,), or an indicator matrix (n_rows, n_labels), of a plain dtype.
+
+    Raises
+    ------
+    TargetError
+        As ``read_plain``, and if y holds no labels but numbers.
+    """
+    labels = read_plain(y)
     kind = kind_of_labels(labels)
     several = kind == "multilabel-indicator" or kind.endswith("multioutput")
-    return labels if several else _one_column(labels)
+    return labels if several else column_or_1d(labels, warn=True)
 
 
 def read_values(y: YLike, who: str = "FusionRegressor") -> np.ndarray:
@@ -285,10 +297,6 @@ def _finite_csr(y: csr_array | csr_matrix) -> csr_array | csr_matrix:
             f"({y.data[entry]}). Give 1 for a label that the row has; what is not stored is 0."
         )
     return y
-
-
-def _one_column(labels: np.ndarray) -> np.ndarray:
-    return column_or_1d(labels, warn=True)
 
 
 def _first(marked: np.ndarray) -> tuple[str, tuple[int, ...]]:
