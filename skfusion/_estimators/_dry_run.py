@@ -22,6 +22,7 @@ from skfusion.fusion._base import FusionLike
 from skfusion.fusion._build import build_fusion
 from skfusion.fusion.tree import resolve_fusion
 from skfusion.heads import Head, resolve_head
+from skfusion.targets import OutputSpec
 
 __all__ = ["check_encoders", "check_fusion", "check_head"]
 
@@ -88,7 +89,7 @@ def check_head(given: Head | str) -> Head:
     head = own_copy(resolve_head(given))
     if _is_ours(head):
         with _in_the_dry(head):
-            _check_size(head, head.build(_WIDTH, 2))
+            _check_size(head, head.build(_WIDTH, OutputSpec("value", (2,))))
     return head
 
 
