@@ -4,13 +4,14 @@ import io
 import os
 import signal
 import sys
+import time
 
 import numpy as np
 import torch
 from skorch.callbacks import Callback
 
 from skfusion import Blocks, FusionClassifier, FusionRegressor
-from skfusion._training._sealed import read_sealed, write_sealed
+from skfusion._training._sealed import _Hashing, read_sealed, write_sealed
 from skfusion.encoders import CNN, MLP, Policy
 from skfusion.training import SWA, Plateau
 
@@ -112,6 +113,31 @@ def model(case, folder, kind=FusionClassifier, **params):
 def regressor(folder, **params):
     return model("plain", folder, FusionRegressor, loss="huber", **params)
 
+
+def fit_and_tell(case, folder, slow, connection):
+    """Fit in a process of its own, and say when it begins and ends."""
+    if slow:  # so that most moments are ones of writing
+        _Hashing.write = _slowed(_Hashing.write, 0.0001)
+        os.fsync = _slowed(os.fsync, 0.01)
+        os.replace = _slowed(os.replace, 0.01)
+    fitted, data = model(case, folder), rows()
+    connection.send("begins")
+    fitted.fit(*data)
+    connection.send("ends")
+
+
+def _slowed(function, seconds):
+    def slow(*args):
+        time.sleep(seconds)
+        result = function(*args)
+        time.sleep(seconds)
+        return result
+
+    return slow
+
+
+if "FIT_ON_IMPORT" in os.environ:  # in the process that others are forked from, which are fast then
+    model(os.environ["FIT_ON_IMPORT"], None).fit(*rows())
 
 if __name__ == "__main__":
     import killing  # by its name, as in the tests, since checkpoints tell classes by their names

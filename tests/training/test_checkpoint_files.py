@@ -156,20 +156,41 @@ def test_a_limit_of_the_system(killing, data, tmp_path):
     assert not hasattr(model, "net_")
 
 
-def test_an_error_while_writing(killing, data, break_off, tmp_path, monkeypatch):
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, MemoryError])
+def test_an_error_while_writing(killing, data, break_off, tmp_path, monkeypatch, error):
     broken = break_off(killing.model("plain", tmp_path), data, 3)
     (file,) = tmp_path.iterdir()
     content = file.read_bytes()
 
     def fail(number):
-        raise MemoryError("full")
+        raise error("while writing")
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", fail)
-        with pytest.raises(MemoryError, match="full"):
+        with pytest.raises(error, match="while writing"):
             clone(broken).fit(*data)
     assert killing.files(tmp_path) == [file.name]
     assert file.read_bytes() == content
+
+
+@pytest.mark.parametrize("name", ["", "run.pt"])
+def test_after_ctrl_c_the_fit_goes_on_to_the_same_bits(killing, data, tmp_path, name):
+    class Interrupts(Callback):
+        done = False
+
+        def on_grad_computed(self, net, **kwargs):
+            if len(net.history) == 4 and not Interrupts.done:
+                Interrupts.done = True
+                raise KeyboardInterrupt("Ctrl-C")
+
+    model = killing.model("everything", tmp_path / name, callbacks=[Interrupts()])
+    with pytest.raises(KeyboardInterrupt, match="Ctrl-C"):
+        model.fit(*data)
+    assert not hasattr(model, "net_")
+    assert len(killing.files(tmp_path)) == 1
+    undisturbed = killing.model("everything", None, callbacks=[]).fit(*data)
+    killing.assert_same_fit(model.fit(*data), undisturbed)
+    assert killing.files(tmp_path) == []
 
 
 def test_interruptions_within_the_writer_of_torch_come_out_as_they_are(tmp_path):
@@ -251,12 +272,13 @@ class Yields(Callback):
 def test_threads_that_share_a_place(killing, data, tmp_path, name):
     """The same fit in several threads, with one folder or one file."""
     place = tmp_path / name
+    undisturbed = killing.model("plain", None).fit(*data)
     for _ in range(3):
         with ThreadPoolExecutor(4) as pool:
             models = [killing.model("plain", place, callbacks=[Yields()]) for _ in range(4)]
             fits = list(pool.map(lambda model: model.fit(*data), models))
         for fit in fits:
-            assert len(fit.history_) == 7
+            killing.assert_same_fit(fit, undisturbed)
         assert [name for name in killing.files(tmp_path) if name.endswith(".part")] == []
         for file in tmp_path.iterdir():
             file.unlink()
