@@ -14,6 +14,7 @@ from scipy.sparse import csr_array, issparse
 from sklearn.utils.validation import check_array
 
 from skfusion._reading.columns import Columns, names_of
+from skfusion._reading.containers import PLAIN_NAME, in_known_container, is_known
 from skfusion._reading.missing import with_absent
 from skfusion._reading.sameness import check_same_blocks, in_fitted_form
 from skfusion._reading.scaling import Scale, learn_scales, rescaled
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["Reader"]
-
-PLAIN_NAME = "X"
 
 
 class Reader:
@@ -95,7 +94,7 @@ class Reader:
             scikit-learn's own messages, if a matrix does not hold finite numbers.
         """
         self.union_ = None
-        X = pandas_table(X)
+        X = in_known_container(pandas_table(X))
         if is_table(X):
             self.union_ = BlockUnion(missing=self.missing, memory=self.memory)
             blocks = self.union_.fit_transform(X)
@@ -134,7 +133,7 @@ class Reader:
         ValueError, TypeError
             scikit-learn's own messages, if a matrix differs from that of the fit.
         """
-        blocks = self._read(pandas_table(X))
+        blocks = self._read(self._known(X))
         if self.missing == "allow":
             blocks = with_absent(blocks, self.specs_)
         if self._has_ragged:
@@ -158,6 +157,16 @@ class Reader:
         other = copy.copy(self)
         other.union_ = None
         return other
+
+    def _known(self, X: XLike) -> Any:
+        """Return X as a table, dict, matrix or blocks; a list may be the column of the fit."""
+        if is_known(X):
+            return X
+        names, column = self._columns.names, None
+        if self.union_ is not None and names is not None and len(names) == 1:
+            column = str(names[0])
+        arrays = any(spec.form not in ("csr", "vector") for spec in self.specs_.values())
+        return in_known_container(pandas_table(X), column, column is not None and arrays)
 
     def _read(self, X: XLike) -> Blocks:
         if self.union_ is not None:
@@ -204,8 +213,8 @@ class Reader:
     def _checked_matrix(self, X: XLike) -> Any:
         with noted(
             f"X is one matrix of numbers, the block {PLAIN_NAME!r}",
-            "Give text and categories as columns of a DataFrame; missing numbers in a DataFrame "
-            "too, behind a BlockUnion().",
+            "Give text and categories as columns of a DataFrame, pd.DataFrame(X); missing numbers "
+            "in a DataFrame too, behind a BlockUnion().",
         ):
             refuse_times(X, self.owner)
             return check_array(

@@ -86,7 +86,22 @@ def _split_cells(
 
 
 def as_array(name: str, value: object) -> np.ndarray:
-    """Return ``value`` as a plain array of whatever it holds; a memory map stays one."""
+    """Return ``value`` as a plain array of whatever it holds; a memory map stays one.
+
+    Raises
+    ------
+    BlockError
+        If values of a masked array are masked.
+    BlockTypeError
+        If it is a list of rows of different length, or a tensor that is sparse or without data.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skfusion.blocks import as_array
+    >>> as_array("price", torch.ones(2, requires_grad=True))
+    array([1., 1.], dtype=float32)
+    """
     if isinstance(value, np.memmap):
         return value
     if isinstance(value, np.ma.MaskedArray):

@@ -32,7 +32,19 @@ def as_csr(name: str, matrix: Any) -> Any:
 
 
 def check_sparse(name: str, matrix: Any) -> None:
-    """Raise ``BlockError`` if parts of a sparse matrix do not agree: scipy trusts them blindly."""
+    """Raise ``BlockError`` if parts of a sparse matrix do not agree: scipy trusts them blindly.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.sparse import csr_array
+    >>> from skfusion.blocks import check_sparse
+    >>> matrix = csr_array(np.eye(2))
+    >>> matrix.indices[1] = 7
+    >>> check_sparse("words", matrix)
+    Traceback (most recent call last):
+    skfusion.exceptions.BlockError: block 'words' is a damaged sparse matrix: ...
+    """
     if matrix.format in ("csr", "csc", "bsr"):
         _check_compressed(name, matrix)
     elif matrix.format == "coo":

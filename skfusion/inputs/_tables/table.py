@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from scipy import sparse
 
-from skfusion.blocks import Blocks
+from skfusion.blocks import Blocks, holds_numbers
 from skfusion.exceptions import BlockError, BlockTypeError
+from skfusion.inputs._arrays import as_array
 from skfusion.inputs._tables.missing_rows import missing_rows
 from skfusion.inputs._tables.to_pandas import cells_array, series_of
 
@@ -148,6 +150,10 @@ def _as_values(name: Any, value: Any) -> Any:
     value = series_of(name, value)
     if isinstance(value, (list, tuple)):
         value = _array_of(value)
+    if isinstance(value, torch.Tensor | np.ma.MaskedArray):
+        value = as_array(value, max_bytes=None)
+    if isinstance(value, np.ndarray) and value.dtype == object and value.ndim > 1:
+        value = value.astype(np.float64) if holds_numbers(value) else value
     if not hasattr(value, "shape") or len(value.shape) == 0:
         raise BlockTypeError(
             f"{name!r} is a {type(value).__name__}, which has no rows. Each entry of the dict "
