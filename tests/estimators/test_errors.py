@@ -145,9 +145,9 @@ def test_a_block_called_like_an_argument(X, y, name):
         quick().fit({name: X["facts"]}, y)
 
 
-def test_text_alone_is_no_input(y):
+def test_text_in_a_matrix_is_no_input(y):
     with pytest.raises(ValueError, match="could not convert string to float"):
-        quick().fit(["good value"] * 40, y)
+        quick().fit([["good value"]] * 40, y)
 
 
 # Other input than at fit
