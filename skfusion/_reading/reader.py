@@ -155,7 +155,7 @@ class Reader:
     def behind_union(self) -> Self:
         """Return a reader of the blocks that this one makes of X."""
         other = copy.copy(self)
-        other.union_ = None
+        other.union_, other._scales = None, {}
         return other
 
     def _known(self, X: XLike) -> Any:

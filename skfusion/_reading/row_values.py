@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 
 import numpy as np
@@ -47,13 +47,21 @@ class RowValues:
         rows = np.flatnonzero(self._filled)
         return rows if self._numbers is None else self._numbers[rows]
 
-    @cached_property
+    @property
     def low(self) -> np.ndarray:
-        return self._each(np.minimum)
+        return self._bounds[0]
+
+    @property
+    def high(self) -> np.ndarray:
+        return self._bounds[1]
 
     @cached_property
-    def high(self) -> np.ndarray:
-        return self._each(np.maximum)
+    def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        parts = [(_of_rows(chunk, np.minimum), _of_rows(chunk, np.maximum)) for chunk in self]
+        if not parts:
+            return np.empty(0), np.empty(0)
+        low, high = (np.concatenate(each)[self._filled] for each in zip(*parts, strict=True))
+        return low, high
 
     def rise_above(self, limit: float) -> bool:
         """Return whether any value, also in rows that lack the block, lies above ``limit``."""
@@ -64,31 +72,31 @@ class RowValues:
         """Return whether all values are whole numbers; stops at the first rows that have others."""
         if self._block.dtype.kind != "f":
             return True
-        return not any(
-            _of_rows(self._block[rows], np.logical_or, _is_fraction)[self._filled[rows]].any()
-            for rows in self._chunks()
-        )
+        start = 0
+        for chunk in self:
+            filled = self._filled[start : start + len(chunk)]
+            if _of_rows(chunk, np.logical_or, _is_fraction)[filled].any():
+                return False
+            start += len(chunk)
+        return True
 
     def fractional(self) -> np.ndarray:
         """Return which rows have values that are no whole numbers."""
-        if self._block.dtype.kind != "f":
+        if self._block.dtype.kind != "f" or not len(self._block):
             return np.zeros(len(self.numbers), dtype=bool)
-        return self._each(np.logical_or, _is_fraction)
+        parts = [_of_rows(chunk, np.logical_or, _is_fraction) for chunk in self]
+        return np.concatenate(parts)[self._filled]
 
     @cached_property
     def _filled(self) -> np.ndarray:
         filled = _lengths(self._block) > 0
         return filled if self._missing is None else filled & ~self._missing
 
-    def _each(
-        self, join: np.ufunc, of: Callable[[np.ndarray], np.ndarray] | None = None
-    ) -> np.ndarray:
-        parts = [_of_rows(self._block[rows], join, of) for rows in self._chunks()]
-        return np.concatenate(parts)[self._filled] if parts else np.empty(0, dtype=bool)
-
-    def _chunks(self) -> list[slice]:
+    def __iter__(self) -> Iterator[np.ndarray | Ragged]:
+        """Yield the block, some rows at a time."""
         step = max(1, _VALUES_AT_ONCE // self._row_size())
-        return [slice(start, start + step) for start in range(0, len(self._filled), step)]
+        for start in range(0, len(self._block), step):
+            yield self._block[start : start + step]
 
     def _row_size(self) -> int:
         """Return how many numbers the longest row has, at least 1."""
@@ -105,7 +113,9 @@ def _lengths(block: np.ndarray | Ragged) -> np.ndarray:
 
 
 def _of_rows(
-    block: np.ndarray | Ragged, join: np.ufunc, of: Callable[[np.ndarray], np.ndarray] | None
+    block: np.ndarray | Ragged,
+    join: np.ufunc,
+    of: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> np.ndarray:
     """Return one value a row, joined from all of its values; 0 for a row without any."""
     lengths = _lengths(block)

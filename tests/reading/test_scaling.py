@@ -6,6 +6,7 @@ import pytest
 from skfusion import Blocks, FusionClassifier, Ragged
 from skfusion.encoders import CNN, RNN, TimeDistributed
 from skfusion.exceptions import BlockError
+from skfusion.inspection import block_predictions
 
 N = 12
 RNG = np.random.default_rng(0)
@@ -215,3 +216,52 @@ def test_ids_and_waves_are_told_apart_by_the_fit():
     model = FusionClassifier(max_epochs=1).fit({"a": ids}, Y)
     with pytest.raises(BlockError, match="'a' has rows of form 'waveform'.*at fit.*'tokens'"):
         model.predict({"a": Ragged(waves.values + np.float32(0.5), waves.offsets)})
+
+
+# Lazy blocks
+
+
+class Lazy:
+    """An array that is read by row, and counts how much of it was."""
+
+    def __init__(self, array):
+        self.array, self.asked = array, []
+        self.shape, self.ndim, self.dtype = array.shape, array.ndim, array.dtype
+
+    def __len__(self):
+        return len(self.array)
+
+    def __getitem__(self, rows):
+        self.asked.append(len(self.array[rows]))
+        return self.array[rows]
+
+    def prefetch(self, rows):
+        self.asked.append(-len(rows))
+
+
+def test_lazy_blocks_are_read_on_the_scale_of_the_fit_batch_by_batch():
+    model = fitted("images", PIXELS)
+    expected = probabilities(model, PIXELS)
+    lazy = Lazy(PIXELS.astype(np.float64))
+    np.testing.assert_array_equal(probabilities(model, lazy), expected)
+    np.testing.assert_array_equal(
+        model.predict_proba(Blocks({"snap": lazy})[[5, 2]]), expected[[5, 2]]
+    )
+    with pytest.raises(BlockError, match="'snap'.* row 0 holds 0"):
+        probabilities(model, Lazy(fractions(PIXELS)))
+    of_lazy = fitted("images", Lazy(PIXELS))
+    np.testing.assert_array_equal(probabilities(of_lazy, PIXELS.astype(np.int64)), expected)
+
+
+def test_a_memory_map_of_floats(tmp_path):
+    np.save(tmp_path / "photos.npy", PIXELS.astype(np.float32))
+    mapped = np.load(tmp_path / "photos.npy", mmap_mode="r")
+    model = fitted("images", PIXELS)
+    np.testing.assert_array_equal(probabilities(model, mapped), probabilities(model, PIXELS))
+
+
+def test_inspection_reads_once():
+    model = fitted("images", PIXELS)
+    shown = {"snap": PIXELS.clip(1, 254) + np.float32(0.25)}
+    table = block_predictions(model, shown)
+    assert len(table) == N
