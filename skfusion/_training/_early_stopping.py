@@ -45,6 +45,7 @@ class StopEarly(OwnCallback):
     )
 
     best_weights_: dict[str, torch.Tensor] | None = None
+    ended_ = False  # the training, for want of gain
 
     def __init__(self, patience: int) -> None:
         self.patience = patience
@@ -52,7 +53,7 @@ class StopEarly(OwnCallback):
     def on_train_begin(self, net: Net, X: tuple[Rows, Rows | None], **kwargs: Any) -> None:
         self.misses_ = self.best_epoch_ = self.waits_ = 0
         self.least_loss_ = self.marked_loss_ = math.inf
-        self.best_weights_ = None
+        self.best_weights_, self.ended_ = None, False
         train, held_out = X
         self.prior_ = None if held_out is None else prior_loss(net, train, held_out)
         self.beaten_ = self.prior_ is None or not self.prior_.exists
@@ -70,6 +71,7 @@ class StopEarly(OwnCallback):
         if self._waits(loss):
             return
         if self.misses_ >= self.patience:
+            self.ended_ = True
             net.stop()
 
     def _waits(self, loss: float) -> bool:

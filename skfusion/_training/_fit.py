@@ -8,12 +8,12 @@ import torch
 
 from skfusion._frozen import encode_frozen
 from skfusion._training._callbacks import asked_to_stop
+from skfusion._training._chance import warn_at_chance_level
 from skfusion._training._checkpoint import Save, begin_with, cleared_at_the_end
 from skfusion._training._make import make_net
 from skfusion._training._net import Net
 from skfusion._training._outputs import evaluate
 from skfusion._training._parameter_groups import to_pretrain
-from skfusion._training._prior import warn_at_chance_level
 from skfusion._training._rows import Rows
 from skfusion._training._run import Run
 from skfusion._training._torch_state import offer, seeded

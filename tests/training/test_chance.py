@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from skorch.callbacks import Callback
 
 from skfusion import Blocks, FusionClassifier, FusionRegressor
 from skfusion._training._early_stopping import StopEarly
@@ -117,6 +118,29 @@ def test_a_constant_y_has_no_prior_to_beat():
 def test_with_few_epochs_or_steps_nothing_is_warned_of(params):
     params = {"batch_size": 8, "early_stopping": False, **params}
     assert warned(lambda: fit(NOTHING, RARE, **params))[1] == ""
+
+
+def test_a_callback_that_ends_a_training_is_not_early_stopping():
+    class Ends(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            net.stop()
+
+    model, message = warned(lambda: fit(NOTHING, RARE, callbacks=[Ends()]))
+    assert len(model.history_) == 1
+    assert message == ""
+
+
+def test_losses_may_write_to_the_outputs():
+    def loss(outputs, codes):
+        outputs.clamp_(-30, 30)
+        outputs.view(-1).add_(0)
+        return (outputs - codes) ** 2
+
+    def plain(outputs, codes):
+        return (outputs - codes) ** 2
+
+    fits = [fit(SIGNAL, SIGNAL[:, 0], loss=each, max_epochs=3) for each in (loss, plain)]
+    np.testing.assert_allclose(*(one.history_["valid_loss"] for one in fits), rtol=1e-5)
 
 
 def test_neither_chunks_nor_pretraining_are_warned_of():
