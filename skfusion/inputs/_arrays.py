@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 from numbers import Real
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +19,7 @@ _PLAIN = (float, int, str, np.generic)
 _NESTED = (np.ndarray, list, tuple)
 
 
-def as_array(cell: Any, max_bytes: int | None = MAX_BYTES) -> np.ndarray:
+def as_array(cell: object, max_bytes: int | None = MAX_BYTES) -> np.ndarray:
     """Return the array, tensor or nested list in a cell as an array in native byte order.
 
     Masked values become NaN, bfloat16 and long double the nearest type that all libraries know.
@@ -51,7 +50,7 @@ def as_array(cell: Any, max_bytes: int | None = MAX_BYTES) -> np.ndarray:
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
-def as_numbers(cell: Any) -> np.ndarray:
+def as_numbers(cell: object) -> np.ndarray:
     """Return what a cell holds as float64, NaN where a value of it is missing.
 
     Raises
@@ -98,18 +97,22 @@ def _of_tensor(tensor: torch.Tensor, max_bytes: int | None) -> np.ndarray:
     return tensor.cpu().resolve_conj().resolve_neg().numpy()
 
 
-def _of_masked(array: Any) -> np.ndarray:
+def _of_masked(array: np.ma.MaskedArray) -> np.ndarray:
     if not np.ma.is_masked(array):
         return np.asarray(array)
-    floating = array if array.dtype.kind == "f" else array.astype(np.float64)
-    return floating.filled(np.nan)
+    kind = array.dtype if array.dtype.kind == "f" else np.dtype(np.float64)
+    floats: np.ndarray = np.array(array.data, dtype=kind)
+    floats[np.ma.getmaskarray(array)] = np.nan
+    return floats
 
 
-def _converted(cell: Any, max_bytes: int | None) -> np.ndarray:
+def _converted(cell: object, max_bytes: int | None) -> np.ndarray:
     """Return what is no plain array as one."""
     if isinstance(cell, (list, tuple)):
         if _needs_care(cell):
-            return np.asarray([as_array(part, max_bytes) for part in cell])
+            parts = [as_array(part, max_bytes) for part in cell]
+            check_bytes(sum(part.nbytes for part in parts), max_bytes)
+            return np.asarray(parts)
         return np.asarray(cell)
     if isinstance(cell, torch.Tensor):
         return _of_tensor(cell, max_bytes)
@@ -119,11 +122,11 @@ def _converted(cell: Any, max_bytes: int | None) -> np.ndarray:
     return np.asarray(cell)
 
 
-def _needs_care(cell: Sequence[Any]) -> bool:
-    """Return whether a list holds tensors or masked arrays, which numpy would not take as such."""
+def _needs_care(cell: Sequence[object]) -> bool:
+    """Return whether a list holds arrays or tensors, to be looked at before numpy joins them."""
     first = cell[0] if cell else 0.0
     if isinstance(first, (list, tuple)):
         return _needs_care(first)
     if isinstance(first, _PLAIN):
         return False
-    return any(issubclass(kind, (torch.Tensor, np.ma.MaskedArray)) for kind in set(map(type, cell)))
+    return any(issubclass(kind, (torch.Tensor, np.ndarray)) for kind in set(map(type, cell)))

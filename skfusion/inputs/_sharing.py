@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import TypeVar
 
 from sklearn.base import BaseEstimator
 
 __all__ = ["clone_sharing"]
 
+Estimator = TypeVar("Estimator", bound=BaseEstimator)
 
-def clone_sharing(estimator: Any, name: str) -> Any:
+
+def clone_sharing(estimator: Estimator, name: str) -> Estimator:
     """Return a clone of ``estimator`` that shares its argument ``name`` instead of copying it.
 
     scikit-learn's ``clone`` deep-copies every argument that is no estimator. For a language model
@@ -18,6 +20,6 @@ def clone_sharing(estimator: Any, name: str) -> Any:
     """
     shell = copy.copy(estimator)
     setattr(shell, name, None)
-    cloned = BaseEstimator.__sklearn_clone__(shell)
+    cloned: Estimator = BaseEstimator.__sklearn_clone__(shell)
     setattr(cloned, name, getattr(estimator, name))
     return cloned

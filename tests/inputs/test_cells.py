@@ -9,7 +9,7 @@ from sklearn.exceptions import NotFittedError
 
 from skfusion.blocks import Ragged, form_of
 from skfusion.exceptions import BlockError, BlockTypeError
-from skfusion.inputs import ArrayStacker, BlockUnion
+from skfusion.inputs import ArrayStacker, BlockUnion, SequenceStacker
 
 
 def cells(*values):
@@ -264,3 +264,10 @@ def test_images_of_bits_keep_their_type_in_a_union():
     union = BlockUnion([("photo", ArrayStacker(), "photo")])
     blocks = union.fit_transform(pd.DataFrame({"photo": cells(bits, ~bits)}))
     assert blocks["photo"].dtype == bool
+
+
+def test_lists_of_arrays_without_memory_of_their_own():
+    endless = np.broadcast_to(np.float32(1), (10**5, 10**3))
+    for stacker in (ArrayStacker(), SequenceStacker()):
+        with pytest.raises(BlockError, match="row 0: it takes 40,000,000,000 bytes of memory"):
+            stacker.fit(cells([endless] * 100, [1.0]))

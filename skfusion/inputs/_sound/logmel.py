@@ -45,9 +45,10 @@ class LogMel(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
 
     Takes n waveforms: arrays in cells, a ``Ragged``, an array (n, n_samples), or paths or bytes
     of wav files (integer or float PCM; channels are averaged, other rates resampled by
-    ``scipy.signal.resample_poly``). Integer samples are scaled to [-1, 1). Gives float32: a
-    ``Ragged`` (n, None, n_mels), or an ndarray (n, time, n_mels) where all waveforms have one
-    length by construction: with ``duration``, and for an array (n, n_samples). A waveform of L
+    ``scipy.signal.resample_poly``). Integer samples of up to 32 bits are scaled to
+    [-1, 1); floats are taken as they are, and all rows must be on the scale of those at fit.
+    Gives float32: a ``Ragged`` (n, None, n_mels), or an ndarray (n, time, n_mels) where all
+    waveforms have one length by construction: with ``duration``, and for an array (n, n_samples). A waveform of L
     samples has ``1 + L // hop_length`` frames (for even ``n_fft``), one of 0 samples has none.
 
     Parameters
@@ -79,13 +80,16 @@ class LogMel(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
 
     Attributes
     ----------
+    peak_ : float
+        Largest sample at fit, at least 1.
     mean_, scale_ : ndarray of shape (n_mels,)
         Of the bands in decibels at fit; 0 and 1 with ``standardize=False``.
 
     Raises
     ------
     BlockError
-        For a wav file that cannot be read, or samples that are not finite; names row and path.
+        For a wav file that cannot be read, was cut short or claims what cannot be, and samples
+        that are not finite or on another scale than at fit; names row and path.
     BlockTypeError
         For a cell that is no waveform.
     ParameterError
