@@ -1,9 +1,11 @@
 """SequenceStacker with keys, times, values and cells of every type."""
 
 import datetime
+from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
+import polars
 import pytest
 import torch
 
@@ -45,14 +47,11 @@ def stacker(table):
         np.array([1, 2], ">i4"),
         pd.Series([1, 2], dtype="Int64"),
         pd.Series([1, 2], dtype="category"),
-        pd.Series([1, 2], dtype="int64[pyarrow]"),
         pd.Series([1, 2.0], dtype=object),
     ],
     ids=lambda keys: str(getattr(keys, "dtype", keys)),
 )
 def test_keys_that_mean_the_same(stacker, keys):
-    if "pyarrow" in str(getattr(keys, "dtype", "")):
-        pytest.importorskip("pyarrow")
     expected = stacker.transform([1, 2])
     np.testing.assert_array_equal(stacker.transform(keys).values, expected.values)
     assert expected.lengths.tolist() == [2, 2]
@@ -267,26 +266,32 @@ def test_empty_and_short_sequences():
         SequenceStacker().fit(column([], []))
 
 
-@pytest.mark.parametrize("kind", ["polars", "arrow", "arrow types"])
-def test_tables_and_keys_of_other_libraries(table, stacker, kind):
-    arrow = pytest.importorskip("pyarrow")
-    polars = pytest.importorskip("polars")
-    whole = arrow.Table.from_pandas(table)
-    if kind == "arrow":
-        other, keys = whole, whole.column("key")
-    elif kind == "polars":
-        other = polars.from_arrow(whole)
-        keys = other["key"]
-    else:
-        other = whole.to_pandas(types_mapper=pd.ArrowDtype)
-        keys = other["key"]
+def in_polars(table):
+    wards = [None if pd.isna(ward) else ward for ward in table["ward"]]
+    return polars.DataFrame({**{name: table[name].to_numpy() for name in table}, "ward": wards})
+
+
+def in_arrow(table):
+    return in_polars(table).to_arrow()
+
+
+def in_arrow_types(table):
+    return in_arrow(table).to_pandas(types_mapper=pd.ArrowDtype)
+
+
+@pytest.mark.parametrize(
+    "convert", [in_polars, *[in_arrow, in_arrow_types][: 2 * bool(find_spec("pyarrow"))]]
+)
+def test_tables_and_keys_of_other_libraries(table, stacker, convert):
+    other = convert(table)
+    keys = other["key"]
     expected = stacker.transform(table["key"])
     for found in (
         stacker.set_params(table=other).transform(keys),
         SequenceStacker(other, by="key", time="day").fit([1, 2]).transform(keys),
     ):
         np.testing.assert_allclose(found.values, expected.values, rtol=1e-6)
-    lazy = polars.from_arrow(whole).lazy()
+    lazy = in_polars(table).lazy()
     with pytest.raises(BlockTypeError, match=r"SequenceStacker: table: .*LazyFrame.*\.collect\(\)"):
         SequenceStacker(lazy, by="key").fit([1])
 

@@ -48,8 +48,9 @@ class LogMel(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
     ``scipy.signal.resample_poly``). Integer samples of up to 32 bits are scaled to
     [-1, 1); floats are taken as they are, and all rows must be on the scale of those at fit.
     Gives float32: a ``Ragged`` (n, None, n_mels), or an ndarray (n, time, n_mels) where all
-    waveforms have one length by construction: with ``duration``, and for an array (n, n_samples). A waveform of L
-    samples has ``1 + L // hop_length`` frames (for even ``n_fft``), one of 0 samples has none.
+    waveforms have one length by construction: with ``duration``, and for an array (n, n_samples).
+    A waveform of L samples has ``1 + L // hop_length`` frames (for even ``n_fft``), one of 0
+    samples has none.
 
     Parameters
     ----------
