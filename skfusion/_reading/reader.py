@@ -25,7 +25,7 @@ from skfusion.exceptions import BlockError, noted
 from skfusion.inputs import BlockUnion
 from skfusion.inputs._tables.digits import check_digits
 from skfusion.inputs._tables.times import refuse_times
-from skfusion.inputs._tables.to_pandas import pandas_table
+from skfusion.inputs._tables.to_pandas import pandas_table, rows_as_objects
 from skfusion.inputs._union.foresee import names_to_come
 from skfusion.typing import XLike
 
@@ -191,7 +191,11 @@ class Reader:
             if is_table(X):
                 return X
         X = check_array(
-            X, input_name="X", estimator=self.owner, dtype=None, ensure_all_finite="allow-nan"
+            rows_as_objects(X),
+            input_name="X",
+            estimator=self.owner,
+            dtype=None,
+            ensure_all_finite="allow-nan",
         )
         self._columns.check_number(X.shape[1], self.owner)
         return X if self._columns.names is None else pd.DataFrame(X, columns=self._columns.names)

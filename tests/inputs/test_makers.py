@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import re
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from skfusion import FusionClassifier
 from skfusion.blocks import Ragged
-from skfusion.exceptions import BlockTypeError
+from skfusion.exceptions import BlockError, BlockTypeError
 from skfusion.inputs import BlockUnion
 
 DAY = datetime.date(2024, 3, 4)
@@ -256,3 +257,64 @@ def test_types_of_arrow_without_a_transformer_name_their_column(kind):
     ):
         with pytest.raises(BlockTypeError, match=r"column 'x' holds"):
             FusionClassifier().fit(X, [0, 1])
+
+
+def mixed():
+    return pd.DataFrame(
+        {
+            "memo": [f"thing number {row} is here" for row in range(4)],
+            "cost": [1.5, 2.0, 3.0, 0.5],
+            "ok": [True, False, False, True],
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        lambda X: X.to_numpy(dtype=object),
+        lambda X: X.to_numpy(dtype=object).tolist(),
+        lambda X: X.set_axis([5, 6, 7], axis=1),
+        lambda X: X.set_axis(pd.MultiIndex.from_product([["a"], [1, 2, 3]]), axis=1),
+        lambda X: X[["ok", "memo", "cost"]],
+        lambda X: X.assign(more=object(), and_more=np.nan),
+        lambda X: X.set_axis([0, 0, 0, 0]),
+        lambda X: X.set_axis(pd.MultiIndex.from_arrays([[1, 1, 2, 2], list("abab")])),
+        lambda X: {name: list(X[name]) for name in X},
+    ],
+)
+def test_rows_without_names_by_position_and_columns_by_name(rows):
+    model = FusionClassifier(max_epochs=1, random_state=0).fit(mixed(), [0, 1, 0, 1])
+    expected = model.predict_proba(mixed())
+    np.testing.assert_array_equal(model.predict_proba(rows(mixed())), expected)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [[0, 1, 2], pd.MultiIndex.from_product([["a"], [1, 2, 3]]), [np.nan, 1, 2], [True, 5, 7]],
+)
+def test_names_that_are_no_strings(names):
+    X = mixed().set_axis(names, axis=1)
+    model = FusionClassifier(max_epochs=1, random_state=0).fit(X, [0, 1, 0, 1])
+    expected = FusionClassifier(max_epochs=1, random_state=0).fit(mixed(), [0, 1, 0, 1])
+    shown = [one.predict_proba(table) for one, table in ((model, X), (expected, mixed()))]
+    np.testing.assert_array_equal(*shown)
+
+
+@pytest.mark.parametrize("names", [["a", "a", "b"], [0, 0, 1], [("a", 1), ("a", 1), ("b", 1)]])
+def test_a_name_that_comes_twice(names):
+    twice = re.escape(repr(names[0]))
+    match = rf"column {twice} occurs more than once.*X\.loc\[:, ~X\.columns\.duplicated\(\)\]"
+    for columns in (mixed(), mixed().assign(memo=1.0)):
+        X = columns.set_axis(pd.Index(names), axis=1)
+        with pytest.raises(BlockError, match=match):
+            FusionClassifier().fit(X, [0, 1, 0, 1])
+        with pytest.raises(BlockError, match=match):
+            BlockUnion().fit(X)
+
+
+def test_na_in_arrays_of_objects():
+    rows = np.array([["a", 1, pd.NA], [pd.NA, None, 2.0], ["b", 3, 1.0]], dtype=object)
+    blocks = BlockUnion().fit_transform(rows)
+    plain = np.array([["a", 1, np.nan], [None, None, 2.0], ["b", 3, 1.0]], dtype=object)
+    assert_same_blocks(blocks, BlockUnion().fit_transform(plain))

@@ -63,7 +63,6 @@ class FrameTable(Table):
         self.n_rows, self.n_columns = frame.shape
         labels = list(frame.columns)
         self.names = labels if labels and all(isinstance(name, str) for name in labels) else None
-        _check_unique(self.names or [])
 
     def take(self, columns: Any) -> Any:
         """Return a Series for a name or position, a frame for a list of them."""
@@ -214,12 +213,3 @@ def _common_length(values: Mapping[str, Any]) -> int:
             "Fill rows that lack an entry with NaN or None: they are marked as missing."
         )
     return next(iter(lengths.values()), 0)
-
-
-def _check_unique(names: list[str]) -> None:
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise BlockError(
-            f"column {twice!r} occurs more than once. Columns are chosen by name, so each needs "
-            "its own; rename one of them."
-        )

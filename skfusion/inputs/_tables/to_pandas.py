@@ -9,13 +9,21 @@ import numpy as np
 import pandas as pd
 
 from skfusion._optional import import_optional
-from skfusion.exceptions import BlockTypeError
+from skfusion.exceptions import BlockError, BlockTypeError
 
 if TYPE_CHECKING:
     import polars
     import pyarrow
 
-__all__ = ["cells_array", "comes_from", "pandas_table", "plain_column", "plain_frame", "series_of"]
+__all__ = [
+    "cells_array",
+    "comes_from",
+    "pandas_table",
+    "plain_column",
+    "plain_frame",
+    "rows_as_objects",
+    "series_of",
+]
 
 
 def pandas_table(X: object) -> object:
@@ -28,6 +36,7 @@ def pandas_table(X: object) -> object:
         is of a type that pandas has no form for; the message names the column.
     """
     if isinstance(X, pd.DataFrame):
+        _check_unique(X.columns)
         return plain_frame(X)
     if isinstance(X, np.ndarray | pd.Series | list | tuple | dict) or comes_from(
         "polars", X, "Series"
@@ -89,7 +98,7 @@ def plain_column(column: pd.Series) -> pd.Series:
     """
     dtype = column.dtype
     if isinstance(dtype, np.dtype):
-        return _without_na(column) if dtype.kind == "O" else column
+        return _column_without_na(column) if dtype.kind == "O" else column
     if isinstance(dtype, pd.ArrowDtype):
         made = _series_of_arrow(
             column.name, import_optional("pyarrow", "Arrow").array(column.array)
@@ -106,16 +115,34 @@ def plain_column(column: pd.Series) -> pd.Series:
     return pd.Series(cells, index=column.index, name=column.name, dtype=object)
 
 
-def _without_na(column: pd.Series) -> pd.Series:
-    """Return the column with NaN for ``pd.NA``, which most code cannot compare."""
+def _column_without_na(column: pd.Series) -> pd.Series:
     cells = column.to_numpy()
-    missing = np.flatnonzero(pd.isna(cells))
-    unknown = [row for row in missing if cells[row] is pd.NA]
-    if not unknown:
+    known = _without_na(cells)
+    if known is cells:
         return column
+    return pd.Series(known, index=column.index, name=column.name, dtype=object)
+
+
+def _without_na(cells: np.ndarray) -> np.ndarray:
+    """Return the cells with NaN for ``pd.NA``, which most code cannot compare."""
+    missing = np.argwhere(pd.isna(cells))
+    unknown = [place for place in map(tuple, missing) if cells[place] is pd.NA]
+    if not unknown:
+        return cells
     cells = cells.copy()
-    cells[unknown] = np.nan
-    return pd.Series(cells, index=column.index, name=column.name, dtype=object)
+    for place in unknown:
+        cells[place] = np.nan
+    return cells
+
+
+def _check_unique(names: pd.Index) -> None:
+    if not names.is_unique:
+        twice = names[names.duplicated()].tolist()[0]
+        raise BlockError(
+            f"column {twice!r} occurs more than once. Columns are chosen by name, so each needs "
+            "its own; rename one of them, or drop those that come again: "
+            "X.loc[:, ~X.columns.duplicated()]."
+        )
 
 
 # Arrow
@@ -125,6 +152,7 @@ _NESTED = ("list", "large_list", "fixed_size_list", "list_view", "large_list_vie
 
 def _frame_of_arrow(table: pyarrow.Table) -> pd.DataFrame:
     names: list[str] = table.column_names
+    _check_unique(pd.Index(names))
     columns = [_series_of_arrow(name, table.column(i)) for i, name in enumerate(names)]
     frame = pd.DataFrame(dict(enumerate(columns)))
     frame.columns = pd.Index(names, dtype=object)
@@ -134,6 +162,8 @@ def _frame_of_arrow(table: pyarrow.Table) -> pd.DataFrame:
 def _series_of_arrow(name: object, values: pyarrow.ChunkedArray) -> pd.Series:
     kind = values.type
     try:
+        if str(kind).startswith("decimal"):
+            values = values.cast("float64")
         if _is_list_of_lists(kind):
             return pd.Series(cells_array(values.to_pylist()))
         made = pd.Series(values.to_pandas())
@@ -167,7 +197,7 @@ def _series_of_polars(series: polars.Series) -> pd.Series:
     kind = type(series.dtype).__name__
     if kind in ("List", "Array", "Struct", "Object"):
         return pd.Series(cells_array(series.to_list()))
-    if kind in ("Int128", "UInt128"):
+    if kind in ("Int128", "UInt128", "Decimal"):
         return pd.Series(series.cast(float).to_numpy())
     made: pd.Series = pd.Series(series.to_numpy())
     if kind in ("Categorical", "Enum"):
@@ -196,6 +226,19 @@ def _frame_of_interface(X: object) -> object:
                 f"X is a {type(X).__module__.partition('.')[0]} {type(X).__name__}, whose rows "
                 f"are not in memory. Call .{call}()."
             )
+    return X
+
+
+def rows_as_objects(X: object) -> object:
+    """Return nested lists that hold text as objects: numpy would turn their numbers into text.
+
+    In an array of objects ``pd.NA`` becomes NaN, which scikit-learn's checks can compare.
+    """
+    if isinstance(X, list | tuple) and X and isinstance(X[0], list | tuple):
+        has_text = any(isinstance(cell, str) for row in X for cell in row)
+        X = np.asarray(X, dtype=object) if has_text else X
+    if isinstance(X, np.ndarray) and X.dtype.kind == "O" and X.ndim == 2:
+        return _without_na(X)
     return X
 
 

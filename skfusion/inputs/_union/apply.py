@@ -22,7 +22,7 @@ from skfusion.inputs._tables.missing_rows import count_rows, present_metadata, p
 from skfusion.inputs._tables.plain import plain_floats
 from skfusion.inputs._union.columns import as_list
 from skfusion.inputs._union.numbers_only import check_no_times
-from skfusion.inputs._union.odd_cells import check_numbers, explained
+from skfusion.inputs._union.odd_cells import explained, numbers_as_learned
 from skfusion.inputs._union.spread import spread_rows
 from skfusion.inputs._union.steps import Steps, is_word
 
@@ -117,7 +117,7 @@ def transform_block(job: Job, spec: BlockSpec, params: Any) -> Made:
     with _timed(job), _named(job), _explained(job):
         if job.missing is not None and job.missing.all():
             return Made(job.transformer, _empty_block(spec, len(job.missing)), job.missing)
-        check_numbers(job.X, job.columns, job.kinds)
+        job = replace(job, X=numbers_as_learned(job.X, job.columns, job.kinds))
         if is_word(job.transformer, "passthrough"):
             return _pass(job)
         params = _present_params(job, params["transform"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ from skfusion.inputs._tables.table import ArrayTable, Table
 from skfusion.inputs._union.columns import as_list
 from skfusion.inputs._union.steps import Steps
 
-__all__ = ["check_numbers", "explained", "learn_kinds"]
+__all__ = ["explained", "learn_kinds", "numbers_as_learned"]
 
 _REPAIR = "Convert such cells, or make them None."
 
@@ -71,18 +72,61 @@ def explained(
         raise cls(f"{odd} ({error})") from error
 
 
-def check_numbers(X: object, columns: object, kinds: Mapping[Hashable, str]) -> None:
-    """Raise ``BlockTypeError`` if cells that would become numbers without a word were none at fit.
+Column = TypeVar("Column")
 
-    Those are dates, durations and bytes. Others make a transformer fail, which is ``explained``.
+
+def numbers_as_learned(X: Column, columns: object, kinds: Mapping[Hashable, str]) -> Column:
+    """Return X with the numbers that texts spell, in columns that held numbers at fit.
+
+    Texts that spell no number stay: the transformer fails, which is ``explained``.
+
+    Raises
+    ------
+    BlockTypeError
+        For dates, durations and bytes, which would become numbers without a word.
     """
-    if isinstance(X, np.ndarray) and (X.ndim > 1 or X.dtype.kind != "O"):
-        return  # scikit-learn has words of its own for arrays
-    for key, column in _columns_of(X, columns):
+    made = {}
+    for position, key, column in _columns_of_objects(X, columns):
         if kinds.get(key) == "number" and may_hold_others(column, "number"):
             odd = find_odd_cell(column.rename(str(key)), "quantity")
             if odd is not None:
                 raise BlockTypeError(f"{odd}. At fit this column held numbers. {_REPAIR}")
+            numbers = _spelled(column)
+            if numbers is not None:
+                made[position] = numbers
+    return _with_columns(X, made) if made else X
+
+
+def _spelled(column: pd.Series) -> pd.Series | None:
+    """Return the numbers of a column of texts, None where some spell none."""
+    try:
+        numbers = pd.to_numeric(column)
+    except (ValueError, TypeError):
+        return None
+    # pandas takes an empty text for a missing number; nobody said that it is.
+    return None if numbers.dtype.kind == "c" or (column == "").any() else numbers
+
+
+def _columns_of_objects(X: object, columns: object) -> Iterator[tuple[int, Hashable, pd.Series]]:
+    """Yield position, key and column of those that may hold anything; arrays are scikit-learn's."""
+    if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind == "O":
+        X = pd.Series(X)
+    if isinstance(X, pd.Series) and X.dtype.kind == "O":
+        yield 0, as_list(columns)[0], X
+    elif isinstance(X, pd.DataFrame):
+        keys = as_list(columns)
+        for position, dtype in enumerate(X.dtypes):
+            if dtype.kind == "O" and len(keys) == X.shape[1]:
+                yield position, keys[position], X.iloc[:, position]
+
+
+def _with_columns(X: Any, made: Mapping[int, pd.Series]) -> Any:
+    if not isinstance(X, pd.DataFrame):
+        return made[0] if isinstance(X, pd.Series) else made[0].to_numpy()
+    X = X.copy(deep=False)
+    for position, column in made.items():
+        X.isetitem(position, column)
+    return X
 
 
 def _odd_cell(X: object, columns: object, kinds: Mapping[Hashable, str]) -> str:
@@ -123,4 +167,5 @@ def _with_rows_of_all(message: str, missing: np.ndarray) -> str:
         row = int(found[1])
         return f"row {rows[row]}" if row < len(rows) else found[0]
 
-    return re.sub(r"\brow (\d+)\b", renumbered, message)
+    message = re.sub(r"\brow (\d+)\b", renumbered, message)
+    return re.sub(r"\brow (\d+) \(label \1\)", r"row \1", message)

@@ -14,7 +14,7 @@ from skfusion.blocks import Blocks
 from skfusion.exceptions import BlockError, BlockTypeError
 from skfusion.inputs._tables.missing_rows import count_rows
 from skfusion.inputs._tables.table import ArrayTable, FrameTable, NamedTable, Table
-from skfusion.inputs._tables.to_pandas import pandas_table
+from skfusion.inputs._tables.to_pandas import pandas_table, rows_as_objects
 
 __all__ = ["check_target", "read_table"]
 
@@ -84,7 +84,7 @@ def _read_array(union: Any, X: Any, reset: bool) -> ArrayTable:
     _check_kind(X)
     array = validate_data(
         union,
-        _as_object(X),
+        rows_as_objects(X),
         accept_sparse="csr",
         dtype=None,
         ensure_all_finite="allow-nan",
@@ -100,14 +100,6 @@ def _check_kind(X: Any) -> None:
             f"Found array with dim {X.ndim}, while dim <= 2 is required by BlockUnion. "
             "Deeper arrays are blocks: pass a dict that names them, such as {'photo': array}."
         )
-
-
-def _as_object(X: Any) -> Any:
-    """Return nested lists that hold text as objects: numpy would turn their numbers into text."""
-    if not isinstance(X, (list, tuple)) or not X or not isinstance(X[0], (list, tuple)):
-        return X
-    has_text = any(isinstance(cell, str) for row in X for cell in row)
-    return np.asarray(X, dtype=object) if has_text else X
 
 
 def check_target(table: Table, y: Any) -> None:
