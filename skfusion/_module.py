@@ -12,6 +12,7 @@ from torch import nn
 
 from skfusion._balance import BlockHeads
 from skfusion._batch import Batch, Padded, dummy_input
+from skfusion._checks import check_choice
 from skfusion._tokens import Encoded, Tokens, as_tokens, as_vector
 from skfusion.blocks import BlockSpec
 from skfusion.encoders import Encoder, Policy, SameAs
@@ -19,13 +20,13 @@ from skfusion.encoders._base import finish, frozen_part, is_frozen
 from skfusion.encoders._measure import encode, encoded_width, measuring
 from skfusion.exceptions import ParameterError, noted
 from skfusion.fusion import Concat, Fusion
-from skfusion.fusion._base import Decides, Weighs
+from skfusion.fusion._base import Decides, GivesTokens, Weighs
 from skfusion.fusion._build import build_fusion, fused_width, takes_tokens
 from skfusion.heads import Head, LinearHead
-from skfusion.heads._base import shaped
+from skfusion.heads._base import build_head, shaped
 from skfusion.targets import OutputSpec
 
-__all__ = ["FusionModule", "ModulePlan", "rows_per_step"]
+__all__ = ["FusionModule", "ModulePlan", "check_head_fits", "rows_per_step"]
 
 _NUMBERS_PER_STEP = 2**21  # of input: large enough to be quick, small enough for the caches
 
@@ -55,9 +56,11 @@ class ModulePlan:
         pooled = not takes_tokens(self.fusion)
         encoders = self._encoders(pooled)
         widths = {name: self._width(name, encoder) for name, encoder in encoders.items()}
+        check_head_fits(self.fusion, self.head)
         module = FusionModule(encoders, widths, self._fusion(widths), pooled).to(self.dtype)
         module.width = self._fused_width(module)
-        module.head = self._head(module.width)
+        module.head_takes_tokens = self.head.takes == "tokens" and not self.fusion.decides
+        module.head = self._head(module)
         if self.block_heads:
             module.block_heads = BlockHeads(widths, self.output).to(self.dtype)
         return module
@@ -70,13 +73,32 @@ class ModulePlan:
                 cast(Decides, part).exclusive = self.output.exclusive
         return module
 
-    def _head(self, width: int) -> nn.Module:
+    def _head(self, module: FusionModule) -> nn.Module:
         if self.fusion.decides:
-            self._check_decides(width)
-            return (
-                nn.Sequential(*shaped(self.output)) if len(self.output.shape) > 1 else nn.Identity()
+            self._check_decides(module.width)
+            shapes = shaped(self.output)
+            return nn.Sequential(*shapes) if shapes else nn.Identity()
+        width = self._token_width(module) if module.head_takes_tokens else module.width
+        head = build_head(self.head, width, self.output).to(self.dtype)
+        self._check_outputs(head, width, module.head_takes_tokens)
+        return head
+
+    def _check_outputs(self, head: nn.Module, width: int, takes_tokens: bool) -> None:
+        """Check that the module of the head gives what the target's loss takes."""
+        tokens = torch.zeros(2, 3, width, dtype=self.dtype)  # (batch, tokens, width)
+        fused = Tokens(tokens, torch.ones(2, 3, dtype=torch.bool)) if takes_tokens else tokens[:, 0]
+        with measuring(head), noted(f"while measuring the head {self.head!r}"):
+            outputs = head(fused)
+        found = tuple(outputs.shape) if isinstance(outputs, torch.Tensor) else repr(outputs)
+        if not self.output.ragged and found != (2, *self.output.shape):
+            raise ParameterError(
+                f"the module of the head {self.head!r} must return (batch, *output.shape), which "
+                f"is {(2, *self.output.shape)} for a batch of 2 rows. Got {found}."
             )
-        return self.head.build(width, self.output).to(self.dtype)
+
+    def _token_width(self, module: FusionModule) -> int:
+        with measuring(module), noted(f"while measuring the tokens of the fusion {self.fusion!r}"):
+            return module.fuse_tokens(self._dummy_batch()).values.shape[2]
 
     def _check_decides(self, width: int) -> None:
         n_outputs = self.output.n_outputs
@@ -113,9 +135,30 @@ class ModulePlan:
             return encoded_width(encoder, self.specs[name], self.dtype)
 
     def _fused_width(self, module: FusionModule) -> int:
-        inputs = {name: dummy_input(spec, self.dtype) for name, spec in self.specs.items()}
         with measuring(module):
-            return fused_width(self.fusion, lambda: module.fuse(Batch(inputs, {}, 2)), n_rows=2)
+            return fused_width(self.fusion, lambda: module.fuse(self._dummy_batch()), n_rows=2)
+
+    def _dummy_batch(self) -> Batch:
+        inputs = {name: dummy_input(spec, self.dtype) for name, spec in self.specs.items()}
+        return Batch(inputs, {}, 2)
+
+
+def check_head_fits(fusion: Fusion, head: Head) -> None:
+    """Check that ``fusion`` gives what ``head`` takes, before anything is built.
+
+    Raises
+    ------
+    ParameterError
+        If it does not.
+    """
+    takes = check_choice(f"takes of the head {head!r}", head.takes, ("vector", "tokens"))
+    if takes == "vector" or "tokens" in fusion.gives:
+        return
+    raise ParameterError(
+        f"the head {head!r} takes the fused tokens, but the fusion {fusion!r} gives one vector a "
+        'row. Use a fusion that gives tokens, such as fusion="token_transformer", or a head that '
+        'takes the vector, such as head="linear".'
+    )
 
 
 class FusionModule(nn.Module):
@@ -128,6 +171,7 @@ class FusionModule(nn.Module):
     """
 
     head: nn.Module
+    head_takes_tokens: bool
     width: int  # of the fused vector
     block_heads: BlockHeads | None  # what each block alone would decide, while training
 
@@ -143,19 +187,28 @@ class FusionModule(nn.Module):
         self.encoders = nn.ModuleList(encoders.values())
         self.missing_embeddings = nn.ParameterList(torch.zeros(width) for width in widths.values())
         self.fusion = fusion
-        self.block_heads = None
+        self.block_heads, self.head_takes_tokens = None, False
 
     def forward(self, batch: Batch) -> torch.Tensor:
-        return self.head(self.fuse(batch))
+        return self.head(self.fuse_tokens(batch) if self.head_takes_tokens else self.fuse(batch))
 
     def fuse(self, batch: Batch) -> torch.Tensor:
         """Return the fused vectors (n_rows, width)."""
+        return self.fusion(*self._encoded(batch))
+
+    def fuse_tokens(self, batch: Batch) -> Tokens:
+        """Return the fused tokens (n_rows, tokens, width), of a fusion that gives them."""
+        fusion = cast(GivesTokens, self.fusion)
+        return fusion.tokens(*self._encoded(batch))
+
+    def _encoded(self, batch: Batch) -> tuple[dict[str, Encoded], torch.Tensor | None]:
+        """Return what the fusion takes of each block, and which rows have which block."""
         encoded, present = self.encode(batch), self._presence(batch)
         if self.block_heads is not None and self.training:
             vectors = {name: as_vector(block) for name, block in encoded.items()}
             self.block_heads.remember(vectors, present)
         with _naming("in the fusion"):
-            return self.fusion(encoded, present)
+            return encoded, present
 
     def weights(self, batch: Batch) -> torch.Tensor:
         """Return the weight that the fusion gives each block of each row (n_rows, n_blocks)."""

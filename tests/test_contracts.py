@@ -5,9 +5,10 @@ import inspect
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 from torch import nn
 
-from skfusion import FusionClassifier, encoders, fusion
+from skfusion import FusionClassifier, encoders, fusion, heads, targets
 from skfusion.blocks import Ragged
 from skfusion.encoders import (
     CNN,
@@ -47,7 +48,9 @@ from skfusion.fusion import (
     TokenTransformer,
     Tree,
 )
-from skfusion.testing import check_encoder, check_fusion
+from skfusion.heads import Head, LinearHead, MLPHead
+from skfusion.targets import Labels, Target, Values
+from skfusion.testing import check_encoder, check_fusion, check_head, check_target
 
 
 def public(module, base):
@@ -172,10 +175,56 @@ def test_every_public_fusion_has_a_row():
     assert {type(recipe) for recipe in FUSIONS} == set(public(fusion, Fusion))
 
 
+# Heads
+
+HEADS = [
+    LinearHead(),
+    LinearHead(dropout=0.5),
+    MLPHead(),
+    MLPHead((6, 4), dropout=0.3),
+]
+
+
+@pytest.mark.parametrize("head", HEADS, ids=repr)
+def test_heads_keep_their_contract(head):
+    check_head(head)
+
+
+def test_every_public_head_has_a_row():
+    assert {type(head) for head in HEADS} == set(public(heads, Head))
+
+
+# Targets
+
+SETS = np.array([[1, 0, 1], [0, 0, 1], [1, 1, 0], [0, 0, 0], [1, 0, 0]])
+VALUES = np.array([3.0, -1.0, 4.0, 10.0, 2.5])
+
+TARGETS = [
+    (Labels(), ["yes", "no", "no", "yes", "no"]),
+    (Labels(), [7, 3, 3, 9, 7, 9, 9]),
+    (Labels(), SETS),
+    (Labels(several=True), sparse.csr_array(SETS)),
+    (Values(), VALUES),
+    (Values(), np.column_stack([VALUES, 1000 * VALUES[::-1]])),
+    (Values(), np.multiply.outer(VALUES, [[1.0, 2.0], [3.0, -4.0]])),
+]
+
+
+@pytest.mark.parametrize(("target", "y"), TARGETS, ids=lambda value: type(value).__name__)
+def test_targets_keep_their_contract(target, y):
+    check_target(target, y)
+
+
+def test_every_public_target_has_a_row():
+    assert {type(target) for target, _ in TARGETS} == set(public(targets, Target))
+
+
 def test_the_proofs_leave_the_global_state_of_torch_alone():
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
     check_encoder(MLP(4))
     check_fusion(Concat(), n_blocks=(2,))
+    check_head(MLPHead())
+    check_target(Labels(), [0, 1, 0, 1])
     assert torch.equal(torch.rand(3), expected)

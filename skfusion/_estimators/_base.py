@@ -46,7 +46,7 @@ from skfusion._estimators._rows import (
 )
 from skfusion._estimators._sklearn_callbacks import CallbackSupport, FitTask, with_callbacks
 from skfusion._estimators._state import FittedState, learn_prior
-from skfusion._module import ModulePlan
+from skfusion._module import ModulePlan, check_head_fits
 from skfusion._reading import Reader, check_finite, check_some_block
 from skfusion._training import (
     Balance,
@@ -216,10 +216,12 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
     def _checked_arguments(self) -> Arguments:
         """Return all arguments, checked and resolved; no row was read yet."""
         check_flag("warm_start", self.warm_start)
+        fusion, head = check_fusion(self.fusion), check_head(self.head)
+        check_head_fits(fusion, head)
         return Arguments(
             encoders=check_encoders(self.encoders),
-            fusion=check_fusion(self.fusion),
-            head=check_head(self.head),
+            fusion=fusion,
+            head=head,
             target=own_copy(self._resolve_target()),
             target_options=self._target_options(),
             early_stopping=check_choice(

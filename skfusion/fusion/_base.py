@@ -9,13 +9,13 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import nn
 
-from skfusion._tokens import Encoded
+from skfusion._tokens import Encoded, Tokens
 from skfusion.blocks import BlockSpec
 
 if TYPE_CHECKING:
     from skfusion.encoders import Encoder
 
-__all__ = ["Decides", "Fusion", "FusionLike", "Group", "Weighs"]
+__all__ = ["Decides", "Fusion", "FusionLike", "GivesTokens", "Group", "Weighs"]
 
 # A recipe, the alias of one, or groups of blocks, each with a name and a fusion.
 FusionLike: TypeAlias = "Fusion | str | Sequence[Group]"
@@ -61,6 +61,15 @@ class Fusion(BaseEstimator):
         return "vectors"
 
     @property
+    def gives(self) -> tuple[str, ...]:
+        """What a head can be given of each row: the fused "vector", or the fused "tokens" too.
+
+        A module that gives tokens has a method ``tokens(encoded, present)``, which returns
+        ``Tokens``: values ``(batch, tokens, width)`` and a mask.
+        """
+        return ("vector",)
+
+    @property
     def decides(self) -> bool:
         """Whether the module returns the outputs themselves, so that no head follows."""
         return False
@@ -85,6 +94,13 @@ class Weighs(Protocol):
 
     def weights(self, encoded: Mapping[str, Encoded], present: torch.Tensor | None) -> torch.Tensor:
         """Return (batch, n_blocks), numbers that sum to 1."""
+
+
+class GivesTokens(Protocol):
+    """The module of a fusion that leaves several fused vectors a row."""
+
+    def tokens(self, encoded: Mapping[str, Encoded], present: torch.Tensor | None) -> Tokens:
+        """Return values (batch, tokens, width) and a mask (batch, tokens)."""
 
 
 class Decides(Protocol):

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from skfusion._checks import check_choice, check_int, check_real
-from skfusion._tokens import Encoded, ModuleListOf
+from skfusion._tokens import Encoded, ModuleListOf, Tokens
 from skfusion.encoders._attention import TransformerLayer, check_heads
 from skfusion.fusion._base import Fusion
 from skfusion.fusion._parts import TokenProjections, counting
@@ -68,6 +68,10 @@ class TokenTransformer(Fusion):
     def takes(self) -> str:
         return "tokens" if self.tokens == "all" else "vectors"
 
+    @property
+    def gives(self) -> tuple[str, ...]:
+        return ("vector", "tokens")
+
     def build(self, widths: Mapping[str, int]) -> nn.Module:
         check_choice("tokens", self.tokens, ("one", "all"))
         width, n_heads = check_heads(self.width, self.n_heads)
@@ -91,6 +95,11 @@ class _TokenTransformer(nn.Module):
         x, mask, _ = self._up_to_last_layer(encoded, present)
         # Nothing but CLS leaves the last layer, so nothing else needs to go through it.
         return self.norm(self.layers[-1](x[:, :1], x, mask)[:, 0])
+
+    def tokens(self, encoded: Mapping[str, Encoded], present: torch.Tensor | None) -> Tokens:
+        """Return CLS and all tokens, fused: (batch, 1 + tokens, width)."""
+        x, mask, _ = self._up_to_last_layer(encoded, present)
+        return Tokens(self.norm(self.layers[-1](x, x, mask)), mask)
 
     def weights(self, encoded: Mapping[str, Encoded], present: torch.Tensor | None) -> torch.Tensor:
         """Return (batch, n_blocks): what CLS attends to in the last layer, itself left out."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from sklearn.base import BaseEstimator
 from torch import nn
 
+from skfusion.exceptions import ParameterError, noted
 from skfusion.targets import OutputSpec
 
-__all__ = ["Head", "shaped"]
+__all__ = ["Head", "build_head", "shaped"]
 
 
 class Head(BaseEstimator):
@@ -52,3 +53,14 @@ def shaped(output: OutputSpec) -> list[nn.Module]:
     """Return what gives flat outputs (batch, n_outputs) their shape (batch, *output.shape)."""
     shape = output.fixed_shape
     return [nn.Unflatten(1, shape)] if len(shape) != 1 else []
+
+
+def build_head(head: Head, width: int, output: OutputSpec) -> nn.Module:
+    """Return a new module of ``head``, with errors that say whose they are."""
+    with noted(f"while building the head {head!r}"):
+        module: object = head.build(width, output)
+    if not isinstance(module, nn.Module):
+        raise ParameterError(
+            f"build of the head {head!r} must return an nn.Module. Got {module!r}."
+        )
+    return module
