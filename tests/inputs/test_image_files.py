@@ -278,6 +278,9 @@ def test_a_lazy_row_that_cannot_be_decoded_names_block_and_row(tmp_path):
         content = encoded(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8), "JPEG")
         Path(path).write_bytes(content if path != paths[5] else content[:-400])
     union = BlockUnion([("photo", ImageLoader(size=(8, 8), lazy=True), "path")])
-    model = make_pipeline(union, FusionClassifier(max_epochs=1))
+    model = make_pipeline(union, FusionClassifier(max_epochs=1, missing="allow"))
     with pytest.raises(BlockError, match="block 'photo': row 5, '.*5.jpg': .*truncated"):
         model.fit(pd.DataFrame({"path": paths}), [0, 1] * 4)
+    some = pd.DataFrame({"path": [*paths[:2], None, None, *paths[4:]]}, index=list("abcdefgh"))
+    with pytest.raises(BlockError, match=r"block 'photo': row 3 \(label 'f'\), '.*5.jpg'"):
+        model.fit(some, [0, 1] * 4)

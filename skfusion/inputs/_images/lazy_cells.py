@@ -13,10 +13,11 @@ from typing import Protocol, TypeAlias
 
 import joblib
 import numpy as np
+import pandas as pd
 
 from skfusion.exceptions import BlockError, BlockTypeError
 from skfusion.inputs._images.formats import READ_ERRORS
-from skfusion.inputs._tables.one_column import describe_cell
+from skfusion.inputs._tables.one_column import describe_cell, row_name
 
 __all__ = ["CellReader", "LazyCells", "attempt_rows", "n_workers", "unreadable"]
 
@@ -53,6 +54,8 @@ class LazyCells:
         Rows that are not read; they are zero.
     n_threads : int or None
         Threads; None for one per core, at most 8.
+    index : Index, default=None
+        What the user calls the rows.
 
     Raises
     ------
@@ -75,9 +78,11 @@ class LazyCells:
         row_shape: tuple[int, ...],
         missing: np.ndarray,
         n_threads: int | None,
+        index: pd.Index | None = None,
     ) -> None:
         self._cells, self._reader, self._row_shape = cells, reader, row_shape
         self._missing, self._n_threads = missing, n_threads
+        self.index = index
         self._forget_threads()
 
     @property
@@ -178,13 +183,15 @@ class LazyCells:
         try:
             values = self._reader.read(cell)
         except READ_ERRORS as error:
-            raise unreadable(f"row {row}", cell, error, "Its header was in order.") from error
+            name = row_name(self, row)
+            raise unreadable(name, cell, error, "Its header was in order.") from error
         except BlockTypeError as error:
-            raise BlockTypeError(f"row {row}: {error}.") from error
+            raise BlockTypeError(f"{row_name(self, row)}: {error}.") from error
         if values.shape != self._row_shape:
             raise BlockError(
-                f"row {row}, {describe_cell(cell)}: its shape is {values.shape} now, but it was "
-                f"{self._row_shape} when the block was made. Do not change files that are in use."
+                f"{row_name(self, row)}, {describe_cell(cell)}: its shape is {values.shape} now, "
+                f"but it was {self._row_shape} when the block was made. Do not change "
+                "files that are in use."
             )
         return values
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
 import numpy as np
+import pandas as pd
 
 from skfusion.blocks import MaskedBlock, Ragged
 from skfusion.exceptions import BlockError, BlockTypeError
@@ -81,9 +82,9 @@ class Loading:
         """Return a lazy block; the files' headers are read now, to find what is no image."""
         shapes, errors = self._read_shapes(range(len(self.cells)))
         self._check_shapes(shapes, shape)
-        block = LazyCells(
-            self.cells, self.reader, _fixed(shape), self._mask(errors), self.n_threads
-        )
+        index = self.X.index if isinstance(self.X, pd.Series | pd.DataFrame) else None
+        mask = self._mask(errors)
+        block = LazyCells(self.cells, self.reader, _fixed(shape), mask, self.n_threads, index)
         return self._result(block, errors)
 
     def _ragged(self, shape: Shape) -> Ragged | MaskedBlock:
