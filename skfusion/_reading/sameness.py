@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from skfusion.blocks import Blocks, BlockSpec, Ragged
+from skfusion.blocks import Blocks, BlockSpec, Ragged, check_same_form
 from skfusion.exceptions import BlockError
 
 __all__ = ["check_same_blocks", "in_fitted_form"]
@@ -46,34 +46,10 @@ def check_same_blocks(fitted: Mapping[str, BlockSpec], specs: Mapping[str, Block
 
 
 def _check_same_spec(fitted: BlockSpec, spec: BlockSpec) -> None:
-    if (fitted.form, fitted.shape) != (spec.form, spec.shape):
-        raise BlockError(
-            f"block {spec.name!r} has rows of form {spec.form!r} and shape {spec.shape}, but at "
-            f"fit they had form {fitted.form!r} and shape {fitted.shape}.{_repair(fitted, spec)}"
-        )
+    check_same_form(fitted, spec)
     if spec.n_tokens is not None and spec.n_tokens > (fitted.n_tokens or 0):
         raise BlockError(
             f"block {spec.name!r} has token ids up to {spec.n_tokens - 1}, but the vocabulary at "
             f"fit had {fitted.n_tokens} ids. Use the Tokenizer that was fitted, or give "
             "Ragged(..., n_tokens=...) at fit."
         )
-
-
-def _repair(fitted: BlockSpec, spec: BlockSpec) -> str:
-    """Return how one shape becomes the other, where that is plain."""
-    was, now = fitted.shape, spec.shape
-    if len(was) == len(now) and was != now:
-        for source, target in ((-3, -1), (-1, -3)):
-            if len(now) >= 3 and _moved(now, source, target) == was:
-                axis = f"{source}, {target}"
-                first = "first" if source == -3 else "last"
-                return f" Its channels come {first} now: np.moveaxis(X, {axis})."
-    if was == (*now, 1):
-        return " One axis is gone: X[..., None]."
-    return " Prepare X as it was at fit."
-
-
-def _moved(shape: tuple[int | None, ...], source: int, target: int) -> tuple[int | None, ...]:
-    axes = list(shape)
-    axes.insert(len(shape) + target, axes.pop(source))
-    return tuple(axes)

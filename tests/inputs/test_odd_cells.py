@@ -179,11 +179,12 @@ def test_rows_are_counted_with_those_that_are_missing():
 
 
 def test_a_row_of_zeros_is_read_by_position_and_refused(fitted):
-    with pytest.raises(BlockTypeError, match=r"column 'memo', row 0 is 0.0 \(float\), no text"):
+    with pytest.raises(BlockTypeError, match="column 'depot' holds numbers.*it held texts"):
         fitted.predict(np.zeros((1, 4)))
     with pytest.raises(ValueError, match="X has 3 features, but FusionClassifier is expecting 4"):
         fitted.predict(np.zeros((1, 3)))
     numbers = frame()[["cost", "depot", "flag"]]
+    numbers["depot"] = pd.Categorical(np.arange(N) % 2)
     model = FusionClassifier(max_epochs=1, random_state=0).fit(numbers, Y)
     row = np.array([[3.0, 0.0, 1.0]])
     named = pd.DataFrame({"cost": [3.0], "depot": [0.0], "flag": [True]})

@@ -23,14 +23,22 @@ _OF_INFERRED = {
     "date": "date",
     "datetime": "date",
     "datetime64": "date",
+    "period": "date",
+    "timedelta": "duration",
+    "timedelta64": "duration",
+    "time": "time",
+    "bytes": "bytes",
     "empty": "nothing",
 }
 
+_OF_DTYPE = {"f": "number", "M": "date", "m": "duration"}
+
 
 def kind_of_cells(column: pd.Series) -> str:
-    """Return "number", "text", "date", "category", "nothing" or "other": what all cells are.
+    """Return what all cells are.
 
-    Cells that are missing do not count; booleans count as numbers.
+    That is "number", "text", "date", "duration", "time", "bytes", "array", "nothing" or "other".
+    Cells that are missing do not count; booleans count as numbers, lists as arrays.
 
     Examples
     --------
@@ -41,13 +49,19 @@ def kind_of_cells(column: pd.Series) -> str:
     """
     dtype = column.dtype
     if isinstance(dtype, pd.CategoricalDtype):
-        return "category"
+        is_empty = not column.notna().any()
+        return "nothing" if is_empty else kind_of_cells(pd.Series(dtype.categories))
     if isinstance(dtype, np.dtype) and dtype.kind in "iub":
         return "number"
-    if dtype.kind in "fM":
-        kind = "number" if dtype.kind == "f" else "date"
-        return kind if column.notna().any() else "nothing"
-    return _OF_INFERRED.get(_inferred(column), "other")
+    if dtype.kind in _OF_DTYPE:
+        return _OF_DTYPE[dtype.kind] if column.notna().any() else "nothing"
+    kind = _OF_INFERRED.get(_inferred(column), "other")
+    return "array" if kind == "other" and _starts_with_array(column) else kind
+
+
+def _starts_with_array(column: pd.Series) -> bool:
+    position = int(column.notna().to_numpy().argmax())
+    return isinstance(column.iloc[position], _TYPES["array"])
 
 
 def may_hold_others(column: pd.Series, kind: str) -> bool:

@@ -13,6 +13,7 @@ import pandas as pd
 __all__ = ["Labels", "cells_of_column"]
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 class Labels:
@@ -47,6 +48,12 @@ class Labels:
             label = self._learned.setdefault(_key(cell), str(cell))
             self._learned.setdefault(label, label)
 
+    def may_be_of(self, kind: str) -> bool:
+        """Return whether a "number" or a "date" could be one that was learned."""
+        if kind == "number":
+            return any(map(_spells_number, self._learned.values()))
+        return kind == "date" and any(map(_DATE.match, self._learned.values()))
+
     def of(self, cells: Iterable[Hashable]) -> list[str]:
         """Return the label of each cell.
 
@@ -69,6 +76,10 @@ class _Found(dict[Hashable, str]):
         known = (self._learned[key] for key in _keys(cell) if key in self._learned)
         label = self[cell] = next(known, str(cell))
         return label
+
+
+def _spells_number(label: str) -> bool:
+    return label in ("True", "False") or _NUMBER.fullmatch(label) is not None
 
 
 def cells_of_column(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:

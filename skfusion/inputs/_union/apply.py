@@ -15,7 +15,17 @@ import pandas as pd
 from joblib import Memory
 from scipy import sparse
 
-from skfusion.blocks import Blocks, BlockSpec, MaskedBlock, Ragged, as_block, form_of, scatter_rows
+from skfusion.blocks import (
+    Blocks,
+    BlockSpec,
+    MaskedBlock,
+    Ragged,
+    as_block,
+    check_same_form,
+    form_of,
+    scatter_rows,
+    spec_of,
+)
 from skfusion.exceptions import BlockError, noted
 from skfusion.inputs._tables.digits import check_digits, check_scaled_digits
 from skfusion.inputs._tables.missing_rows import count_rows, present_metadata, present_rows
@@ -23,6 +33,7 @@ from skfusion.inputs._tables.plain import plain_floats
 from skfusion.inputs._union.columns import as_list
 from skfusion.inputs._union.numbers_only import check_no_times
 from skfusion.inputs._union.odd_cells import explained, numbers_as_learned
+from skfusion.inputs._union.same_kinds import of_same_kinds
 from skfusion.inputs._union.spread import spread_rows
 from skfusion.inputs._union.steps import Steps, is_word
 
@@ -106,23 +117,28 @@ def learn_block(job: Job, y: Any, first: bool) -> Any:
             _check_some_row(job)
         elif job.missing is not None and job.missing.all():
             return job.transformer
+        else:
+            job = _as_learned(job)
         if not is_word(job.transformer, "passthrough"):
             learn = getattr(job.transformer, "partial_fit", job.transformer.fit)
             learn(_present(job, job.X), _present(job, y))
         return job.transformer
 
 
-def transform_block(job: Job, spec: BlockSpec, params: Any) -> Made:
+def transform_block(job: Job, spec: BlockSpec | None, params: Any) -> Made:
     """Transform the rows that are present and return all rows of the block."""
     with _timed(job), _named(job), _explained(job):
-        if job.missing is not None and job.missing.all():
+        if spec is not None and job.missing is not None and job.missing.all():
             return Made(job.transformer, _empty_block(spec, len(job.missing)), job.missing)
-        job = replace(job, X=numbers_as_learned(job.X, job.columns, job.kinds))
+        job = _as_learned(job)
         if is_word(job.transformer, "passthrough"):
-            return _pass(job)
-        params = _present_params(job, params["transform"])
-        made = _made(job, job.transformer.transform(_present(job, job.X), **params))
-        return replace(made, transformer=None)  # known already, and large where it is kept
+            made = _pass(job)
+        else:
+            params = _present_params(job, params["transform"])
+            made = _made(job, job.transformer.transform(_present(job, job.X), **params))
+            made = replace(made, transformer=None)  # known already, and large where it is kept
+        _check_like_fit(spec, made.block)
+        return made
 
 
 def collect(steps: Steps, made: list[Made]) -> Blocks:
@@ -175,6 +191,22 @@ def _made(job: Job, output: Any, at_fit: bool = False) -> Made:
     if found is not None:
         missing[~job.missing] = found
     return Made(job.transformer, spread_rows(block, ~job.missing), missing)
+
+
+def _as_learned(job: Job) -> Job:
+    X = of_same_kinds(job.X, as_list(job.columns), job.kinds, job.transformer)
+    X = numbers_as_learned(X, job.columns, job.kinds)
+    return job if X is job.X else replace(job, X=X)
+
+
+def _check_like_fit(spec: BlockSpec | None, block: Any) -> None:
+    """Raise ``BlockError`` if the rows of a block have another shape than at fit."""
+    if spec is None:  # the fit itself, chunk by chunk
+        return
+    found = spec_of(spec.name, block)
+    if spec.ragged and found.ragged:  # ids may come as floats, waves as integers
+        found = replace(found, form=spec.form)
+    check_same_form(spec, found)
 
 
 def _check_n_rows(job: Job, block: Any) -> None:

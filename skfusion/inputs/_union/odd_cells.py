@@ -14,12 +14,12 @@ from skfusion.exceptions import BlockError, BlockTypeError, SkfusionError
 from skfusion.inputs._tables.cell_kinds import (
     cell_unlike_most,
     find_odd_cell,
-    kind_of_cells,
     may_hold_others,
 )
 from skfusion.inputs._tables.one_column import row_name
 from skfusion.inputs._tables.table import ArrayTable, Table
 from skfusion.inputs._union.columns import as_list
+from skfusion.inputs._union.same_kinds import kind_of_values
 from skfusion.inputs._union.steps import Steps
 
 __all__ = ["explained", "learn_kinds", "numbers_as_learned"]
@@ -29,16 +29,10 @@ _REPAIR = "Convert such cells, or make them None."
 
 def learn_kinds(table: Table, steps: Steps) -> dict[Hashable, str]:
     """Return what the cells are of each column that the blocks are made of."""
+    keys = dict.fromkeys(key for _, _, columns in steps for key in as_list(columns))
     if isinstance(table, ArrayTable) and table.source.dtype.kind != "O":
-        return {}
-    kinds = {}
-    for key in dict.fromkeys(key for _, _, columns in steps for key in as_list(columns)):
-        value = table.take(key)
-        if isinstance(value, pd.Series):
-            kinds[key] = kind_of_cells(value)
-        elif isinstance(value, np.ndarray) and value.ndim == 1:
-            kinds[key] = kind_of_cells(pd.Series(value))
-    return kinds
+        return dict.fromkeys(keys, kind_of_values(table.source))
+    return {key: kind_of_values(table.take(key)) for key in keys}
 
 
 @contextmanager
