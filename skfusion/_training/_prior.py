@@ -12,7 +12,6 @@ import torch
 from skfusion._training._codes import Codes
 from skfusion._training._rows import Rows
 from skfusion._training._torch_state import random_state_kept
-from skfusion.blocks import cut_rows
 from skfusion.targets import Coding
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ __all__ = ["PriorLoss", "outputs_of_prior", "prior_loss"]
 _GAIN = 0.01
 # On few rows chance gains more: shares times the number of rows, at any rate and at most.
 _CHANCE, _MOST_CHANCE, _LARGEST_GAIN = 2.0, 9.0, 0.5
-_ROWS, _ROWS_AT_ONCE = 16_384, 4096  # for the loss of a constant; in one piece
+_ROWS_AT_ONCE = 4096  # and as many are enough to find the best constant
 
 
 @dataclass(frozen=True)
@@ -58,12 +57,14 @@ def prior_loss(net: Net, train: Rows, rows: Rows) -> PriorLoss:
     with random_state_kept(net.placement):  # a loss of the user's may draw numbers
         constant = _best_constant(net, train, prior)
         loss = _mean_loss(net, rows, constant).item()
-        best = _mean_loss(net, rows, _best_constant(net, rows, constant)).item()
-    size, n_rows = abs(loss), len(rows)
-    if size <= torch.finfo(prior.dtype).eps:
-        return PriorLoss(loss, math.nan)
-    luck = min(loss - best, min(_LARGEST_GAIN, _MOST_CHANCE / n_rows) * size)
-    return PriorLoss(loss, loss - max(luck, max(_GAIN, _CHANCE / n_rows) * size))
+        size, least = abs(loss), max(_GAIN, _CHANCE / len(rows))
+        most = min(_LARGEST_GAIN, _MOST_CHANCE / len(rows))
+        if size <= torch.finfo(prior.dtype).eps:
+            return PriorLoss(loss, math.nan)
+        luck = 0.0
+        if most > least:  # on few rows another constant may be better by more than that
+            luck = loss - _mean_loss(net, rows, _best_constant(net, rows, constant)).item()
+    return PriorLoss(loss, loss - max(min(luck, most * size), least * size))
 
 
 def _best_constant(net: Net, rows: Rows, start: torch.Tensor) -> torch.Tensor:
@@ -71,14 +72,14 @@ def _best_constant(net: Net, rows: Rows, start: torch.Tensor) -> torch.Tensor:
 
     The prior is close to it, and is it for cross-entropy and squared error without smoothing.
     """
-    outputs = start.detach().clone().requires_grad_()
+    outputs, every = start.detach().clone().requires_grad_(), math.ceil(len(rows) / _ROWS_AT_ONCE)
     optimizer = torch.optim.LBFGS(
-        [outputs], max_iter=10, tolerance_grad=1e-5, line_search_fn="strong_wolfe"
+        [outputs], max_iter=6, tolerance_grad=1e-5, line_search_fn="strong_wolfe"
     )
 
     def loss_and_gradient() -> float:
         optimizer.zero_grad()
-        loss = _mean_loss(net, rows, outputs)
+        loss = _mean_loss(net, rows, outputs, every)
         loss.backward()
         return loss.item()
 
@@ -88,21 +89,18 @@ def _best_constant(net: Net, rows: Rows, start: torch.Tensor) -> torch.Tensor:
     return found if torch.isfinite(found).all() else start
 
 
-def _mean_loss(net: Net, rows: Rows, outputs: torch.Tensor) -> torch.Tensor:
-    """Return the mean loss of ``outputs`` for every row, on some of the rows if there are many."""
-    every = math.ceil(len(rows) / _ROWS)
+def _mean_loss(net: Net, rows: Rows, outputs: torch.Tensor, every: int = 1) -> torch.Tensor:
+    """Return the mean loss of ``outputs`` for every row, or for each of so many."""
     chosen = torch.arange(0, len(rows), every)
-    block = rows.codes if every == 1 else cut_rows(rows.codes, chosen.numpy())
-    codes = Codes(block, outputs.dtype, outputs.device)
-    weight = None if rows.weight is None else torch.from_numpy(rows.weight[::every]).to(outputs)
+    codes = Codes(rows.codes, outputs.dtype, outputs.device)
+    weight = None if rows.weight is None else torch.from_numpy(rows.weight).to(outputs)
     losses = []
-    for start in range(0, len(chosen), _ROWS_AT_ONCE):
-        part = codes.take(torch.arange(start, min(start + _ROWS_AT_ONCE, len(chosen))))
+    for part in chosen.split(_ROWS_AT_ONCE):
         # In memory of its own, which a loss of the user's may write to.
         constant = outputs.expand(len(part), *outputs.shape).clone()
-        of_part = None if weight is None else weight[start : start + _ROWS_AT_ONCE]
-        loss = net.criterion_.target.loss(constant, part, of_part)
-        losses.append(loss * (len(constant) / len(chosen)))
+        of_part = None if weight is None else weight[part.to(weight.device)]
+        loss = net.criterion_.target.loss(constant, codes.take(part), of_part)
+        losses.append(loss * (len(part) / len(chosen)))
     return torch.stack(losses).sum()
 
 
