@@ -34,7 +34,7 @@ def quick(**params):
 
 def test_ordinal_classes_keep_the_contracts():
     check_target(Ordinal(), GRADES)
-    check_head(CumulativeLink())
+    check_head(CumulativeLink(), OutputSpec("classes", (3,), 4))
 
 
 def test_ordinal_classes_are_learned_and_searched():
