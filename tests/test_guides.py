@@ -22,6 +22,20 @@ def fusion(tmp_path_factory):
         yield importlib.import_module("guide_to_fusion")
 
 
+@pytest.fixture(scope="module")
+def targets(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("guides")
+    code = re.findall(r"```python\n(.+?)```", (GUIDES / "targets.md").read_text(), re.S)
+    (folder / "guide_to_targets.py").write_text("\n".join(code))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        yield importlib.import_module("guide_to_targets")
+
+
+def test_ordered_grades_are_learned(targets):
+    assert targets.model.score(targets.X, targets.grades) > 0.9
+
+
 def test_the_search_finds_a_fusion_that_multiplies(fusion):
     assert fusion.search.best_params_["fusion"] == "low_rank"
     assert fusion.search.score(fusion.X[300:], fusion.y[300:]) > 0.75

@@ -6,7 +6,8 @@ from sklearn.base import clone
 from torch import nn
 
 from skfusion.exceptions import ParameterError
-from skfusion.heads import Head, LinearHead, MLPHead, resolve_head
+from skfusion.heads import Head, LinearHead, MLPHead
+from skfusion.heads._layers import resolve_head
 from skfusion.targets import OutputSpec
 
 HEADS = [LinearHead(), LinearHead(dropout=0.5), MLPHead(), MLPHead(widths=5), MLPHead((6, 4), 0.3)]

@@ -28,12 +28,11 @@ from skfusion.targets import (
     Target,
     TargetLike,
     TargetOptions,
-    resolve_label_target,
 )
 from skfusion.targets._class_weight import check_classes_known, weight_by_class
 from skfusion.targets._labels import same_labels
 from skfusion.targets._reading import read_labels
-from skfusion.targets._resolve import check_heeded
+from skfusion.targets._resolve import check_heeded, resolve_label_target
 from skfusion.training import Averaging, Schedule
 from skfusion.typing import ArrayLike, SeedLike, WeightLike, XLike, YLike
 

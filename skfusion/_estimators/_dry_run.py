@@ -21,7 +21,8 @@ from skfusion.fusion import Fusion
 from skfusion.fusion._base import FusionLike
 from skfusion.fusion._build import build_fusion
 from skfusion.fusion.tree import resolve_fusion
-from skfusion.heads import Head, resolve_head
+from skfusion.heads import Head
+from skfusion.heads._layers import resolve_head
 from skfusion.targets import OutputSpec
 
 __all__ = ["check_encoders", "check_fusion", "check_head"]

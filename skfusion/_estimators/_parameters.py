@@ -15,7 +15,8 @@ from skfusion.exceptions import BlockError, ParameterError
 from skfusion.fusion import Tree
 from skfusion.fusion._base import FusionLike
 from skfusion.fusion.tree import resolve_fusion
-from skfusion.heads import Head, resolve_head
+from skfusion.heads import Head
+from skfusion.heads._layers import resolve_head
 from skfusion.targets import Target, TargetLike
 from skfusion.training import resolve_averaging, resolve_schedule
 

@@ -12,9 +12,9 @@ from skfusion._estimators._base import FusionEstimator
 from skfusion._estimators._recipes import own_copy
 from skfusion.exceptions import TargetError
 from skfusion.losses import Squared, resolve_value_loss
-from skfusion.targets import Target, TargetOptions, resolve_value_target
+from skfusion.targets import Target, TargetOptions
 from skfusion.targets._reading import read_values
-from skfusion.targets._resolve import check_heeded
+from skfusion.targets._resolve import check_heeded, resolve_value_target
 from skfusion.targets._values import unit_of
 from skfusion.typing import WeightLike, XLike, YLike
 

@@ -18,20 +18,25 @@ __all__ = ["warn_at_chance_level"]
 
 # With fewer epochs or steps nothing could have been learned yet, which is no news.
 _EPOCHS, _STEPS = 10, 50
+# A loss of so much, and of so many times that of the prior, comes about by steps that are too long.
+_EXPLODED = 100.0
 
 
 def warn_at_chance_level(net: Net, run: Run) -> None:
-    """Warn if ``net`` ended its training no better than the prior."""
+    """Warn if ``net`` ended its training no better than the prior, or far worse: it diverged."""
     epochs, early = net.history[net.n_epochs_before_ :], _stopped_early(net)
     enough = len(epochs) >= _EPOCHS and len(epochs) * net.n_steps(run.rows) >= _STEPS
-    if not enough and not early:
-        return
     if run.held_out is None:
         rows, loss = run.rows, epochs[-1]["train_loss"]
     else:
         rows, loss = run.held_out, min(epoch["valid_loss"] for epoch in epochs)
+    huge = run.whole and loss > _EXPLODED
+    if not enough and not early and not huge:
+        return
     prior = prior_loss(net, run.rows, rows)
-    if prior.exists and not prior.is_beaten_by(loss):
+    if huge and loss > _EXPLODED * abs(prior.loss):
+        warnings.warn(_diverged(net, run, (prior.loss, loss)), ChanceLevelWarning, stacklevel=2)
+    elif (enough or early) and prior.exists and not prior.is_beaten_by(loss):
         message = _message(net, run, early, (prior.loss, loss))
         warnings.warn(message, ChanceLevelWarning, stacklevel=2)
 
@@ -52,6 +57,15 @@ def _message(net: Net, run: Run, early: bool, losses: tuple[float, float]) -> st
         f"{_scores(net, run, losses[1])}. Try another lr (it is {net.lr:g}), {more}more than "
         f"max_epochs={net.max_epochs}, numbers on one scale, or another encoder, unless X says "
         "nothing about y."
+    )
+
+
+def _diverged(net: Net, run: Run, losses: tuple[float, float]) -> str:
+    return (
+        f"The training diverged: after {net.n_epochs_done} epochs the loss of the network is "
+        f"{losses[1]:.4g}, and that of the prior, {_answer(net, run)} for every row, "
+        f"{losses[0]:.4g}. Lower lr (it is {net.lr:g}), bring numbers to one scale, or clip "
+        "gradients: gradient_clipping=1.0."
     )
 
 

@@ -75,7 +75,7 @@ def resolve_head(head: Head | str) -> Head:
 
     Examples
     --------
-    >>> from skfusion.heads import resolve_head
+    >>> from skfusion.heads._layers import resolve_head
     >>> resolve_head("mlp")
     MLPHead()
     """

@@ -2,12 +2,11 @@
 
 from skfusion.targets._base import Coding, Network, PlainY, Target, TargetOptions
 from skfusion.targets._labels import LabelCoding, Labels
-from skfusion.targets._output import OUTPUT_FORMS, OutputSpec
-from skfusion.targets._resolve import TargetLike, resolve_label_target, resolve_value_target
+from skfusion.targets._output import OutputSpec
+from skfusion.targets._resolve import TargetLike
 from skfusion.targets._values import ValueCoding, Values
 
 __all__ = [
-    "OUTPUT_FORMS",
     "Coding",
     "LabelCoding",
     "Labels",
@@ -19,6 +18,4 @@ __all__ = [
     "TargetOptions",
     "ValueCoding",
     "Values",
-    "resolve_label_target",
-    "resolve_value_target",
 ]

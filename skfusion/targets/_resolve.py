@@ -28,7 +28,7 @@ def resolve_label_target(target: TargetLike) -> Target:
 
     Examples
     --------
-    >>> from skfusion.targets import resolve_label_target
+    >>> from skfusion.targets._resolve import resolve_label_target
     >>> resolve_label_target("labels")
     Labels(several=True)
     """
@@ -42,7 +42,7 @@ def resolve_value_target(target: TargetLike) -> Target:
 
     Examples
     --------
-    >>> from skfusion.targets import resolve_value_target
+    >>> from skfusion.targets._resolve import resolve_value_target
     >>> resolve_value_target("auto")
     Values()
     """

@@ -235,3 +235,15 @@ def test_a_plateau_at_the_start_does_not_end_a_fit():
     assert model.score(X, y) > 0.9
     losses = model.history_["valid_loss"]
     assert losses[:8].idxmin() == 2  # so that a patience of 5 alone would have ended it
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_a_training_that_diverged_says_so(early_stopping):
+    settings = {"lr": 1000.0, "max_epochs": 5, "early_stopping": early_stopping}
+    y = SIGNAL[:, 0] - SIGNAL[:, 1]
+    model, found = warned(lambda: fit(SIGNAL, y, **settings))
+    assert model.score(SIGNAL, y) < -100
+    assert "The training diverged: after" in found
+    assert "Lower lr (it is 1000)" in found
+    _, found = warned(lambda: fit(SIGNAL, y, **settings | {"lr": 0.01}))
+    assert not found
