@@ -275,7 +275,7 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
                 check_blocks_exist(call.arguments.encoders, reader.names_to_come(X))
             blocks = reader.fit(X)
         else:
-            reader = call.before.reader.with_missing(missing)
+            reader = call.before.reader.with_missing(missing).with_memory(self.memory)
             blocks = reader.read(X)
         check_consistent_length(blocks, y)
         check_finite(blocks)

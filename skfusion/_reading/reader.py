@@ -152,6 +152,16 @@ class Reader:
             other.union_ = copy.copy(self.union_).set_params(missing=missing)
         return other
 
+    def with_memory(self, memory: str | PathLike[str] | Memory | None) -> Self:
+        """Return this reader, or one that shares all it learned and keeps its work elsewhere."""
+        if memory is self.memory:
+            return self
+        other = copy.copy(self)
+        other.memory = memory
+        if self.union_ is not None:
+            other.union_ = copy.copy(self.union_).set_params(memory=memory)
+        return other
+
     def behind_union(self) -> Self:
         """Return a reader of the blocks that this one makes of X."""
         other = copy.copy(self)
