@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ from skfusion.exceptions import BlockError, noted
 from skfusion.inputs import BlockUnion
 from skfusion.inputs._tables.digits import check_digits
 from skfusion.inputs._tables.times import refuse_times
-from skfusion.inputs._tables.to_pandas import pandas_table, rows_as_objects
+from skfusion.inputs._tables.to_pandas import comes_from, pandas_table, rows_as_objects
 from skfusion.inputs._union.foresee import names_to_come
 from skfusion.typing import XLike
 
@@ -176,7 +176,18 @@ class Reader:
         if self.union_ is not None and names is not None and len(names) == 1:
             column = str(names[0])
         arrays = any(spec.form not in ("csr", "vector") for spec in self.specs_.values())
-        return in_known_container(pandas_table(X), column, column is not None and arrays)
+        table = pandas_table(self._without_others(X))
+        return in_known_container(table, column, column is not None and arrays)
+
+    def _without_others(self, X: XLike) -> XLike:
+        """Return a frame without the columns that the fit did not know, whatever they hold."""
+        names = self._columns.names
+        is_frame = isinstance(X, pd.DataFrame) or comes_from("polars", X, "DataFrame")
+        if self.union_ is None or names is None or not is_frame:
+            return X
+        frame = cast(pd.DataFrame, X)
+        has_others = len(frame.columns) > len(names) and {*names} <= {*frame.columns}
+        return frame[list(names)] if has_others else X
 
     def _read(self, X: XLike) -> Blocks:
         if self.union_ is not None:

@@ -353,7 +353,9 @@ def test_columns_of_a_mixed_frame_are_found_by_name_and_others_passed_over(y):
     model = quick().fit(frame, y)
     expected = model.predict_proba(frame)
     more = frame.assign(id=range(len(y)), other="text")
-    for other in (frame[["stars", "note", "price"]], more, more[sorted(more)], pl.DataFrame(more)):
+    odd = pd.concat([more, pd.DataFrame({"z": [1j] * len(y)}), more[["id"]]], axis=1)
+    others = (frame[["stars", "note", "price"]], more, more[sorted(more)], pl.DataFrame(more), odd)
+    for other in others:
         np.testing.assert_array_equal(model.predict_proba(other), expected)
     model.partial_fit(more[sorted(more)], y)
     with pytest.raises(ValueError, match="(?s)unseen at fit time:.*- cost.*now missing:.*- price"):
