@@ -6,13 +6,12 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
-from scipy.sparse import issparse
 
-from skfusion.blocks import Blocks, BlockSpec, Ragged
+from skfusion.blocks import Block, Blocks, BlockSpec, Ragged, is_csr
 from skfusion.exceptions import noted
 
 __all__ = [
@@ -151,8 +150,8 @@ def _either(missing: np.ndarray | None, dropped: np.ndarray | None) -> np.ndarra
     return dropped if missing is None else missing | dropped
 
 
-def _input(block: Any, dtype: torch.dtype, device: torch.device) -> Input:
-    if issparse(block):
+def _input(block: Block, dtype: torch.dtype, device: torch.device) -> Input:
+    if is_csr(block):
         return SparseRows(
             _tensor(block.indptr, None, device),
             _tensor(block.indices, None, device),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import cast
 
 import numpy as np
-from scipy.sparse import issparse
 
-from skfusion.blocks import Blocks, Ragged
+from skfusion.blocks import Block, Blocks, Ragged, is_csr
 from skfusion.exceptions import BlockError
 
 __all__ = ["check_finite"]
@@ -28,7 +27,7 @@ def check_finite(blocks: Blocks, first_row: int = 0) -> None:
             _check_finite_block(name, chunk[name], chunk.missing(name), first_row + start)
 
 
-def _check_finite_block(name: str, block: Any, missing: Any, start: int) -> None:
+def _check_finite_block(name: str, block: Block, missing: np.ndarray | None, start: int) -> None:
     values = _stored_values(block)
     if values is None or values.dtype.kind != "f":
         return
@@ -39,15 +38,17 @@ def _check_finite_block(name: str, block: Any, missing: Any, start: int) -> None
         _find_not_finite(name, block, values, missing, start)
 
 
-def _stored_values(block: Any) -> np.ndarray | None:
-    if issparse(block):
+def _stored_values(block: Block) -> np.ndarray | None:
+    if is_csr(block):
         return block.data
     if isinstance(block, Ragged):
         return block.values[block.offsets[0] : block.offsets[-1]]
     return block if isinstance(block, np.ndarray) else None
 
 
-def _find_not_finite(name: str, block: Any, values: np.ndarray, missing: Any, start: int) -> None:
+def _find_not_finite(
+    name: str, block: Block, values: np.ndarray, missing: np.ndarray | None, start: int
+) -> None:
     bad = ~np.isfinite(values)
     if missing is not None:
         bad[_held_by(block, missing)] = False
@@ -62,11 +63,11 @@ def _find_not_finite(name: str, block: Any, values: np.ndarray, missing: Any, st
     )
 
 
-def _held_by(block: Any, rows: np.ndarray) -> np.ndarray:
+def _held_by(block: Block, rows: np.ndarray) -> np.ndarray:
     """Return the mask of the stored values that belong to ``rows``, a mask itself."""
     if isinstance(block, np.ndarray):
         return rows
-    offsets = block.indptr if issparse(block) else block.offsets
+    offsets = block.indptr if is_csr(block) else cast(Ragged, block).offsets
     return np.repeat(rows, np.diff(offsets))
 
 
@@ -74,9 +75,9 @@ def _kind(value: float) -> str:
     return "NaN" if np.isnan(value) else "infinity"
 
 
-def _place(block: Any, first: tuple[int, ...]) -> tuple[int, str]:
+def _place(block: Block, first: tuple[int, ...]) -> tuple[int, str]:
     """Return the row of the value, and where in its row it stands."""
-    if issparse(block):
+    if is_csr(block):
         row = int(np.searchsorted(block.indptr, first[0], side="right")) - 1
         return row, f"column {int(block.indices[first[0]])}"
     if isinstance(block, Ragged):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ __all__ = [
 MAX_TOKENS = 2**27
 
 
-def check_block_name(name: Any) -> str:
+def check_block_name(name: object) -> str:
     """Return ``name`` if it can name a block: a string without dots and double underscores.
 
     Examples
@@ -55,7 +56,7 @@ def common_length(lengths: dict[str, int]) -> int:
     return next(iter(lengths.values()))
 
 
-def check_mask(name: str, mask: Any, blocks: dict[str, Any], n: int) -> np.ndarray:
+def check_mask(name: str, mask: object, blocks: Collection[str], n: int) -> np.ndarray:
     """Return ``mask`` if it is a mask of ``n`` rows for one of the ``blocks``."""
     if name not in blocks:
         raise BlockError(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from types import EllipsisType
+from typing import Any, TypeAlias, TypeGuard, overload
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 from scipy import sparse
 
 from skfusion._checks import did_you_mean
 from skfusion.blocks._agreement import check_block_name, check_mask, common_length
 from skfusion.blocks._dense import has_mask, split_mask
 from skfusion.blocks._index import row_numbers
+from skfusion.blocks._kinds import Block
 from skfusion.blocks._matrix import (
     check_dense,
     check_two_dimensional,
@@ -19,17 +22,14 @@ from skfusion.blocks._matrix import (
     side_by_side,
 )
 from skfusion.blocks._ragged import Ragged
-from skfusion.blocks._rows import (
-    LazyRows,
-    as_block,
-    cut_rows,
-    is_lazy,
-    n_rows,
-)
+from skfusion.blocks._rows import LazyRows, as_block, cut_rows, is_lazy, n_rows, packed
 from skfusion.blocks._spec import BlockSpec, form_of, spec_of
 from skfusion.exceptions import BlockTypeError
 
 __all__ = ["Blocks"]
+
+_Rows: TypeAlias = slice | ArrayLike
+_Masks: TypeAlias = Mapping[str, ArrayLike]
 
 
 class Blocks:
@@ -79,12 +79,12 @@ class Blocks:
 
     __slots__ = ("_blocks", "_missing", "_n", "_rows")
 
-    _blocks: dict[str, Any]
+    _blocks: dict[str, Block]
     _missing: dict[str, np.ndarray]
     _rows: np.ndarray | None
     _n: int
 
-    def __init__(self, blocks: Mapping[str, Any], missing: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, blocks: Mapping[str, object], missing: _Masks | None = None) -> None:
         if not isinstance(blocks, Mapping) or sparse.issparse(blocks):
             raise BlockTypeError(
                 f"Blocks takes a mapping of names to arrays. Got {type(blocks).__name__}. "
@@ -110,7 +110,7 @@ class Blocks:
     def shape(self) -> tuple[int, int]:
         blocks = self._blocks
         if all(form_of(block, name) == "vector" for name, block in blocks.items()):
-            return self._n, sum(block.shape[1] for block in blocks.values())
+            return self._n, sum(int(block.shape[1] or 0) for block in blocks.values())
         return self._n, len(blocks)
 
     @property
@@ -125,7 +125,13 @@ class Blocks:
 
     __iter__ = None  # rows or names? Neither is obvious, so neither is offered.
 
-    def __getitem__(self, key: Any) -> Any:
+    @overload
+    def __getitem__(self, key: str) -> Any: ...
+
+    @overload
+    def __getitem__(self, key: _Rows | tuple[_Rows, EllipsisType | slice]) -> Blocks: ...
+
+    def __getitem__(self, key: object) -> Any:
         """Return the block called ``key``, or the ``Blocks`` of the rows that ``key`` selects."""
         if isinstance(key, str):
             return self._block(key)
@@ -207,7 +213,7 @@ class Blocks:
                 rows, missing = self._base_rows(), self.missing(name)
                 block.prefetch(rows if missing is None else rows[~missing])
 
-    def assign(self, blocks: Mapping[str, Any], missing: Mapping[str, Any] | None = None) -> Blocks:
+    def assign(self, blocks: Mapping[str, object], missing: _Masks | None = None) -> Blocks:
         """Return these blocks with others added or exchanged, and masks for them.
 
         Without a mask an exchanged block keeps its own.
@@ -230,7 +236,7 @@ class Blocks:
         """Return the ``BlockSpec`` of each block."""
         return {name: spec_of(name, block) for name, block in self._blocks.items()}
 
-    def astype(self, dtype: Any) -> Blocks:
+    def astype(self, dtype: DTypeLike) -> Blocks:
         """Return the blocks with floating values of ``dtype``; integers stay as they are."""
         blocks = {
             name: block.astype(dtype, copy=False) if _is_eager_float(block) else block
@@ -256,7 +262,7 @@ class Blocks:
         }
         return self._like(blocks, self._missing, self._rows, self._n)
 
-    def hstack(self) -> Any:
+    def hstack(self) -> np.ndarray | sparse.csr_array:
         """Return the blocks side by side as one 2-D matrix for scikit-learn's own estimators.
 
         csr where at least one block is csr, else an ndarray. Rows that lack a block are zero
@@ -278,7 +284,7 @@ class Blocks:
         check_two_dimensional(self._blocks, "hstack() makes one 2-D matrix")
         return side_by_side([(self._block(name), self.missing(name)) for name in self._blocks])
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         check_dense(self._blocks)
         array = self.hstack()
         array = array if dtype is None else array.astype(dtype, copy=False)
@@ -293,8 +299,8 @@ class Blocks:
         ]
         return "\n  ".join([f"Blocks({self._n:,} rows)", *(line.rstrip() for line in lines)])
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        blocks = tuple((name, _pack(self._parcel(name))) for name in self._blocks)
+    def __reduce__(self) -> tuple[object, ...]:
+        blocks = tuple((name, packed(self._parcel(name))) for name in self._blocks)
         masks = tuple((name, self.missing(name)) for name in self._missing)
         return _restore, (blocks, tuple((name, mask) for name, mask in masks if mask is not None))
 
@@ -307,7 +313,7 @@ class Blocks:
     def _base_rows(self) -> np.ndarray:
         return np.arange(self._n) if self._rows is None else self._rows
 
-    def _parcel(self, name: str) -> Any:
+    def _parcel(self, name: str) -> Block:
         """Return the block as it travels: only the chosen rows, and those of lazy blocks unread."""
         block = self._blocks[name]
         if self._rows is not None and is_lazy(block):
@@ -342,7 +348,7 @@ class Blocks:
 
     def _like(
         self,
-        blocks: dict[str, Any],
+        blocks: dict[str, Block],
         missing: dict[str, np.ndarray],
         rows: np.ndarray | None,
         n: int,
@@ -353,7 +359,7 @@ class Blocks:
 
     def _assign(
         self,
-        blocks: dict[str, Any],
+        blocks: dict[str, Block],
         missing: dict[str, np.ndarray],
         rows: np.ndarray | None,
         n: int,
@@ -361,7 +367,7 @@ class Blocks:
         self._blocks, self._missing, self._rows, self._n = blocks, missing, rows, n
 
 
-def _row_part(key: tuple[Any, ...]) -> Any:
+def _row_part(key: tuple[object, ...]) -> object:
     if len(key) == 2 and (key[1] is Ellipsis or _is_full_slice(key[1])):
         return key[0]
     raise BlockTypeError(
@@ -370,19 +376,12 @@ def _row_part(key: tuple[Any, ...]) -> Any:
     )
 
 
-def _is_full_slice(key: Any) -> bool:
+def _is_full_slice(key: object) -> bool:
     return isinstance(key, slice) and key == slice(None)
 
 
-def _is_eager_float(block: Any) -> bool:
+def _is_eager_float(block: Block) -> TypeGuard[np.ndarray]:
     return hasattr(block, "astype") and np.dtype(block.dtype).kind == "f"
-
-
-def _pack(block: Any) -> Any:
-    """Return what hashes alike where values are alike: csr without its cached flags, no maps."""
-    if not sparse.issparse(block):
-        return np.asarray(block) if isinstance(block, np.memmap) else block
-    return type(block), block.data, block.indices, block.indptr, *block.shape
 
 
 def _restore(blocks: tuple[Any, ...], missing: tuple[Any, ...]) -> Blocks:

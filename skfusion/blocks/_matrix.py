@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import cast
 
 import numpy as np
 from scipy import sparse
 
+from skfusion.blocks._kinds import Block
 from skfusion.blocks._ragged import Ragged
 from skfusion.blocks._rows import cut_rows, scatter_rows
 from skfusion.blocks._spec import form_of
@@ -16,7 +17,7 @@ from skfusion.exceptions import BlockTypeError
 __all__ = ["check_dense", "check_two_dimensional", "copied_as_asked", "side_by_side"]
 
 
-def check_two_dimensional(blocks: Mapping[str, Any], what: str) -> None:
+def check_two_dimensional(blocks: Mapping[str, Block], what: str) -> None:
     """Raise an error that names the first of the ``blocks`` that is not 2-D."""
     for name, block in blocks.items():
         if isinstance(block, Ragged) or block.ndim != 2:
@@ -28,7 +29,7 @@ def check_two_dimensional(blocks: Mapping[str, Any], what: str) -> None:
             )
 
 
-def check_dense(blocks: Mapping[str, Any]) -> None:
+def check_dense(blocks: Mapping[str, Block]) -> None:
     """Raise an error that names the first of the ``blocks`` that is no dense 2-D array."""
     check_two_dimensional(blocks, "converting Blocks to one array")
     for name, block in blocks.items():
@@ -40,15 +41,15 @@ def check_dense(blocks: Mapping[str, Any]) -> None:
             )
 
 
-def side_by_side(blocks: list[tuple[Any, np.ndarray | None]]) -> Any:
+def side_by_side(blocks: list[tuple[Block, np.ndarray | None]]) -> np.ndarray | sparse.csr_array:
     """Return 2-D blocks, each with its mask of missing rows, as one csr matrix or array."""
     parts = [_zero_filled(block, missing) for block, missing in blocks]
     if any(map(sparse.issparse, parts)):
         return sparse.hstack(parts, format="csr")
-    return parts[0] if len(parts) == 1 else np.hstack(parts)
+    return parts[0] if len(parts) == 1 else np.hstack(cast(list[np.ndarray], parts))
 
 
-def copied_as_asked(array: np.ndarray, blocks: list[Any], copy: bool | None) -> np.ndarray:
+def copied_as_asked(array: np.ndarray, blocks: list[Block], copy: bool | None) -> np.ndarray:
     """Keep what numpy promises of ``copy``: True never shares memory, False always does."""
     is_block = any(
         isinstance(block, np.ndarray) and np.may_share_memory(array, block) for block in blocks
@@ -61,7 +62,7 @@ def copied_as_asked(array: np.ndarray, blocks: list[Any], copy: bool | None) -> 
     return array.copy() if copy and is_block else array
 
 
-def _zero_filled(block: Any, missing: np.ndarray | None) -> Any:
+def _zero_filled(block: Block, missing: np.ndarray | None) -> Block:
     if missing is not None:
         return scatter_rows(cut_rows(block, np.flatnonzero(~missing)), ~missing)
     return block if sparse.issparse(block) else np.asarray(block[:])

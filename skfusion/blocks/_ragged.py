@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from skfusion._checks import check_int
 from skfusion.blocks._dense import as_array
@@ -53,7 +54,7 @@ class Ragged:
     offsets: np.ndarray
     n_tokens: int | None
 
-    def __init__(self, values: Any, offsets: Any, n_tokens: int | None = None) -> None:
+    def __init__(self, values: object, offsets: object, n_tokens: int | None = None) -> None:
         values, offsets = as_array("of a Ragged", values), _checked_offsets(offsets)
         if values.ndim == 0:
             raise BlockError(f"Ragged: values must be an array of items. Got {values!r}.")
@@ -67,7 +68,7 @@ class Ragged:
 
     @classmethod
     def from_rows(
-        cls, rows: Sequence[Any], dtype: Any = None, n_tokens: int | None = None
+        cls, rows: Sequence[object], dtype: DTypeLike | None = None, n_tokens: int | None = None
     ) -> Ragged:
         """Make a ``Ragged`` from a sequence of arrays (or lists) whose items have one shape."""
         arrays = [np.asarray(row, dtype=dtype) for row in rows]
@@ -109,18 +110,18 @@ class Ragged:
         offsets, positions = gather_runs(self.offsets, row_numbers(rows, len(self)))
         return self._like(self.values[positions], offsets)
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[np.ndarray]:
         return (self[row] for row in range(len(self)))
 
     def __repr__(self) -> str:
         return f"Ragged(shape={self.shape}, dtype={self.dtype}, items={self.lengths.sum()})"
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         start, stop = self.offsets[0], self.offsets[-1]
         values = np.ascontiguousarray(self.values[start:stop])
         return Ragged, (values, self.offsets - start, self.n_tokens)
 
-    def astype(self, dtype: Any, copy: bool = False) -> Ragged:
+    def astype(self, dtype: DTypeLike, copy: bool = False) -> Ragged:
         """Return the same rows with values of ``dtype``; no copy where nothing changes."""
         return self._like(self.values.astype(dtype, copy=copy), self.offsets)
 
@@ -145,7 +146,7 @@ class Ragged:
         self.values, self.offsets, self.n_tokens = values, offsets, n_tokens
 
 
-def _checked_offsets(given: Any) -> np.ndarray:
+def _checked_offsets(given: object) -> np.ndarray:
     offsets = as_array("of offsets", given)
     whole = offsets.dtype.kind in "iu" or (offsets.dtype.kind == "f" and _are_whole(offsets))
     if (
@@ -181,7 +182,9 @@ def _check_items_alike(arrays: list[np.ndarray]) -> None:
             )
 
 
-def _no_items(arrays: list[np.ndarray], dtype: Any, n_tokens: int | None) -> np.ndarray:
+def _no_items(
+    arrays: list[np.ndarray], dtype: DTypeLike | None, n_tokens: int | None
+) -> np.ndarray:
     item_shape = max((array.shape[1:] for array in arrays), key=len, default=())
     return np.empty((0, *item_shape), dtype=dtype or (np.int64 if n_tokens else np.float32))
 

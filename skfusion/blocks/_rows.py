@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeGuard, cast
 
 import numpy as np
-from scipy.sparse import issparse
+from scipy.sparse import csr_array, issparse
 
 from skfusion.blocks._agreement import check_n_tokens, check_numeric
 from skfusion.blocks._dense import as_numbers, is_array_like
+from skfusion.blocks._kinds import Block, LazyBlock, is_csr
 from skfusion.blocks._ragged import Ragged, gather_runs
 from skfusion.blocks._sparse import as_csr
 from skfusion.exceptions import BlockError, BlockTypeError
 
-__all__ = ["LazyRows", "as_block", "cut_rows", "is_lazy", "n_rows", "scatter_rows"]
+__all__ = ["LazyRows", "as_block", "cut_rows", "is_lazy", "n_rows", "packed", "scatter_rows"]
 
 
 class LazyRows:
@@ -21,7 +22,7 @@ class LazyRows:
 
     __slots__ = ("_block", "_rows")
 
-    def __init__(self, block: Any, rows: np.ndarray) -> None:
+    def __init__(self, block: LazyBlock, rows: np.ndarray) -> None:
         self._block, self._rows = block, rows
 
     @property
@@ -39,16 +40,16 @@ class LazyRows:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, rows: Any) -> Any:
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray | Ragged:
         return self._block[self._rows[rows]]
 
-    def prefetch(self, rows: Any) -> None:
+    def prefetch(self, rows: np.ndarray) -> None:
         """Let the lazy block begin with ``rows``, where it can."""
         if hasattr(self._block, "prefetch"):
             self._block.prefetch(self._rows[rows])
 
 
-def as_block(name: str, value: Any) -> Any:
+def as_block(name: str, value: object) -> Block:
     """Return ``value`` as a block: csr, ndarray, ``Ragged``, or unchanged if it is lazy.
 
     A lazy block is any object with ``shape``, ``ndim``, ``dtype``, ``__len__`` and a
@@ -99,17 +100,17 @@ def _count_ids(name: str, block: Ragged) -> Ragged:
     return Ragged(block.values, block.offsets, check_n_tokens(name, int(ids.max(initial=0)) + 1))
 
 
-def is_lazy(block: Any) -> bool:
+def is_lazy(block: Block) -> TypeGuard[LazyBlock]:
     """Return whether the rows of ``block`` are read when they are asked for."""
     return not (isinstance(block, (np.ndarray, Ragged)) or issparse(block))
 
 
-def n_rows(block: Any) -> int:
+def n_rows(block: Block) -> int:
     """Return the number of rows (``len`` of a sparse matrix is an error)."""
-    return block.shape[0]
+    return cast(int, block.shape[0])
 
 
-def cut_rows(block: Any, rows: Any) -> Any:
+def cut_rows(block: Block, rows: slice | np.ndarray) -> Block:
     """Return the chosen ``rows``, an int array or a slice of step 1; a slice is a view.
 
     Examples
@@ -119,7 +120,7 @@ def cut_rows(block: Any, rows: Any) -> Any:
     >>> cut_rows(np.array([[1], [2], [3]]), np.array([2, 0])).tolist()
     [[3], [1]]
     """
-    if issparse(block):
+    if is_csr(block):
         return _cut_csr(block, rows)
     if isinstance(block, np.ndarray) and isinstance(rows, np.ndarray):
         # take() of a memory map claims to be one, and would hash unlike the same rows in memory.
@@ -129,7 +130,7 @@ def cut_rows(block: Any, rows: Any) -> Any:
     return block[rows]
 
 
-def _cut_csr(block: Any, rows: Any) -> Any:
+def _cut_csr(block: csr_array, rows: slice | np.ndarray) -> csr_array:
     if isinstance(rows, slice):
         start, stop, _ = rows.indices(block.shape[0])
         indptr = block.indptr[start : max(start, stop) + 1]
@@ -141,7 +142,7 @@ def _cut_csr(block: Any, rows: Any) -> Any:
     return type(block)(parts, shape=(len(indptr) - 1, block.shape[1]), copy=False)
 
 
-def scatter_rows(block: Any, present: np.ndarray) -> Any:
+def scatter_rows(block: Block, present: np.ndarray) -> Block:
     """Spread the rows of ``block`` over the True places of ``present``; the others are empty.
 
     Examples
@@ -151,7 +152,7 @@ def scatter_rows(block: Any, present: np.ndarray) -> Any:
     >>> scatter_rows(np.array([[5], [6]]), np.array([True, False, True])).tolist()
     [[5], [0], [6]]
     """
-    if issparse(block):
+    if is_csr(block):
         indptr = _spread_offsets(block.indptr, present)
         shape = len(present), block.shape[1]
         return type(block)((block.data, block.indices, indptr), shape=shape)
@@ -165,3 +166,10 @@ def scatter_rows(block: Any, present: np.ndarray) -> Any:
 def _spread_offsets(offsets: np.ndarray, present: np.ndarray) -> np.ndarray:
     filled = np.concatenate([[0], np.cumsum(present)])
     return offsets[filled]
+
+
+def packed(block: Block) -> object:
+    """Return what hashes alike where values are alike: csr without its cached flags, no maps."""
+    if not is_csr(block):
+        return np.asarray(block) if isinstance(block, np.memmap) else block
+    return type(block), block.data, block.indices, block.indptr, *block.shape

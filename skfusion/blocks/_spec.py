@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 import numpy as np
-from scipy.sparse import csr_array, issparse
+from scipy.sparse import csr_array
 
 from skfusion.blocks._agreement import check_numeric
+from skfusion.blocks._kinds import Block, is_csr
 from skfusion.blocks._ragged import Ragged
 from skfusion.exceptions import BlockError
 
@@ -39,7 +40,9 @@ class BlockSpec:
 
     Examples
     --------
-    >>> import numpy as np
+    >>> from typing import cast
+
+    import numpy as np
     >>> from skfusion.blocks import Blocks
     >>> Blocks({"photo": np.zeros((5, 8, 8, 3), np.uint8)}).specs()["photo"]
     BlockSpec(name='photo', form='image', shape=(8, 8, 3), dtype=dtype('uint8'), n_tokens=None)
@@ -56,12 +59,14 @@ class BlockSpec:
         """Whether rows differ in length."""
         return None in self.shape
 
-    def empty(self, n_rows: int) -> Any:
+    def empty(self, n_rows: int) -> Block:
         """Return a block of ``n_rows`` rows of this kind that holds nothing and costs nothing.
 
         Examples
         --------
-        >>> import numpy as np
+        >>> from typing import cast
+
+        import numpy as np
         >>> from skfusion.blocks import BlockSpec
         >>> BlockSpec("photo", "image", (8, 8, 3), np.dtype("uint8")).empty(100).shape
         (100, 8, 8, 3)
@@ -75,17 +80,19 @@ class BlockSpec:
         return Ragged(values, np.zeros(n_rows + 1, np.int64), self.n_tokens)
 
 
-def form_of(block: Any, name: str = "block") -> str:
+def form_of(block: Block, name: str = "block") -> str:
     """Return the form of ``block``, an array, csr matrix, ``Ragged`` or lazy block.
 
     Examples
     --------
-    >>> import numpy as np
+    >>> from typing import cast
+
+    import numpy as np
     >>> from skfusion.blocks import form_of
     >>> form_of(np.zeros((2, 8, 8, 3)))
     'image'
     """
-    if issparse(block):
+    if is_csr(block):
         return "csr"
     if isinstance(block, Ragged):
         return _ragged_form(block, name)
@@ -109,7 +116,7 @@ def _ragged_form(block: Ragged, name: str) -> str:
     return _RAGGED[block.ndim]
 
 
-def spec_of(name: str, block: Any) -> BlockSpec:
+def spec_of(name: str, block: Block) -> BlockSpec:
     """Return the ``BlockSpec`` of ``block``.
 
     Examples
@@ -120,7 +127,7 @@ def spec_of(name: str, block: Any) -> BlockSpec:
     """
     form = form_of(block, name)
     shape = tuple(block.shape[1:])
-    n_tokens = _count_tokens(name, block) if form == "tokens" else None
+    n_tokens = _count_tokens(name, cast(Ragged, block)) if form == "tokens" else None
     return BlockSpec(name, form, shape, _native(check_numeric(name, block).dtype), n_tokens)
 
 
