@@ -117,7 +117,7 @@ class Reader:
 
     def names_to_come(self, X: XLike) -> list[str]:
         """Return the names of the blocks that ``fit`` would make of X; nothing is fitted."""
-        X = pandas_table(X)
+        X = in_known_container(pandas_table(X))
         if is_table(X):
             return names_to_come(X)
         blocks = _given_blocks(X)
