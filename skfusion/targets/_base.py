@@ -53,7 +53,16 @@ class TargetOptions:
 
 
 class Network(Protocol):
-    """The fitted network, as a coding sees it."""
+    """The fitted network, as a coding sees it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfusion.targets import ValueCoding, Values
+    >>> class Halved(ValueCoding):
+    ...     def predict(self, network, blocks):
+    ...         return self.decode(network.outputs(blocks) / 2)
+    """
 
     def outputs(self, blocks: Blocks) -> np.ndarray:
         """Return the outputs for the rows of ``blocks``: (n_rows, *shape)."""

@@ -161,6 +161,12 @@ def _of_masked(y: np.ma.MaskedArray) -> np.ndarray:
     return np.asarray(y.data)
 
 
+class _Lazy(Protocol):
+    """A frame of polars that is yet to be computed."""
+
+    def collect(self) -> YLike: ...
+
+
 class _Listed(Protocol):
     """A column of polars or pyarrow."""
 
@@ -171,7 +177,7 @@ class _Listed(Protocol):
 
 def _of_other_maker(y: YLike) -> pd.Series | pd.DataFrame:
     """Return what is of polars or pyarrow as objects of pandas, without the need of pyarrow."""
-    y = y.collect() if type(y).__name__ == "LazyFrame" else y  # type: ignore[union-attr, operator]
+    y = cast(_Lazy, y).collect() if type(y).__name__ == "LazyFrame" else y
     names = getattr(y, "column_names", getattr(y, "columns", None))
     if names is None:
         return _objects(cast(_Listed, y))

@@ -79,6 +79,15 @@ class ValueCoding(Coding):
         Weight of each row in them.
     loss : Loss
         What is minimised.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfusion.losses import Squared
+    >>> from skfusion.targets import ValueCoding
+    >>> coding = ValueCoding(np.array([10.0, 30.0]), None, Squared())
+    >>> coding.mean, coding.scale
+    (array([20.]), array([10.]))
     """
 
     def __init__(self, y: np.ndarray, weight: np.ndarray | None, loss: Loss) -> None:
