@@ -8,7 +8,7 @@ import torch
 from sklearn.exceptions import NotFittedError
 
 from skfusion.blocks import Ragged, form_of
-from skfusion.exceptions import BlockError, BlockTypeError
+from skfusion.exceptions import BlockError, BlockTypeError, ParameterError
 from skfusion.inputs import ArrayStacker, BlockUnion, SequenceStacker
 
 
@@ -271,3 +271,14 @@ def test_lists_of_arrays_without_memory_of_their_own():
     for stacker in (ArrayStacker(), SequenceStacker()):
         with pytest.raises(BlockError, match="row 0: it takes 40,000,000,000 bytes of memory"):
             stacker.fit(cells([endless] * 100, [1.0]))
+
+
+@pytest.mark.parametrize("dtype", ["nope", str, complex, "M8[ns]", object, 5])
+def test_a_dtype_of_no_numbers(dtype):
+    with pytest.raises(ParameterError, match="dtype must be a type of real numbers"):
+        ArrayStacker(dtype).fit(cells([1.0]))
+
+
+def test_ids_that_no_embedding_could_have_a_row_for():
+    with pytest.raises(BlockError, match="row 1: 1099511627776 is no token id.*below 16,777,216"):
+        ArrayStacker().fit(cells([1, 2], [2**40]))

@@ -258,6 +258,7 @@ def test_a_cell_of_another_type_is_named():
         ({"background": "whitish"}, "background must be a colour.*Got 'whitish'"),
         ({"background": (1, 2)}, r"background must be a colour.*Got \(1, 2\)"),
         ({"background": (1, 2, 300)}, r"background must be a colour.*Got \(1, 2, 300\)"),
+        ({"background": np.array([1, 2, 3])}, "background must be a colour"),
         ({"background": None}, "background must be a colour.*Got None"),
         ({"size": (10**6, 10**6)}, "size must have at most max_pixels=89,478,485 pixels"),
     ],

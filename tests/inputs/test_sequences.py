@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from skfusion.blocks import Ragged
-from skfusion.exceptions import BlockError, BlockTypeError
+from skfusion.exceptions import BlockError, BlockTypeError, ParameterError
 from skfusion.inputs import SequenceStacker
 
 
@@ -242,7 +242,9 @@ def test_values_that_are_missing_in_cells():
         (np.array([5], "m8[s]"), BlockTypeError, "no array of numbers"),
         ([1j], BlockTypeError, "no array of numbers"),
         ([[1.0], [1.0, 2.0]], BlockTypeError, "no array of numbers"),
-        (5.0, BlockError, r"has shape \(\)"),
+        (5.0, BlockTypeError, "no array of numbers"),
+        (None, BlockTypeError, "no array of numbers"),
+        (np.nan, BlockTypeError, "no array of numbers"),
         (np.zeros((2, 2, 2)), BlockError, r"has shape \(2, 2, 2\)"),
         ([1.0, np.inf], BlockError, "is infinite"),
         (np.broadcast_to(1.0, 10**10), BlockError, "it takes 80,000,000,000 bytes"),
@@ -294,6 +296,16 @@ def test_tables_and_keys_of_other_libraries(table, stacker, convert):
     lazy = in_polars(table).lazy()
     with pytest.raises(BlockTypeError, match=r"SequenceStacker: table: .*LazyFrame.*\.collect\(\)"):
         SequenceStacker(lazy, by="key").fit([1])
+
+
+def test_keys_that_are_none(table, stacker):
+    for call in (stacker.transform, SequenceStacker(table, by="key").fit):
+        with pytest.raises(BlockTypeError, match=r"row 1 holds \[2\], which is no key"):
+            call(column(1, [2]))
+    with pytest.raises(BlockTypeError, match="one column of keys. Got a MultiIndex of 2 levels"):
+        stacker.transform(pd.MultiIndex.from_tuples([(1, 2)]))
+    with pytest.raises(ParameterError, match=r"by must be the name of one column. Got \['key'\]"):
+        SequenceStacker(table, by=["key"]).fit([1])
 
 
 def test_two_columns_of_one_name_are_refused(table):

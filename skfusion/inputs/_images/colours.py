@@ -33,9 +33,9 @@ def in_mode(image: Image, mode: str, background: tuple[int, int, int]) -> Image:
 
 def colour_of(background: Background) -> tuple[int, int, int]:
     """Return red, green and blue of the argument ``background``."""
-    if background == "white":
-        return 255, 255, 255
     if isinstance(background, str):
+        if background == "white":  # without Pillow, which arrays of one size do not need
+            return 255, 255, 255
         colours = import_optional("PIL.ImageColor", "ImageLoader", "images")
         try:
             return colours.getrgb(background)[:3]

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skfusion.blocks import Ragged
-from skfusion.exceptions import BlockError, BlockTypeError
+from skfusion.exceptions import BlockError, BlockTypeError, ParameterError
 from skfusion.inputs._arrays import as_array
 from skfusion.inputs._no_set_output import NO_SET_OUTPUT
 from skfusion.inputs._sequences.vector_range import VectorRange
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["ArrayStacker"]
+
+# An embedding has a row for each id up to the largest.
+_LARGEST_ID = 2**24 - 1
 
 WantedType: TypeAlias = "np.dtype | type | str"
 
@@ -85,6 +88,7 @@ class ArrayStacker(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
 
     def fit_transform(self, X: XLike, y: object = None) -> np.ndarray | Ragged:
         """Fit and return the arrays of ``X`` as one block, reading them once."""
+        self._check_dtype()
         arrays = self._read(X)
         self._learn(X, arrays)
         block = self._stack(X, arrays)
@@ -100,6 +104,18 @@ class ArrayStacker(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         if self.range_ is not None and isinstance(block, np.ndarray):
             self.range_.check(X, block)
         return block
+
+    def _check_dtype(self) -> None:
+        kind: str
+        try:
+            kind = "f" if self.dtype is None else np.dtype(self.dtype).kind
+        except TypeError:
+            kind = "O"
+        if kind not in "fiub":
+            raise ParameterError(
+                "dtype must be a type of real numbers, such as 'float32', or None. "
+                f"Got {self.dtype!r}."
+            )
 
     def _read(self, X: XLike) -> list[np.ndarray]:
         return [_array_of(X, row, cell, self.dtype) for row, cell in enumerate(_cells(X))]
@@ -270,9 +286,11 @@ def _ragged_shape(first: tuple[int, ...]) -> tuple[int | None, ...]:
 
 def _count_ids(X: XLike, arrays: list[np.ndarray]) -> int:
     for row, array in enumerate(arrays):
-        if array.size and array.min() < 0:
+        wrong = array[(array < 0) | (array > _LARGEST_ID)]
+        if wrong.size:
             raise BlockError(
-                f"{row_name(X, row)}: {array.min()} is no token id. Ids are 0 and above; for a "
-                'series of integers use ArrayStacker(dtype="float32").'
+                f"{row_name(X, row)}: {wrong[0]} is no token id. Ids are 0 and above, and below "
+                f"{_LARGEST_ID + 1:,}; for a series of integers use "
+                'ArrayStacker(dtype="float32").'
             )
     return 2 + max((int(array.max()) for array in arrays if array.size), default=0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -55,14 +55,28 @@ def lines_of_keys(table: pd.DataFrame, by: str, time: str | None, X: XLike) -> L
 
     Also the offsets of each different key's lines, and the number of each row's key.
     """
-    codes, keys = pd.factorize(keys_of(X))
-    _check_exact(pd.Index(keys), table[by])
-    places = pd.Index(keys).get_indexer(table[by])
+    codes, keys = _factorize(X)
+    _check_exact(keys, table[by])
+    places = keys.get_indexer(pd.Index(table[by]))
     used = np.flatnonzero(places >= 0)
     order = [] if time is None else [times_of(table[time].iloc[used])]
     used = used[np.lexsort([*order, places[used]])]
     counts = np.bincount(places[used], minlength=len(keys))
     return table.iloc[used], np.concatenate([[0], np.cumsum(counts)]), codes
+
+
+def _factorize(X: XLike) -> tuple[np.ndarray, pd.Index]:
+    """Return the number of each row's key, and the different keys."""
+    keys = keys_of(X)
+    try:
+        codes, different = pd.factorize(keys)
+    except TypeError as error:
+        odd = next(row for row, key in enumerate(keys) if not isinstance(key, Hashable))
+        raise BlockTypeError(
+            f"SequenceStacker: {row_name(X, odd)} holds {keys.iloc[odd]!r:.60}, which is no key. "
+            "Keys are numbers, texts or dates, one a row."
+        ) from error
+    return codes, pd.Index(different)
 
 
 def lines_of_cells(X: XLike) -> Lines:
@@ -76,6 +90,11 @@ def lines_of_cells(X: XLike) -> Lines:
 
 def keys_of(X: XLike) -> pd.Series:
     """Return the keys ``X`` as a Series, none of them missing."""
+    if isinstance(X, pd.MultiIndex):
+        raise BlockTypeError(
+            f"SequenceStacker takes one column of keys. Got a MultiIndex of {X.nlevels} levels. "
+            "Join them to one column in both tables."
+        )
     keys = series_of("keys", column_of(X, "SequenceStacker"))
     keys = pd.Series(as_array(keys, None) if isinstance(keys, (np.ndarray, torch.Tensor)) else keys)
     missing = keys.isna().to_numpy()
@@ -89,11 +108,9 @@ def keys_of(X: XLike) -> pd.Series:
 
 def table_of(table: TableLike) -> pd.DataFrame:
     """Return the long table as a pandas frame."""
-    if isinstance(table, dict):
-        table = pd.DataFrame(table)
-    elif not isinstance(table, pd.DataFrame):
+    if not isinstance(table, pd.DataFrame):
         with noted("SequenceStacker: table"):
-            table = pandas_table(table)
+            table = pd.DataFrame(table) if isinstance(table, dict) else pandas_table(table)
     if isinstance(table, pd.DataFrame):
         return _native(table)
     raise BlockTypeError(
@@ -172,6 +189,8 @@ def _items(X: XLike, row: int, cell: object) -> np.ndarray:
     """Return the items in a cell, float64 (time,) or (time, d), NaN where one is missing."""
     try:
         items = as_numbers(cell)
+        if not items.ndim:
+            raise TypeError("a single value")
     except BlockError as error:
         raise BlockError(f"SequenceStacker: {row_name(X, row)}: {error}.") from error
     except (TypeError, ValueError, RuntimeError) as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -175,6 +175,11 @@ class SequenceStacker(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
                 f"by={self.by!r}, time={self.time!r} and {'no' if self.table is None else 'a'} "
                 "table. Give neither for arrays or lists in cells."
             )
+        for name in ("by", "time"):
+            if not isinstance(getattr(self, name), Hashable):
+                raise ParameterError(
+                    f"{name} must be the name of one column. Got {getattr(self, name)!r}."
+                )
         if isinstance(self.values, str):
             raise ParameterError(
                 f"values must be a list of columns. Got the string {self.values!r}. "
