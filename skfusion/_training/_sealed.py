@@ -1,4 +1,4 @@
-"""Files that are whole or refused: length and checksum of the content stand in front of it."""
+"""Files that are whole or refused: behind the content stand its checksum and its length."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ __all__ = ["FORMAT", "check_place", "read_sealed", "sweep", "unreadable", "write
 
 FORMAT = 2
 _MAGIC = b"skfusion"
-_HEADER = struct.Struct("<8sIQ32s")  # magic, format, length of the content, its SHA-256
+# SHA-256 of the content, its length, the format, the magic. Behind it, so that what torch wrote
+# stays a file that torch reads.
+_FOOTER = struct.Struct("<32sQI8s")
 _LONGEST_NAME = 230  # bytes; while it is written a name has a few more
 # On Windows a file that is open cannot be replaced or deleted, elsewhere it can.
 _OPEN_FILES_STAY = sys.platform == "win32"
@@ -42,31 +44,32 @@ def read_sealed(path: Path) -> bytes | None:
         if not stat.S_ISREG(path.stat().st_mode):
             raise unreadable(path, f"it is a {_kind(path)}, not a file")
         with path.open("rb") as file:
-            header, content = file.read(_HEADER.size), file.read()
+            size = max(0, os.fstat(file.fileno()).st_size - _FOOTER.size)
+            content, footer = file.read(size), file.read()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise unreadable(path, error.strerror or str(error)) from error
-    problem = _problem(header, content)
+    problem = _problem(content, footer)
     if problem:
         raise unreadable(path, problem)
     return content
 
 
-def _problem(header: bytes, content: bytes) -> str:
+def _problem(content: bytes, footer: bytes) -> str:
     """Return what is wrong with a file, or nothing."""
-    if header[: len(_MAGIC)] != _MAGIC[: len(header)]:
-        return f"it is no checkpoint of format {FORMAT}, or its beginning was damaged"
-    if len(header) < _HEADER.size:
-        return f"it was cut off after {len(header)} bytes"
-    _, version, length, checksum = _HEADER.unpack(header)
+    if not content:
+        return f"it was cut off after {len(footer)} bytes, or is no checkpoint of format {FORMAT}"
+    checksum, length, version, magic = _FOOTER.unpack(footer)
+    if magic != _MAGIC:
+        return (
+            f"it was cut off, something was added to it, or it is no checkpoint of format {FORMAT}"
+        )
     if version != FORMAT:
         newer = "a newer version of skfusion writes" if version > FORMAT else "no longer is read"
         return f"it is of format {version}, which {newer}; this version reads format {FORMAT}"
-    if len(content) < length:
-        return f"it was cut off after {len(content):,} of {length:,} bytes"
-    if len(content) > length:
-        return f"it has {len(content) - length:,} bytes too many at its end"
+    if len(content) != length:
+        return f"it was damaged, since {len(content):,} bytes are there and {length:,} were written"
     if hashlib.sha256(content).digest() != checksum:
         return "it was damaged, since its checksum does not hold"
     return ""
@@ -75,12 +78,10 @@ def _problem(header: bytes, content: bytes) -> str:
 def write_sealed(path: Path, save: Callable[[IO[bytes]], None]) -> None:
     """Put what ``save`` writes in the place of ``path``: at any time there is a whole file."""
     with _part_of(path) as (part, file):
-        file.write(bytes(_HEADER.size))
         content = _Hashing(file)
         save(cast(IO[bytes], content))  # of which torch uses what there is
         content.check()
-        file.seek(0)
-        file.write(_HEADER.pack(_MAGIC, FORMAT, content.length, content.checksum()))
+        file.write(_FOOTER.pack(content.checksum(), content.length, FORMAT, _MAGIC))
         file.flush()
         os.fsync(file.fileno())
         if _OPEN_FILES_STAY:
