@@ -10,7 +10,9 @@ import pandas as pd
 import torch
 from scipy.sparse import issparse
 
-from skfusion.blocks import Blocks, Ragged, as_array, check_sparse
+from skfusion.blocks import Blocks, Ragged
+from skfusion.blocks._dense import as_array
+from skfusion.blocks._sparse import check_sparse
 from skfusion.exceptions import BlockError, BlockTypeError
 from skfusion.inputs._tables.to_pandas import series_of
 

@@ -10,7 +10,8 @@ import pandas as pd
 import torch
 from scipy.sparse import issparse
 
-from skfusion.blocks import MaskedBlock, Ragged, holds_numbers
+from skfusion.blocks import MaskedBlock, Ragged
+from skfusion.blocks._dense import holds_numbers
 
 __all__ = ["is_mapping", "is_table", "needs_coding"]
 
@@ -46,6 +47,8 @@ def needs_coding(value: object) -> bool:
 
 
 def _needs_coding_in_list(value: object) -> bool:
+    if isinstance(value, list | tuple) and any(isinstance(row, torch.Tensor) for row in value):
+        return False
     try:
         return np.asarray(value).dtype.kind not in "fiub"
     except ValueError:  # rows of different length, which are told of where they are read

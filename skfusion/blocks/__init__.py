@@ -2,13 +2,11 @@
 
 from skfusion.blocks._agreement import check_block_name
 from skfusion.blocks._blocks import Blocks
-from skfusion.blocks._dense import as_array, holds_numbers
 from skfusion.blocks._kinds import Block, LazyBlock, is_csr
 from skfusion.blocks._masked import MaskedBlock
 from skfusion.blocks._ragged import Ragged, gather_runs
 from skfusion.blocks._rows import as_block, cut_rows, scatter_rows
 from skfusion.blocks._same_form import check_same_form
-from skfusion.blocks._sparse import check_sparse
 from skfusion.blocks._spec import FORMS, BlockSpec, form_of, spec_of
 
 __all__ = [
@@ -19,15 +17,12 @@ __all__ = [
     "LazyBlock",
     "MaskedBlock",
     "Ragged",
-    "as_array",
     "as_block",
     "check_block_name",
     "check_same_form",
-    "check_sparse",
     "cut_rows",
     "form_of",
     "gather_runs",
-    "holds_numbers",
     "is_csr",
     "scatter_rows",
     "spec_of",

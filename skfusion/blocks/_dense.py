@@ -98,7 +98,7 @@ def as_array(name: str, value: object) -> np.ndarray:
     Examples
     --------
     >>> import torch
-    >>> from skfusion.blocks import as_array
+    >>> from skfusion.blocks._dense import as_array
     >>> as_array("price", torch.ones(2, requires_grad=True))
     array([1., 1.], dtype=float32)
     """
@@ -116,6 +116,8 @@ def as_array(name: str, value: object) -> np.ndarray:
         return _tensor_as_array(name, value)
     if hasattr(value, "to_numpy"):
         return _column_as_array(value)
+    if isinstance(value, list | tuple) and any(isinstance(row, torch.Tensor) for row in value):
+        value = [as_array(name, row) for row in value]
     try:
         return np.asarray(value)
     except ValueError as error:
@@ -160,7 +162,7 @@ def holds_numbers(array: np.ndarray) -> bool:
     Examples
     --------
     >>> import numpy as np
-    >>> from skfusion.blocks import holds_numbers
+    >>> from skfusion.blocks._dense import holds_numbers
     >>> holds_numbers(np.array([1, 2.5], dtype=object)), holds_numbers(np.array([1, None]))
     (True, False)
     """

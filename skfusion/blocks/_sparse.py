@@ -38,7 +38,7 @@ def check_sparse(name: str, matrix: Any) -> None:
     --------
     >>> import numpy as np
     >>> from scipy.sparse import csr_array
-    >>> from skfusion.blocks import check_sparse
+    >>> from skfusion.blocks._sparse import check_sparse
     >>> matrix = csr_array(np.eye(2))
     >>> matrix.indices[1] = 7
     >>> check_sparse("words", matrix)

@@ -54,6 +54,7 @@ MAKERS = {
     "nullable frame": lambda values: pd.DataFrame(values).astype("Int64"),
     "tensor": torch.tensor,
     "tensor with gradient": lambda v: torch.tensor(v, dtype=torch.float32, requires_grad=True),
+    "list of tensors": lambda v: [torch.tensor(row * 1.0, requires_grad=True) for row in v],
     "bfloat16": lambda values: torch.tensor(values, dtype=torch.bfloat16),
 }
 

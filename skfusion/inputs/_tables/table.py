@@ -10,7 +10,8 @@ import pandas as pd
 import torch
 from scipy import sparse
 
-from skfusion.blocks import Blocks, holds_numbers
+from skfusion.blocks import Blocks
+from skfusion.blocks._dense import holds_numbers
 from skfusion.exceptions import BlockError, BlockTypeError
 from skfusion.inputs._arrays import as_array
 from skfusion.inputs._tables.missing_rows import missing_rows
