@@ -13,7 +13,8 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from queue import Empty, SimpleQueue
 from time import perf_counter
 from types import ModuleType
 
@@ -25,6 +26,7 @@ _LEAST = 0.02  # seconds of a turn before it is handed on: handing on costs a sw
 # Seconds that callbacks may take before somebody who waits takes the turn: they draw rarely, may
 # take long, and may wait for the very fit that waits here.
 _GRACE, _GRACE_WHILE_WAITING = 0.5, 0.05
+_TRIES = 10  # to leave, each of which could be interrupted
 _CPU = torch.device("cpu")
 _DTYPE = torch.float32  # what layers are built in; all of torch's code is written for it
 
@@ -43,31 +45,40 @@ class _Generators:
 
 
 class _Queue:
-    """Who has the turn and who waits for it, all under one lock."""
+    """Who has the turn and who waits for it, all under one lock.
+
+    What changes it can be repeated: Ctrl-C may come between any two lines of the main thread. For
+    the same reason the lock and the bells are those of C, which no signal finds half taken.
+    """
 
     def __init__(self) -> None:
-        self.changed = threading.Condition(threading.Lock())
+        self.lock = threading.Lock()
         self.holder: Turn | None = None
         self.waiting: deque[Turn] = deque()
-        self.n_inside = 0  # fits, and predictions that need torch's settings to be plain
+        self.inside: set[object] = set()  # fits, and predictions that need plain settings
         self.outside: _Generators | None = None  # the caller's, while somebody is inside
 
-    def enter(self, kinds: tuple[str, ...]) -> None:
-        with self.changed:
+    def enter(self, who: object, kinds: tuple[str, ...]) -> None:
+        with self.lock:
             if self.outside is None:
                 self.outside = _Generators(())
-                torch.set_default_dtype(_DTYPE)
-            self.n_inside += 1
             for kind in kinds:
                 if kind not in self.outside.states:
                     self.outside.states[kind] = _states(kind)
+            self.inside.add(who)
+            torch.set_default_dtype(_DTYPE)
 
-    def leave(self) -> None:
-        with self.changed:
-            self.n_inside -= 1
-            if self.n_inside == 0 and self.outside is not None:
-                outside, self.outside = self.outside, None
-                outside.put()
+    def leave(self, who: object) -> None:
+        with self.lock:
+            self.inside.discard(who)
+            if not self.inside and self.outside is not None:
+                self.outside.put()
+                self.outside = None
+
+    def ring(self) -> None:
+        """Wake who is the next to have the turn."""
+        for turn in list(self.waiting)[:1]:
+            turn.bell.put(None)
 
 
 _queue = _Queue()
@@ -76,8 +87,8 @@ _mine = threading.local()  # .turn: the innermost turn of a thread
 
 def _begin_anew() -> None:
     """The threads that held or awaited the turn are not in a process that was forked."""
-    global _queue
-    _queue = _Queue()
+    global _queue, _mine
+    _queue, _mine = _Queue(), threading.local()
 
 
 if hasattr(os, "register_at_fork"):
@@ -91,6 +102,7 @@ class Turn:
         self.kinds = _kinds(device)
         self.seed: int | None = seed  # until the first turn
         self.state: _Generators | None = None  # while another has the turn
+        self.queue, self.bell = _queue, SimpleQueue[None]()
         self.thread = threading.get_ident()
         self.outer: Turn | None = getattr(_mine, "turn", None)  # this fit runs within that one
         self.since = 0.0  # when the turn, or what may last long, began
@@ -98,66 +110,79 @@ class Turn:
 
     def take(self) -> None:
         """Wait for the turn, and put the generators into the state of this fit."""
-        queue = _queue
-        with queue.changed:
+        queue, taken = self.queue, False
+        with queue.lock:
             if self.outer is not None and queue.holder is self.outer:
                 self.outer.give_away()  # it goes on when this fit is through
-            else:
-                self._wait()
-            queue.holder, self.since = self, perf_counter()
-            self._put()
+                queue.ring()
+            if queue.holder is None and not queue.waiting:
+                self._hold()
+                taken = True
+        if not taken:
+            self._wait()
 
     def give_away(self) -> None:
         """Keep the state of this fit, so that another can have the turn; under the lock."""
-        self.state, _queue.holder = _Generators(self.kinds), None
+        self.state, self.queue.holder = _Generators(self.kinds), None
 
     def leave(self) -> None:
         """Give the turn to the fit around this one, or to who waits."""
-        queue = _queue
-        with queue.changed:
-            if queue.holder is not self:
-                return
-            queue.holder = outer = self.outer
-            if outer is not None:
-                outer._put()
-            queue.changed.notify_all()
+        queue = self.queue
+        with queue.lock:
+            if queue.holder is self:
+                if self.outer is not None:
+                    self.outer._put()
+                queue.holder = self.outer
+            queue.ring()
 
     def offer(self) -> None:
         """Let who waits have the turn, and wait for the next."""
-        if _queue.waiting and perf_counter() - self.since > _LEAST:
-            with _queue.changed:
-                if _queue.holder is self:
-                    self.give_away()
-                    _queue.changed.notify_all()
-            self.take()
+        if perf_counter() - self.since < _LEAST:
+            return
+        with self.queue.lock:
+            if self.queue.holder is self:
+                self.give_away()
+            self.queue.ring()
+        self.take()
 
     def lend(self) -> None:
         """Let others take the turn if what follows takes long."""
         self.since, self.lent = perf_counter(), True
 
     def take_back(self) -> None:
-        with _queue.changed:
+        with self.queue.lock:
             self.lent, self.since = False, perf_counter()
-            lost = _queue.holder is not self
+            lost = self.queue.holder is not self
         if lost:
             self.take()
 
     def _wait(self) -> None:
-        queue = _queue
-        queue.waiting.append(self)
+        queue = self.queue
         try:
-            while queue.waiting[0] is not self or not self._is_free():
-                queue.changed.wait(_GRACE_WHILE_WAITING)
+            queue.waiting.append(self)
+            while not self._is_next():
+                with suppress(Empty):
+                    self.bell.get(timeout=_GRACE_WHILE_WAITING)
         finally:
             queue.waiting.remove(self)
-            queue.changed.notify_all()
 
-    def _is_free(self) -> bool:
-        """Whether nobody has the turn, any longer."""
-        holder = _queue.holder
-        if holder is not None and holder.lent and holder.takes_long():
-            holder.give_away()
-        return _queue.holder is None
+    def _is_next(self) -> bool:
+        """Take the turn if nobody has it, any longer, and nobody waits for longer than this fit."""
+        queue = self.queue
+        with queue.lock:
+            holder = queue.holder
+            if queue.waiting[0] is not self:
+                return False
+            if holder is not None and holder.lent and holder.takes_long():
+                holder.give_away()
+            if queue.holder is not None:
+                return False
+            self._hold()
+        return True
+
+    def _hold(self) -> None:
+        self._put()
+        self.queue.holder, self.since = self, perf_counter()
 
     def takes_long(self) -> bool:
         """Whether this fit has lent the turn for long, or waits for somebody meanwhile."""
@@ -188,18 +213,40 @@ def seeded(seed: int, device: torch.device = _CPU) -> Iterator[None]:
     another one of its thread.
     """
     turn = Turn(seed, device)
-    with plain_settings(device, training=True):
-        _queue.enter(turn.kinds)
-        try:
-            turn.take()
-            _mine.turn = turn
-            yield
-        finally:
-            _mine.turn = turn.outer
-            turn.leave()
-            _queue.leave()
-            if turn.outer is not None and not turn.outer.lent:
-                turn.outer.take_back()
+    with plain_settings(device, training=True), _inside(turn, turn.kinds):
+        turn.take()
+        _mine.turn = turn
+        yield
+
+
+@contextmanager
+def _inside(who: object, kinds: tuple[str, ...]) -> Iterator[None]:
+    """Be inside in the block of code, and leave it also if Ctrl-C comes while leaving."""
+    interruption: BaseException | None = None
+    try:
+        _queue.enter(who, kinds)
+        yield
+    finally:
+        for _ in range(_TRIES):
+            try:
+                _leave(who)
+                break
+            except BaseException as error:
+                interruption = error
+        if interruption is not None:
+            raise interruption
+
+
+def _leave(who: object) -> None:
+    """Leave; to the same end if it is called again after it was interrupted."""
+    if not isinstance(who, Turn):
+        _queue.leave(who)
+        return
+    _mine.turn = who.outer
+    who.leave()
+    who.queue.leave(who)
+    if who.outer is not None and not who.outer.lent:
+        who.outer.take_back()
 
 
 def some_seed() -> AbstractContextManager[None]:
@@ -259,11 +306,8 @@ def _plain_settings(asked: list[str], elsewhere: bool, odd: bool, training: bool
 
 @contextmanager
 def _plain_dtype() -> Iterator[None]:
-    _queue.enter(())
-    try:
+    with _inside(object(), ()):
         yield
-    finally:
-        _queue.leave()
 
 
 @contextmanager
