@@ -134,7 +134,7 @@ def test_other_columns_than_at_fit_are_read_or_refused_by_name(learned, shown):
 
 
 @pytest.mark.properties
-@settings(max_examples=40)
+@settings(max_examples=settings.default.max_examples // 5)
 @given(frame=frames())
 def test_labels_are_valid_or_an_error_names_a_column(frame):
     y = np.arange(len(frame)) % 2

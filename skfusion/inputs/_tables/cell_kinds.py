@@ -11,7 +11,14 @@ import pandas as pd
 
 from skfusion.inputs._tables.one_column import row_name
 
-__all__ = ["cell_unlike_most", "find_odd_cell", "is_number", "kind_of_cells", "may_hold_others"]
+__all__ = [
+    "cell_unlike_most",
+    "find_odd_cell",
+    "has_value",
+    "is_number",
+    "kind_of_cells",
+    "may_hold_others",
+]
 
 _OF_INFERRED = {
     "string": "text",
@@ -54,7 +61,7 @@ def kind_of_cells(column: pd.Series) -> str:
     if isinstance(dtype, np.dtype) and dtype.kind in "iub":
         return "number"
     if dtype.kind in _OF_DTYPE:
-        return _OF_DTYPE[dtype.kind] if column.notna().any() else "nothing"
+        return _OF_DTYPE[dtype.kind] if has_value(column) else "nothing"
     kind = _OF_INFERRED.get(_inferred(column), "other")
     return "array" if kind == "other" and _starts_with_array(column) else kind
 
@@ -62,6 +69,14 @@ def kind_of_cells(column: pd.Series) -> str:
 def _starts_with_array(column: pd.Series) -> bool:
     position = int(column.notna().to_numpy().argmax())
     return isinstance(column.iloc[position], _TYPES["array"])
+
+
+def has_value(column: pd.Series) -> bool:
+    """Whether a cell of the column is not missing; seldom more than the first is looked at."""
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iubf":
+        values = column.to_numpy()
+        return bool((values[:1] == values[:1]).any() or (values == values).any())  # NaN is not
+    return bool(column.notna().any())
 
 
 def may_hold_others(column: pd.Series, kind: str) -> bool:

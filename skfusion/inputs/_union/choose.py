@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 
 from skfusion.exceptions import BlockError, BlockTypeError
 from skfusion.inputs._sequences.array_stacker import ArrayStacker
-from skfusion.inputs._tables.cell_kinds import cell_unlike_most
+from skfusion.inputs._tables.cell_kinds import cell_unlike_most, has_value
 from skfusion.inputs._tables.dates import DateParts
 from skfusion.inputs._tables.plain import PlainLabels, PlainNumbers
 from skfusion.inputs._tables.table import ArrayTable, Table
@@ -215,7 +215,7 @@ def _kind_of(key: Any, value: Any) -> str:
 
 
 def _kind_of_column(key: Any, column: pd.Series) -> str:
-    if not column.notna().any():
+    if not has_value(column):
         return "empty"
     kind = _kind_by_dtype(column) or _kind_by_values(column)
     if kind is None:
@@ -269,11 +269,11 @@ def _is_array(cell: Any) -> bool:
 
 def _is_plain(values: Any) -> bool:
     """Return whether ``values`` are numbers of numpy's own types, and some in each column."""
-    return _is_numeric(values) and (values.dtype.kind != "f" or _has_values(values))
-
-
-def _has_values(values: Any) -> bool:
-    return not np.isnan(np.asarray(values)).all(axis=0).any()
+    if not _is_numeric(values):
+        return False
+    if isinstance(values, pd.Series):
+        return has_value(values)
+    return values.dtype.kind != "f" or not np.isnan(values).all(axis=0).any()
 
 
 def _is_numeric(values: Any) -> bool:

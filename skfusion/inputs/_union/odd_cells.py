@@ -17,7 +17,7 @@ from skfusion.inputs._tables.cell_kinds import (
     may_hold_others,
 )
 from skfusion.inputs._tables.one_column import row_name
-from skfusion.inputs._tables.table import ArrayTable, Table
+from skfusion.inputs._tables.table import ArrayTable, FrameTable, Table
 from skfusion.inputs._union.columns import as_list
 from skfusion.inputs._union.same_kinds import kind_of_values
 from skfusion.inputs._union.steps import Steps
@@ -32,7 +32,21 @@ def learn_kinds(table: Table, steps: Steps) -> dict[Hashable, str]:
     keys = dict.fromkeys(key for _, _, columns in steps for key in as_list(columns))
     if isinstance(table, ArrayTable) and table.source.dtype.kind != "O":
         return dict.fromkeys(keys, kind_of_values(table.source))
-    return {key: kind_of_values(table.take(key)) for key in keys}
+    known = _kinds_of_numbers(table)
+    return {key: known.get(key) or kind_of_values(table.take(key)) for key in keys}
+
+
+def _kinds_of_numbers(table: Table) -> dict[Hashable, str]:
+    """Return the kinds of the columns of a frame that are numbers to numpy, at the cost of one."""
+    if not isinstance(table, FrameTable):
+        return {}
+    dtypes = enumerate(table.frame.dtypes)
+    numbers = [i for i, one in dtypes if isinstance(one, np.dtype) and one.kind in "iufb"]
+    present = table.frame.iloc[:, numbers].notna().any().to_numpy()
+    return {
+        table.keys[position]: "number" if has_value else "nothing"
+        for position, has_value in zip(numbers, present, strict=True)
+    }
 
 
 @contextmanager

@@ -114,8 +114,9 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
 
     Notes
     -----
-    X, of ``n_rows`` rows, is a pandas or polars frame, a dict of arrays, a 2-D array, a sparse
-    matrix or ``Blocks``. ``BlockUnion()`` chooses:
+    X, of ``n_rows`` rows, is a frame of pandas or polars, a table of Arrow or of any library that
+    speaks its protocol, a dict of arrays, a 2-D array, a sparse matrix or ``Blocks``. Columns come
+    to the transformers in plain types of pandas. ``BlockUnion()`` chooses:
 
     - numeric columns: one block "numbers", imputed by the median and scaled;
     - booleans: one block "booleans";
@@ -126,6 +127,11 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
     - arrays in cells: one block per column, stacked or ragged;
     - in a dict of arrays or ``Blocks``: 2-D numbers are a block of their own, imputed and scaled;
       sparse, ragged and deeper arrays are blocks as they are.
+
+    A column without a value counts as a number that is missing, where there are numbers, and is
+    passed over elsewhere; nothing is learned of it. Categories are known by what they mean: 1, 1.0,
+    True and "1" are one. Texts that spell numbers are numbers in a column of numbers. Any other
+    cell of another type than at fit is an error that names its column and row.
 
     Examples
     --------
