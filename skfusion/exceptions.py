@@ -224,6 +224,9 @@ def located(error: Exception, where: str, repair: str = "") -> Exception:
     said = _said(error)
     if where in said and repair in said:
         return error
+    if isinstance(error, (StopIteration, StopAsyncIteration)):
+        # A generator around would end, or turn it into an error that says nothing.
+        return RuntimeError(_joined(where, f"{type(error).__name__}: {said}", repair))
     message = _message(error)
     if message is not None and _rewritten(error, _joined(where, message, repair)):
         return error

@@ -85,7 +85,6 @@ ERRORS = {
     "own text": (lambda: OwnTextError("unseen"), "a text of its own"),
     "no text": (lambda: NoTextError("unseen"), "NoTextError"),
     "frozen": (lambda: FrozenError(5), "5"),
-    "stop": (lambda: StopIteration("over"), "over"),
 }
 
 
@@ -107,6 +106,11 @@ def test_the_text_survives_the_way_between_processes(original, said):
     assert WHERE in str(error) and said in str(error)
     again = error_of(error, "while fitting")
     assert WHERE in str(again) and "while fitting" in str(again)
+
+
+def test_the_end_of_an_iteration_ends_none_outside():
+    error = error_of(StopIteration("over"))
+    assert isinstance(error, RuntimeError) and str(error) == f"{WHERE}: StopIteration: over"
 
 
 def test_attributes_stay():

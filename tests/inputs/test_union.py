@@ -1,6 +1,7 @@
 """BlockUnion: columns in, named blocks out, and all that scikit-learn asks of a transformer."""
 
 import copy
+import dataclasses
 import pickle
 
 import joblib
@@ -776,3 +777,47 @@ def test_columns_of_a_frame_become_rows_side_by_side_in_memory():
     for transformer in ("passthrough", StandardScaler()):
         blocks = BlockUnion([("all", transformer, ["a", "c"])]).fit_transform(frame)
         assert blocks["all"].flags.c_contiguous
+
+
+@dataclasses.dataclass(frozen=True)
+class FrozenError(Exception):
+    code: int
+
+
+class NeedsArgumentsError(Exception):
+    def __init__(self, code, detail):
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+
+
+FAILURES = {
+    "frozen": (FrozenError, 5),
+    "arguments": (NeedsArgumentsError, 5, "wrong"),
+    "key": (KeyError, "gone"),
+    "decoding": (UnicodeDecodeError, "utf-8", b"a\xff", 1, 2, "invalid"),
+    "file": (FileNotFoundError, 2, "No such file", "x.png"),
+    "several": (ValueError, "bad", 404),
+    "stop": (StopIteration, "over"),
+}
+
+
+class Fails(BaseEstimator, TransformerMixin):
+    def __init__(self, failure="key"):
+        self.failure = failure
+
+    def fit(self, X, y=None):
+        kind, *args = FAILURES[self.failure]
+        raise kind(*args)
+
+    def transform(self, X):
+        return X
+
+
+@pytest.mark.parametrize(
+    ("failure", "n_jobs"), [*((one, None) for one in FAILURES), ("frozen", 2), ("arguments", 2)]
+)
+def test_any_error_of_a_transformer_says_where_in_any_process(frame, failure, n_jobs):
+    steps = [("facts", Fails(failure), ["price"]), ("more", "passthrough", ["stars"])]
+    expected = RuntimeError if failure == "stop" else FAILURES[failure][0]
+    with pytest.raises(expected, match=r"in block 'facts' \(columns 'price'\), Fails"):
+        BlockUnion([("outer", BlockUnion(steps, n_jobs=n_jobs), ["price", "stars"])]).fit(frame)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from types import TracebackType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -49,10 +51,8 @@ def _kinds_of_numbers(table: Table) -> dict[Hashable, str]:
     }
 
 
-@contextmanager
-def explained(
-    X: object, columns: object, missing: np.ndarray | None, kinds: Mapping[Hashable, str]
-) -> Iterator[None]:
+@dataclass
+class explained(AbstractContextManager[None]):  # noqa: N801, as contexts are called
     """Raise an error that names the cell where a transformer fails on a cell of another type.
 
     Parameters
@@ -66,18 +66,27 @@ def explained(
     kinds : mapping of key to str
         What the cells were at fit; during the fit nothing, then most cells of a column decide.
     """
-    try:
-        yield
-    except SkfusionError as error:  # it names its row, among those that the transformer sees
-        if missing is None:
-            raise
-        raise type(error)(_with_rows_of_all(str(error), missing)) from error.__cause__
-    except (AttributeError, TypeError, ValueError) as error:
-        odd = _odd_cell(X, columns, kinds)
-        if not odd:
-            raise
-        cls = BlockError if isinstance(error, ValueError) else BlockTypeError
-        raise cls(f"{odd} ({error})") from error
+
+    X: object
+    columns: object
+    missing: np.ndarray | None
+    kinds: Mapping[Hashable, str]
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, SkfusionError):
+            if self.missing is not None:  # the transformer counts the rows that it sees
+                text = _with_rows_of_all(str(error), self.missing)
+                raise type(error)(text) from error.__cause__
+        elif isinstance(error, (AttributeError, TypeError, ValueError)):
+            odd = _odd_cell(self.X, self.columns, self.kinds)
+            if odd:
+                cls = BlockError if isinstance(error, ValueError) else BlockTypeError
+                raise cls(f"{odd} ({error})") from error
 
 
 Column = TypeVar("Column")
