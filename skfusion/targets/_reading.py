@@ -213,7 +213,8 @@ def _alike(columns: list[np.ndarray]) -> list[np.ndarray]:
     numbers = [column.dtype.kind in "biufc" for column in columns]
     if all(numbers) or not any(numbers):
         return columns
-    return [column.astype(object) for column in columns]
+    # By pandas, since numpy makes integers of nanoseconds.
+    return [pd.Series(column).astype(object).to_numpy() for column in columns]
 
 
 def _plain_objects(labels: np.ndarray, listed: bool) -> np.ndarray:
