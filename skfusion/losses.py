@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ __all__ = [
     "Focal",
     "Huber",
     "Loss",
+    "LossLike",
     "Poisson",
     "Quantile",
     "Squared",
@@ -38,7 +39,7 @@ class Loss(BaseEstimator):
     two classes         log-odds (batch,)                  0 or 1 (batch,), floating
     more classes        scores (batch, n_classes)          position of the class (batch,), int64
     several labels      log-odds (batch, n_labels)         0 or 1 (batch, n_labels), floating
-    values              standardised (batch, n_outputs)    standardised (batch, n_outputs)
+    values              standardised (batch, *shape)       standardised (batch, *shape)
     ==================  =================================  =======================================
 
     Label smoothing turns 0 and 1 into numbers in between.
@@ -62,7 +63,7 @@ class Loss(BaseEstimator):
         """Raise ``ParameterError`` for parameters out of range."""
 
     def each(self, outputs: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
-        """Return the loss of each row (batch,), or of each of its outputs (batch, n_outputs)."""
+        """Return the loss of each row (batch,), or of each of its outputs (batch, *shape)."""
         raise NotImplementedError
 
     def mean(
@@ -285,6 +286,10 @@ class Poisson(Loss):
         return np.log(np.maximum(mean, np.finfo(np.float64).tiny))
 
 
+# A recipe, a name, or a function (outputs, codes) -> losses.
+LossLike: TypeAlias = Loss | str | Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
 class _Callable(Loss):
     """A function (outputs, codes) -> losses, in the place of a recipe."""
 
@@ -313,7 +318,7 @@ _OF_VALUES: dict[str, type[Loss]] = {
 }
 
 
-def resolve_class_loss(loss: Any) -> Loss:
+def resolve_class_loss(loss: LossLike) -> Loss:
     """Return the loss of a classifier: a recipe, or what a name or a function stands for.
 
     Examples
@@ -325,7 +330,7 @@ def resolve_class_loss(loss: Any) -> Loss:
     return _resolve(loss, _OF_CLASSES, _OF_VALUES)
 
 
-def resolve_value_loss(loss: Any) -> Loss:
+def resolve_value_loss(loss: LossLike) -> Loss:
     """Return the loss of a regressor: a recipe, or what a name or a function stands for.
 
     Examples
@@ -337,7 +342,9 @@ def resolve_value_loss(loss: Any) -> Loss:
     return _resolve(loss, _OF_VALUES, _OF_CLASSES)
 
 
-def _resolve(loss: Any, known: Mapping[str, type[Loss]], others: Mapping[str, Any]) -> Loss:
+def _resolve(
+    loss: LossLike, known: Mapping[str, type[Loss]], others: Mapping[str, type[Loss]]
+) -> Loss:
     if callable(loss) and not isinstance(loss, (Loss, type)):
         return _Callable(loss)
     example = next(iter(known.values())).__name__

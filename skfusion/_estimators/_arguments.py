@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
@@ -21,13 +21,11 @@ from skfusion.encoders import Encoder
 from skfusion.exceptions import ParameterError
 from skfusion.fusion import Fusion
 from skfusion.heads import Head
-from skfusion.losses import Loss
 from skfusion.targets import Target, TargetOptions
 from skfusion.typing import SeedLike
 
 __all__ = [
     "Arguments",
-    "LossLike",
     "MemoryLike",
     "PathLike",
     "check_batch_size",
@@ -47,7 +45,6 @@ __all__ = [
 ]
 
 
-LossLike: TypeAlias = Loss | str | Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 PathLike: TypeAlias = str | os.PathLike[str]
 MemoryLike: TypeAlias = PathLike | Memory
 

@@ -15,7 +15,6 @@ from sklearn.utils.validation import check_consistent_length
 from skfusion._checks import check_choice, check_int, check_real
 from skfusion._estimators._arguments import (
     Arguments,
-    LossLike,
     MemoryLike,
     PathLike,
     check_batch_size,
@@ -71,6 +70,7 @@ from skfusion.encoders._choose import check_blocks_exist, choose_encoders
 from skfusion.exceptions import TargetError
 from skfusion.fusion._base import FusionLike
 from skfusion.heads import Head
+from skfusion.losses import LossLike
 from skfusion.targets import Coding, PlainY, TargetLike, TargetOptions
 from skfusion.training import Averaging, Schedule, resolve_averaging, resolve_schedule
 from skfusion.typing import ArrayLike, SeedLike, WeightLike, XLike, YLike

@@ -11,7 +11,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags, check_consistent_length
 
 from skfusion._checks import check_real
-from skfusion._estimators._arguments import LossLike, MemoryLike, PathLike, check_class_weight
+from skfusion._estimators._arguments import MemoryLike, PathLike, check_class_weight
 from skfusion._estimators._base import FusionEstimator
 from skfusion._estimators._recipes import own_copy
 from skfusion._estimators._state import FittedState
@@ -20,7 +20,7 @@ from skfusion.encoders import Encoder
 from skfusion.exceptions import ParameterError
 from skfusion.fusion._base import FusionLike
 from skfusion.heads import Head
-from skfusion.losses import CrossEntropy, resolve_class_loss
+from skfusion.losses import CrossEntropy, LossLike, resolve_class_loss
 from skfusion.targets import (
     Coding,
     LabelCoding,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
@@ -78,7 +76,9 @@ def holds_out(early_stopping: bool | str, n_rows: int) -> bool:
     return n_rows >= _ROWS_TO_HOLD_OUT if early_stopping == "auto" else bool(early_stopping)
 
 
-def split_rows(strata: Any, n_rows: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def split_rows(
+    strata: np.ndarray | None, n_rows: int, share: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Return shuffled row numbers to train on and to hold out, stratified where possible."""
     if n_rows < 2:
         raise TargetError(
@@ -86,14 +86,12 @@ def split_rows(strata: Any, n_rows: int, share: float, seed: int) -> tuple[np.nd
             "Use early_stopping=False."
         )
     n_valid = max(1, round(share * n_rows))
-    if _can_stratify(strata, n_valid, n_rows - n_valid):
+    if strata is not None and _can_stratify(strata, n_valid, n_rows - n_valid):
         split = StratifiedShuffleSplit(1, test_size=n_valid, random_state=seed)
         return next(split.split(strata, strata))
     return next(ShuffleSplit(1, test_size=n_valid, random_state=seed).split(np.empty(n_rows)))
 
 
-def _can_stratify(strata: Any, *sizes: int) -> bool:
-    if strata is None:
-        return False
+def _can_stratify(strata: np.ndarray, *sizes: int) -> bool:
     _, counts = np.unique(strata, return_counts=True)
     return counts.min() >= 2 and len(counts) <= min(sizes)

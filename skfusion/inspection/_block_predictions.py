@@ -73,5 +73,8 @@ def block_predictions(
 def _frame(answer: np.ndarray, labels: np.ndarray | None) -> pd.Series | pd.DataFrame:
     if answer.ndim == 1:
         return pd.Series(answer)
+    if answer.ndim > 2:  # a grid a row, whose cells are known by their places
+        places = [str(place) for place in np.ndindex(answer.shape[1:])]
+        return pd.DataFrame(answer.reshape(len(answer), -1), columns=places)
     known = labels is not None and len(labels) == answer.shape[1]
     return pd.DataFrame(answer, columns=labels if known else None)

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array, csr_matrix
 from sklearn.base import BaseEstimator
 
 from skfusion.blocks import Block, Blocks
-from skfusion.losses import Loss
+from skfusion.losses import LossLike
 from skfusion.targets._output import OutputSpec
 from skfusion.targets._reading import read_plain
 from skfusion.typing import YLike
@@ -47,7 +47,7 @@ class TargetOptions:
     3
     """
 
-    loss: Loss | str | None = None
+    loss: LossLike | None = None
     label_smoothing: float = 0.0
     classes: YLike | None = None
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from sklearn.pipeline import make_pipeline
 
-from skfusion import BlockUnion, FusionClassifier
+from skfusion import BlockUnion, FusionClassifier, FusionRegressor
 from skfusion.blocks import Blocks
 from skfusion.exceptions import BlockError, ParameterError
 from skfusion.inspection import WeightsDisplay, block_predictions
@@ -86,3 +86,12 @@ def test_a_row_without_any_block_has_no_weights():
     assert weights.isna().all(axis=1).tolist() == gone.tolist()
     np.testing.assert_allclose(weights[~gone].sum(axis=1), 1, rtol=1e-5)
     assert weights["left"][7] == pytest.approx(1)
+
+
+def test_a_grid_has_a_column_a_cell():
+    X = Blocks({"left": np.eye(6), "right": np.ones((6, 2))})
+    y = np.arange(36.0).reshape(6, 2, 3)
+    model = FusionRegressor(max_epochs=1, random_state=0).fit(X, y)
+    answers = block_predictions(model, X)
+    assert answers.shape == (6, 18)
+    np.testing.assert_allclose(answers["all blocks"]["(1, 2)"], model.predict(X)[:, 1, 2])
