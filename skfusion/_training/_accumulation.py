@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import torch
 from torch import nn
+
+from skfusion._training._rows import TrainingBatch
 
 __all__ = ["Accumulation"]
 
@@ -20,7 +21,7 @@ class Accumulation:
         self._n_rows: list[int] = []
         self._losses: list[tuple[torch.Tensor, torch.Tensor]] = []
 
-    def over(self, batches: Iterable[Any]) -> Iterable[Any]:
+    def over(self, batches: Iterable[TrainingBatch]) -> Iterable[TrainingBatch]:
         """Return ``batches``, of which this then knows where they stand."""
         return batches if self.size == 1 else _Marked(self, batches)
 
@@ -53,10 +54,10 @@ class Accumulation:
 class _Marked:
     """Batches, one read ahead, so that the last one is known to be it."""
 
-    def __init__(self, steps: Accumulation, batches: Iterable[Any]) -> None:
+    def __init__(self, steps: Accumulation, batches: Iterable[TrainingBatch]) -> None:
         self.steps, self.batches = steps, batches
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[TrainingBatch]:
         steps, batches = self.steps, iter(self.batches)
         number, batch = 0, next(batches, None)
         while batch is not None:

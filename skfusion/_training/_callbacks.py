@@ -95,7 +95,7 @@ def own_copy(callback: Any) -> Any:
         return name, own_copy(unnamed)
     if not isinstance(callback, Callback):
         return callback  # a class, which the net makes an instance of
-    if isinstance(callback, OwnCallback | EpochTimer | PassthroughScoring):
+    if isinstance(callback, OwnCallback) or type(callback) in (EpochTimer, PassthroughScoring):
         return copy.copy(callback)  # begins anew with each training
     own, given = copy.copy(callback), inspect.signature(type(callback)).parameters
     kept = {name: value for name, value in vars(callback).items() if name not in given}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import torch
+from skorch.callbacks import Callback
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
@@ -26,7 +26,7 @@ from skfusion._training._history import copy_of_history
 from skfusion._training._net import Net
 from skfusion._training._parameter_groups import Thaw
 from skfusion._training._schedule import ClipGradients, FollowSchedule
-from skfusion._training._settings import TrainingSettings
+from skfusion._training._settings import CallbackLike, TrainingSettings
 from skfusion._training._torch_state import plain_settings, some_seed
 from skfusion.targets import Coding
 
@@ -116,11 +116,11 @@ class _Detached(TorchFunctionMode):
 
     def __torch_function__(
         self,
-        func: Callable[..., Any],
+        func: Callable[..., object],
         types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
+        args: tuple[torch.Tensor, ...] = (),
+        kwargs: Mapping[str, object] | None = None,
+    ) -> object:
         if func is torch.Tensor.__deepcopy__ and not args[0].is_leaf:
             args = (args[0].detach(), *args[1:])
         return func(*args, **(kwargs or {}))
@@ -155,15 +155,15 @@ def follow(net: Net, settings: TrainingSettings, target: Coding) -> None:
     net.callbacks_ = [*net.callbacks_[:begin], *first, *given, *last]
 
 
-def _callbacks(settings: TrainingSettings) -> list[Any]:
+def _callbacks(settings: TrainingSettings) -> list[CallbackLike]:
     # Copies, since a callback keeps what it has seen.
     given = [own_copy(callback) for callback in settings.callbacks]
     return [*_first_callbacks(settings), *given, *_last_callbacks()]
 
 
-def _first_callbacks(settings: TrainingSettings) -> list[tuple[str, Any]]:
+def _first_callbacks(settings: TrainingSettings) -> list[tuple[str, Callback]]:
     """Return the callbacks of this library that come before those of the user."""
-    callbacks: list[tuple[str, Any]] = [("thaw", Thaw())]
+    callbacks: list[tuple[str, Callback]] = [("thaw", Thaw())]
     if settings.schedule is not None:
         callbacks.append(("schedule", FollowSchedule(settings.schedule)))
     if settings.averaging is not None:
@@ -177,7 +177,7 @@ def _first_callbacks(settings: TrainingSettings) -> list[tuple[str, Any]]:
     return callbacks
 
 
-def _last_callbacks() -> list[tuple[str, Any]]:
+def _last_callbacks() -> list[tuple[str, Callback]]:
     """Return the callbacks of this library that come after those of the user."""
     return [("forget", ForgetBatches())]
 
@@ -191,7 +191,7 @@ _FUSED = {
 }
 
 
-def _optimizer_settings(settings: TrainingSettings, device: str | None) -> dict[str, Any]:
+def _optimizer_settings(settings: TrainingSettings, device: str | None) -> dict[str, object]:
     optimizer, decay = settings.optimizer, {"optimizer__weight_decay": settings.weight_decay}
     if not isinstance(optimizer, str):
         return {"optimizer": optimizer, **decay}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import torch
 
@@ -31,7 +30,7 @@ class EpochMetrics:
         self._outputs.append(outputs)
         self._codes.append(codes)
 
-    def records(self, names: Sequence[str], target: Coding) -> Iterator[tuple[str, Any]]:
+    def records(self, names: Sequence[str], target: Coding) -> Iterator[tuple[str, float]]:
         """Yield what the history keeps of the epoch: ``loss_<block>`` and ``valid_score``."""
         if self._losses:
             losses, n_rows = torch.stack(self._losses), torch.stack(self._n_rows)

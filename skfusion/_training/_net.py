@@ -144,7 +144,12 @@ class Net(NeuralNet):
         return (args if groups is None else (groups,)), kwargs
 
     def run_single_epoch(
-        self, iterator: Any, training: bool, prefix: str, step_fn: Callable[..., Any], **params: Any
+        self,
+        iterator: Any,
+        training: bool,
+        prefix: str,
+        step_fn: Callable[[TrainingBatch], dict[str, torch.Tensor]],
+        **params: Any,
     ) -> None:
         """Run the rows that are trained on, or those held out, of an epoch."""
         if iterator is None:
@@ -180,7 +185,10 @@ class Net(NeuralNet):
             self.history.record(key, value)
 
     def _run_unheard(
-        self, iterator: Iterable[TrainingBatch], prefix: str, step_fn: Callable[..., Any]
+        self,
+        iterator: Iterable[TrainingBatch],
+        prefix: str,
+        step_fn: Callable[[TrainingBatch], dict[str, torch.Tensor]],
     ) -> None:
         """Run all batches, where no callback listens to them, and record them as a single one."""
         total, n_rows = 0.0, 0

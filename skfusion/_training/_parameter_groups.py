@@ -30,7 +30,7 @@ class Thaw(OwnCallback):
 
 def parameter_groups(
     module: FusionModule, plan: ModulePlan, lr: float, weight_decay: float
-) -> list[dict[str, Any]] | None:
+) -> list[dict[str, object]] | None:
     """Return a group of parameters per encoder with a policy, and one of all others."""
     groups, own = [], set()
     for name, encoder in zip(module.names, module.encoders, strict=True):

@@ -60,5 +60,5 @@ class FollowSchedule(OwnCallback):
             group.update(before)
 
 
-def _settings(group: dict[str, Any]) -> dict[str, Any]:
+def _settings(group: dict[str, object]) -> dict[str, object]:
     return {key: value for key, value in group.items() if key != "params"}
