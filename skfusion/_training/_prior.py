@@ -23,6 +23,7 @@ __all__ = ["PriorLoss", "outputs_of_prior", "prior_loss"]
 _GAIN = 0.01
 # On few rows chance gains more: shares times the number of rows, at any rate and at most.
 _CHANCE, _MOST_CHANCE, _LARGEST_GAIN = 2.0, 9.0, 0.5
+_NOTHING = 1e-4  # a loss so small leaves nothing to learn, as where one class has all the weight
 _ROWS_AT_ONCE = 4096  # and as many are enough to find the best constant
 
 
@@ -59,7 +60,7 @@ def prior_loss(net: Net, train: Rows, rows: Rows) -> PriorLoss:
         loss = _mean_loss(net, rows, constant).item()
         size, least = abs(loss), max(_GAIN, _CHANCE / len(rows))
         most = min(_LARGEST_GAIN, _MOST_CHANCE / len(rows))
-        if size <= torch.finfo(prior.dtype).eps:
+        if size <= _NOTHING:
             return PriorLoss(loss, math.nan)
         luck = 0.0
         if most > least:  # on few rows another constant may be better by more than that

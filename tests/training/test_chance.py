@@ -114,6 +114,15 @@ def test_a_constant_y_has_no_prior_to_beat():
     assert message == ""
 
 
+def test_a_class_that_has_all_the_weight_leaves_nothing_to_beat():
+    weights = {False: 1000, True: 0.0001}
+    fits = [
+        lambda e=e: fit(NOTHING, RARE, class_weight=weights, early_stopping=e)
+        for e in (False, True)
+    ]
+    assert [warned(one)[1] for one in fits] == ["", ""]
+
+
 @pytest.mark.parametrize("params", [{"max_epochs": 9}, {"max_epochs": 49, "batch_size": N}])
 def test_with_few_epochs_or_steps_nothing_is_warned_of(params):
     params = {"batch_size": 8, "early_stopping": False, **params}
