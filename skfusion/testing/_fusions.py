@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from itertools import permutations
+from typing import cast
 
 import numpy as np
 import torch
@@ -13,11 +14,12 @@ from torch import nn
 
 from skfusion._batch import Batch, make_batch
 from skfusion._module import ModulePlan
-from skfusion._tokens import Encoded, Tokens
+from skfusion._tokens import Encoded, Tokens, as_vector
 from skfusion.blocks import Blocks
 from skfusion.encoders import MLP
 from skfusion.exceptions import located
 from skfusion.fusion import Fusion
+from skfusion.fusion._base import GivesTokens
 from skfusion.fusion._build import build_fusion
 from skfusion.heads import LinearHead
 from skfusion.targets import OutputSpec
@@ -176,6 +178,27 @@ def _padding(case: _Case) -> None:
     assert_close(module(hidden, None), module(encoded, None), message)
 
 
+def _fused_tokens(case: _Case) -> None:
+    """What a head is given that takes the fused tokens."""
+    if "tokens" not in case.fusion.gives:
+        return
+    module, encoded = cast(GivesTokens, case.module), case.encoded()
+    for present in (None, case.present()):
+        tokens, mask = module.tokens(encoded, present)
+        assert tokens.ndim == 3, f"(batch, tokens, width) expected, not {tuple(tokens.shape)}."
+        assert len(tokens) == _N_ROWS, f"{_N_ROWS} rows in, {len(tokens)} out."
+        assert mask is None or mask.shape == tokens.shape[:2], (
+            "the mask of the fused tokens must be (batch, tokens)."
+        )
+        together = as_vector(Tokens(tokens, mask))
+        assert_finite(together, "the fused tokens")
+        for row in range(_N_ROWS):
+            its_own = None if present is None else present[[row]]
+            alone = as_vector(Tokens(*module.tokens(_row_of(encoded, row), its_own)))
+            message = "a row gives other fused tokens alone than in its batch"
+            assert_close(alone[0], together[row], message)
+
+
 def _absent_values(case: _Case) -> None:
     """In the whole network, whatever stands where a block is missing changes nothing."""
     network = seeded_build(_plan(case)).eval()
@@ -221,6 +244,7 @@ _CHECKS: tuple[Callable[[_Case], None], ...] = (
     _rows_alone,
     _nothing_missing,
     _padding,
+    _fused_tokens,
     _absent_values,
     _orders,
     _deterministic,

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from skfusion._tokens import Encoded, Tokens
-from skfusion.exceptions import ParameterError, add_note
+from skfusion.exceptions import ParameterError, located
 from skfusion.heads import Head
 from skfusion.heads._base import build_head
 from skfusion.targets import OutputSpec
@@ -83,8 +83,7 @@ def check_head(head: Head, output: OutputSpec | None = None) -> None:
             except AssertionError as error:
                 raise AssertionError(f"{case}: {error}") from error
             except Exception as error:
-                add_note(error, f"{case}, in {check.__name__[1:]}")
-                raise
+                raise located(error, f"{case}, in {check.__name__[1:]}") from error.__cause__
     assert_recipe_travels(head)
 
 

@@ -11,7 +11,7 @@ import torch
 
 from skfusion._training._codes import Codes
 from skfusion.blocks import Block, Blocks, cut_rows, is_csr
-from skfusion.exceptions import add_note
+from skfusion.exceptions import located
 from skfusion.targets import Coding, LabelCoding, OutputSpec, PlainY, Target
 from skfusion.testing._agreement import assert_close, assert_finite, assert_recipe_travels
 from skfusion.typing import YLike
@@ -62,8 +62,7 @@ def check_target(target: Target, y: YLike) -> None:
         except AssertionError as error:
             raise AssertionError(f"{target!r}: {error}") from error
         except Exception as error:
-            add_note(error, f"{target!r}, in {check.__name__[1:]}")
-            raise
+            raise located(error, f"{target!r}, in {check.__name__[1:]}") from error.__cause__
     assert_recipe_travels(target)
 
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 import torch
 from scipy import sparse
@@ -80,7 +81,6 @@ def test_labels_come_back(kind):
 
 
 def test_arrow_labels_come_back():
-    pa = pytest.importorskip("pyarrow")
     for kind, y, expected in (
         (pa.int64(), THREE.tolist(), [0, 1, 2]),
         (pa.bool_(), (BITS == 1).tolist(), [False, True]),
