@@ -141,6 +141,16 @@ def test_constructors_are_explicit(value):
     assert inspect.Parameter.VAR_KEYWORD not in kinds
 
 
+@pytest.mark.parametrize(("title", "n"), [("A fit in six stops", 6), ("A prediction in four", 4)])
+def test_the_stops_of_the_design_are_there(title, n):
+    text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    section = text.partition(f"## {title}\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (\d) \w+ \| `([\w.]+)`", section, flags=re.MULTILINE)
+    assert [number for number, _ in rows] == [str(i + 1) for i in range(n)]
+    for name in {*re.findall(r"`(skfusion[\w.]+)`", section)}:
+        assert pkgutil.resolve_name(name)
+
+
 # Tests
 
 

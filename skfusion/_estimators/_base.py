@@ -366,4 +366,6 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.input_tags.three_d_array = True
+        # Of frames, by the default union. It imputes too, but a plain matrix must be finite.
+        tags.input_tags.string = tags.input_tags.categorical = True
         return tags
