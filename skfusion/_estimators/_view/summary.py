@@ -39,7 +39,7 @@ def summarise(parts: list[Part], n_parameters: int) -> Summary:
     return Summary(pd.DataFrame([*rows, whole], index=names).fillna(""))
 
 
-def _row(part: Part, n_parameters: int) -> dict[str, Any]:
+def _row(part: Part, n_parameters: int) -> dict[str, object]:
     return {
         "form": part.form,
         "input": part.input,
