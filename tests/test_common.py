@@ -5,10 +5,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import sklearn
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
+from sklearn.utils.fixes import parse_version
 
 from skfusion import BlockUnion, FusionClassifier, FusionRegressor
 
@@ -74,6 +78,7 @@ def test_what_is_left_out_of_a_pipeline_fails_for_those_of_scikit_learn_too(chec
 
 
 ARRAY_API = """
+from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import estimator_checks_generator
 from skfusion import FusionClassifier, FusionRegressor
 
@@ -95,3 +100,19 @@ def test_array_api_dispatch_does_not_change_estimators(monkeypatch):
     models = (FusionClassifier(), FusionRegressor())
     known = [check for model in models for check in checks_of(model, names=BY_ITSELF)]
     assert done.stdout.split() == ["passed"] * len(known)
+
+
+@pytest.mark.parametrize("kind", [FusionClassifier, FusionRegressor, BlockUnion])
+def test_tags_say_what_the_default_union_takes(kind):
+    tags = get_tags(kind()).input_tags
+    assert tags.string
+    assert tags.allow_nan == (kind is BlockUnion)  # a plain matrix of an estimator must be finite
+    # scikit-learn 1.6 fails at its own check of estimators that take categories.
+    recent = parse_version(sklearn.__version__) >= parse_version("1.7")
+    assert tags.categorical == (recent or kind is BlockUnion)
+
+
+def test_tags_of_a_union_are_those_of_its_transformers():
+    numbers = BlockUnion([("facts", StandardScaler(), ["cost"])])
+    words = BlockUnion([("words", TfidfVectorizer(), "memo")])
+    assert [get_tags(union).input_tags.string for union in (numbers, words)] == [False, True]

@@ -8,8 +8,10 @@ from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
+import sklearn
 import torch
 from sklearn.utils import Tags
+from sklearn.utils.fixes import parse_version
 from sklearn.utils.validation import check_consistent_length
 
 from skfusion._checks import check_choice, check_int, check_real
@@ -79,6 +81,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["FusionEstimator"]
+
+# scikit-learn 1.6 checks who takes categories with integers, from which it subtracts their mean.
+_TELLS_CATEGORIES = parse_version(sklearn.__version__) >= parse_version("1.7")
 
 
 class FusionEstimator(CallbackSupport, FittedNetwork):
@@ -367,5 +372,5 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         tags.input_tags.sparse = True
         tags.input_tags.three_d_array = True
         # Of frames, by the default union. It imputes too, but a plain matrix must be finite.
-        tags.input_tags.string = tags.input_tags.categorical = True
+        tags.input_tags.string, tags.input_tags.categorical = True, _TELLS_CATEGORIES
         return tags
