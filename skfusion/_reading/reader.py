@@ -23,6 +23,7 @@ from skfusion._reading.tables import is_mapping, is_table
 from skfusion.blocks import Blocks, BlockSpec, Ragged
 from skfusion.exceptions import BlockError, noted
 from skfusion.inputs import BlockUnion
+from skfusion.inputs._tables.cell_kinds import find_odd_cell
 from skfusion.inputs._tables.digits import check_digits
 from skfusion.inputs._tables.times import refuse_times
 from skfusion.inputs._tables.to_pandas import comes_from, pandas_table, rows_as_objects
@@ -33,6 +34,11 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["Reader"]
+
+_REPAIR_OF_MATRIX = (
+    "Give text and categories as columns of a DataFrame, pd.DataFrame(X); missing numbers in a "
+    "DataFrame too, behind a BlockUnion()."
+)
 
 
 class Reader:
@@ -238,8 +244,7 @@ class Reader:
     def _checked_matrix(self, X: XLike) -> Any:
         with noted(
             f"X is one matrix of numbers, the block {PLAIN_NAME!r}",
-            "Give text and categories as columns of a DataFrame, pd.DataFrame(X); missing numbers "
-            "in a DataFrame too, behind a BlockUnion().",
+            lambda said: _no_number(X) + _REPAIR_OF_MATRIX,
         ):
             refuse_times(X, self.owner)
             return check_array(
@@ -271,6 +276,18 @@ def _check_digits(blocks: Blocks) -> None:
     if all(spec.dtype != np.float64 for spec in blocks.specs().values()):  # else all is float64
         for name in blocks.names:
             check_digits(name, blocks[name], [])
+
+
+def _no_number(X: XLike) -> str:
+    """Return the first cell of a frame that is no number, as a sentence; empty if all are."""
+    if not isinstance(X, pd.DataFrame):
+        return ""
+    for position in range(X.shape[1]):
+        column = X.iloc[:, position]
+        odd = find_odd_cell(column, "number") if column.dtype.kind not in "fiub" else None
+        if odd is not None:
+            return f"{odd[:1].upper()}{odd[1:]}. "
+    return ""
 
 
 def _columns_of_table(X: Any) -> Columns:

@@ -188,3 +188,13 @@ def test_chunks_are_checked_too():
     union.partial_fit(frame(KINDS["numbers"]))
     with pytest.raises(TypeError, match="column 'memo' holds dates"):
         union.partial_fit(frame(KINDS["dates"]))
+
+
+@pytest.mark.parametrize("now", ["texts", "names", "categories", "lists", "vectors"])
+def test_where_only_numbers_were_the_column_is_named_too(now):
+    numbers = frame(KINDS["numbers"])[["memo", "cost"]]
+    model = FusionClassifier(max_epochs=1, random_state=0).fit(numbers, Y)
+    with pytest.raises(
+        (TypeError, ValueError), match=r"(?s)block 'X'.*Column 'memo', row 0 is .*no number"
+    ):
+        model.predict(numbers.assign(memo=KINDS[now]))
