@@ -16,7 +16,7 @@ from skfusion._training._outputs import evaluate
 from skfusion._training._parameter_groups import to_pretrain
 from skfusion._training._rows import Rows
 from skfusion._training._run import Run
-from skfusion._training._torch_state import offer, seeded
+from skfusion._training._torch_state import lent, offer, seeded
 from skfusion.exceptions import NonFiniteLossError, add_note
 
 __all__ = ["fit_net", "pretrain"]
@@ -109,7 +109,8 @@ def _break_off(net: Net, error: BaseException, told: Mapping[str, object]) -> No
     """Let all callbacks close what they opened; their own errors are told with the first one."""
     for one in (net, *(callback for _, callback in net.callbacks_)):
         try:
-            one.on_train_end(net, **told)
+            with lent():
+                one.on_train_end(net, **told)
         except Exception as another:
             name = type(one).__name__
             add_note(error, f"{name}.on_train_end also failed: {type(another).__name__}: {another}")

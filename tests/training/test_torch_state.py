@@ -135,6 +135,24 @@ def test_callbacks_may_wait_for_another_fit(rows, hook):
     np.testing.assert_array_equal(at_once(fits), alone)
 
 
+def test_callbacks_of_fits_that_fail_may_wait_for_each_other(rows):
+    barrier = threading.Barrier(2)
+
+    class Fails(Callback):
+        def on_epoch_begin(self, net, **kwargs):
+            raise ConnectionError("gone")
+
+        def on_train_end(self, net, **kwargs):
+            barrier.wait(60)
+
+    def fit():
+        with pytest.raises(ConnectionError, match="gone") as caught:
+            bits(rows, callbacks=[Fails()])
+        return getattr(caught.value, "__notes__", [])
+
+    assert at_once([fit, fit]) == [[], []]
+
+
 def test_callbacks_draw_from_the_state_of_their_fit(rows):
     def fit(seed):
         init = Initializer("head.*", fn=torch.nn.init.normal_)
