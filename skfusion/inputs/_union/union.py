@@ -128,10 +128,9 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
     - in a dict of arrays or ``Blocks``: 2-D numbers are a block of their own, imputed and scaled;
       sparse, ragged and deeper arrays are blocks as they are.
 
-    A column without a value counts as a number that is missing, where there are numbers, and is
-    passed over elsewhere; nothing is learned of it. Categories are known by what they mean: 1, 1.0,
-    True and "1" are one. Texts that spell numbers are numbers in a column of numbers. Any other
-    cell of another type than at fit is an error that names its column and row.
+    A column without a value is a missing number, or passed over where there are no numbers.
+    Categories are known by what they mean: 1, 1.0, True and "1" are one. A cell that is not what
+    its column held at fit is an error that names column and row.
 
     Examples
     --------
