@@ -308,12 +308,11 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         ]
         tags.input_tags.sparse = all(one.sparse for one in inner)
         tags.input_tags.allow_nan = all(one.allow_nan for one in inner)
-        by_itself = self.transformers is None
-        tags.input_tags.string = by_itself or any(one.string for one in inner)
-        tags.input_tags.categorical = by_itself or any(one.categorical for one in inner)
+        chooses = self.transformers is None
+        tags.input_tags.string = chooses or any(one.string for one in inner)
+        tags.input_tags.categorical = chooses or any(one.categorical for one in inner)
         tags.input_tags.dict = True
-        # Values are cast to `dtype`, whatever they were.
-        tags.transformer_tags.preserves_dtype = []
+        tags.transformer_tags.preserves_dtype = []  # values are cast to `dtype`
         return tags
 
     def _sk_visual_block_(self) -> Any:
