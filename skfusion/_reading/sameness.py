@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from skfusion.blocks import Blocks, BlockSpec, Ragged, check_same_form
+from skfusion.blocks import Blocks, BlockSpec, Ragged
+from skfusion.blocks._same_form import check_same_form
 from skfusion.exceptions import BlockError
 
 __all__ = ["check_same_blocks", "in_fitted_form"]

@@ -6,7 +6,6 @@ from skfusion.blocks._kinds import Block, LazyBlock, is_csr
 from skfusion.blocks._masked import MaskedBlock
 from skfusion.blocks._ragged import Ragged, gather_runs
 from skfusion.blocks._rows import as_block, cut_rows, scatter_rows
-from skfusion.blocks._same_form import check_same_form
 from skfusion.blocks._spec import FORMS, BlockSpec, form_of, spec_of
 
 __all__ = [
@@ -19,7 +18,6 @@ __all__ = [
     "Ragged",
     "as_block",
     "check_block_name",
-    "check_same_form",
     "cut_rows",
     "form_of",
     "gather_runs",

@@ -21,11 +21,11 @@ from skfusion.blocks import (
     MaskedBlock,
     Ragged,
     as_block,
-    check_same_form,
     form_of,
     scatter_rows,
     spec_of,
 )
+from skfusion.blocks._same_form import check_same_form
 from skfusion.exceptions import BlockError, noted
 from skfusion.inputs._tables.digits import check_digits, check_scaled_digits
 from skfusion.inputs._tables.missing_rows import count_rows, present_metadata, present_rows
