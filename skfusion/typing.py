@@ -17,7 +17,16 @@ if TYPE_CHECKING:
 
     from skfusion.blocks import Blocks, Ragged
 
-__all__ = ["ArrayLike", "CVLike", "Scorer", "SeedLike", "WeightLike", "XLike", "YLike"]
+__all__ = [
+    "ArrayLike",
+    "CVLike",
+    "Scorer",
+    "SeedLike",
+    "ValidationData",
+    "WeightLike",
+    "XLike",
+    "YLike",
+]
 
 ArrayLike: TypeAlias = "np.ndarray | pd.Series | torch.Tensor | Sequence[object]"
 XLike: TypeAlias = (
@@ -25,6 +34,8 @@ XLike: TypeAlias = (
     " | pyarrow.Table | Mapping[str, object] | sparray | spmatrix | ArrayLike"
 )
 YLike: TypeAlias = "ArrayLike | pd.DataFrame | sparray | spmatrix"
+# (X, y), or (X, y, sample_weight).
+ValidationData: TypeAlias = "tuple[XLike, YLike] | tuple[XLike, YLike, WeightLike]"
 WeightLike: TypeAlias = "np.ndarray | pd.Series | Sequence[float]"
 CVLike: TypeAlias = "int | BaseCrossValidator | Iterable[tuple[np.ndarray, np.ndarray]] | None"
 Scorer: TypeAlias = "Callable[..., float]"  # (estimator, X, y) -> score, higher is better

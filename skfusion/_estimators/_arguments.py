@@ -15,6 +15,7 @@ from joblib import Memory
 from sklearn.utils.validation import check_memory
 
 from skfusion._checks import check_choice, check_int, check_real, did_you_mean
+from skfusion._estimators._held_out import ValidationSplit
 from skfusion._training import TrainingSettings, check_checkpoint, pick_device
 from skfusion.blocks import BlockSpec
 from skfusion.encoders import Encoder
@@ -38,7 +39,6 @@ __all__ = [
     "check_memory_folder",
     "check_place",
     "check_random",
-    "check_validation_fraction",
     "check_verbose",
     "has_device",
     "net_dtype",
@@ -62,7 +62,7 @@ class Arguments:
     target: Target
     target_options: TargetOptions
     early_stopping: bool | str
-    validation_fraction: float
+    validation_split: ValidationSplit
     missing: str
     random_state: SeedLike
     device: str  # "auto", or as torch names it
@@ -100,16 +100,6 @@ def check_gradient_clipping(norm: float | None) -> float | None:
             f"Got {norm!r}. Use gradient_clipping=None to leave them as they are."
         )
     return norm
-
-
-def check_validation_fraction(fraction: float) -> float:
-    """Return the share, strictly between 0 and 1."""
-    if not 0 < check_real("validation_fraction", fraction) < 1:
-        raise ParameterError(
-            "validation_fraction must lie strictly between 0 and 1. "
-            f"Got {fraction!r}. Use early_stopping=False to hold out nothing."
-        )
-    return fraction
 
 
 def check_flag(name: str, value: bool) -> bool:

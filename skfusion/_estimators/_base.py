@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +11,6 @@ import sklearn
 import torch
 from sklearn.utils import Tags
 from sklearn.utils.fixes import parse_version
-from sklearn.utils.validation import check_consistent_length
 
 from skfusion._checks import check_choice, check_int, check_real
 from skfusion._estimators._arguments import (
@@ -28,31 +26,32 @@ from skfusion._estimators._arguments import (
     check_memory_folder,
     check_place,
     check_random,
-    check_validation_fraction,
     check_verbose,
     net_dtype,
 )
-from skfusion._estimators._call import Call, Lesson
+from skfusion._estimators._call import Call, FitData, Lesson
 from skfusion._estimators._changes import check_same_network, continued
+from skfusion._estimators._checkpoints import open_checkpoint
 from skfusion._estimators._dry_run import check_encoders, check_fusion, check_head
-from skfusion._estimators._fingerprint import content, fingerprint
 from skfusion._estimators._fitted import FittedNetwork
+from skfusion._estimators._held_out import (
+    ValidationSplit,
+    check_groups,
+    check_validation_data,
+    check_validation_split,
+    holds_out,
+    split_rows,
+)
 from skfusion._estimators._parameters import check_names_free
 from skfusion._estimators._recipes import own_copy
-from skfusion._estimators._rows import (
-    holds_out,
-    scaled,
-    split_rows,
-    with_weight,
-)
+from skfusion._estimators._rows import check_rows, scaled, with_weight
 from skfusion._estimators._sklearn_callbacks import CallbackSupport, FitTask, with_callbacks
 from skfusion._estimators._state import FittedState, learn_prior
 from skfusion._module import ModulePlan, check_head_fits
-from skfusion._reading import Reader, check_finite, check_some_block
+from skfusion._reading import Reader
 from skfusion._training import (
     Balance,
     CallbackLike,
-    Checkpoint,
     Net,
     OptimizerLike,
     Rows,
@@ -69,13 +68,13 @@ from skfusion._training import (
 from skfusion.blocks import Blocks
 from skfusion.encoders import Encoder
 from skfusion.encoders._choose import check_blocks_exist, choose_encoders
-from skfusion.exceptions import TargetError
+from skfusion.exceptions import TargetError, noted
 from skfusion.fusion._base import FusionLike
 from skfusion.heads import Head
 from skfusion.losses import LossLike
 from skfusion.targets import Coding, PlainY, TargetLike, TargetOptions
 from skfusion.training import Averaging, Schedule, resolve_averaging, resolve_schedule
-from skfusion.typing import ArrayLike, SeedLike, WeightLike, XLike, YLike
+from skfusion.typing import ArrayLike, SeedLike, ValidationData, WeightLike, XLike, YLike
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -108,7 +107,7 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         gradient_clipping: float | None = None,
         averaging: Averaging | str | None = None,
         early_stopping: bool | str = "auto",
-        validation_fraction: float = 0.1,
+        validation_split: ValidationSplit = 0.1,
         n_iter_no_change: int = 5,
         missing: str = "error",
         block_dropout: float = 0.0,
@@ -130,7 +129,7 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         self.batch_by_length, self.lr, self.schedule = batch_by_length, lr, schedule
         self.optimizer, self.weight_decay = optimizer, weight_decay
         self.gradient_clipping, self.averaging = gradient_clipping, averaging
-        self.early_stopping, self.validation_fraction = early_stopping, validation_fraction
+        self.early_stopping, self.validation_split = early_stopping, validation_split
         self.n_iter_no_change, self.missing = n_iter_no_change, missing
         self.block_dropout, self.block_loss_weight = block_dropout, block_loss_weight
         self.gradient_modulation, self.memory = gradient_modulation, memory
@@ -138,7 +137,15 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         self.precision, self.checkpoint, self.verbose = precision, checkpoint, verbose
         self.callbacks, self.net_params = callbacks, net_params
 
-    def fit(self, X: XLike, y: YLike, sample_weight: WeightLike | None = None) -> Self:
+    def fit(
+        self,
+        X: XLike,
+        y: YLike,
+        sample_weight: WeightLike | None = None,
+        *,
+        validation_data: ValidationData | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Fit the network.
 
         Parameters
@@ -150,6 +157,13 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
             Target.
         sample_weight : array-like of shape (n_rows,), default=None
             Weight of each row in the loss.
+        validation_data : (X, y) or (X, y, sample_weight), default=None
+            Rows to measure after each epoch, and to stop early by, instead of some of X. They are
+            measured also with ``early_stopping=False``.
+        groups : array-like of shape (n_rows,), default=None
+            Group of each row, such as the person it is of. Rows of one group are held out together,
+            by the splitter in ``validation_split`` or by drawing groups. ``set_fit_request`` has a
+            search or a pipeline hand it on.
 
         Returns
         -------
@@ -167,38 +181,31 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         NonFiniteLossError
             If the loss becomes NaN or infinite.
         """
-        self._fitted = self._fit(X, y, sample_weight)
+        data = FitData(X, y, sample_weight, groups, check_validation_data(validation_data))
+        self._fitted = self._fit(data)
         return self
 
     @with_callbacks
-    def _fit(self, X: XLike, y: YLike, sample_weight: WeightLike | None) -> FittedState:
+    def _fit(self, data: FitData) -> FittedState:
         call = Call(self._checked_arguments(), self._fitted if self.warm_start else None)
-        task = FitTask.begin(self, X, y, sample_weight, call.arguments.training.max_epochs)
-        state = self._learn(call, X, y, sample_weight, task)
+        task = FitTask.begin(self, data, call.arguments.training.max_epochs)
+        state = self._learn(call, data, task)
         task.end(state)
         return state
 
-    def _fit_part(
-        self,
-        X: XLike,
-        y: YLike,
-        sample_weight: WeightLike | None,
-        classes: ArrayLike | None = None,
-    ) -> FittedState:
+    def _fit_part(self, data: FitData, classes: ArrayLike | None = None) -> FittedState:
         call = Call(self._checked_arguments(), self._fitted, whole=False, classes=classes)
-        return self._learn(call, X, y, sample_weight, FitTask())
+        return self._learn(call, data, FitTask())
 
-    def _learn(
-        self, call: Call, X: XLike, y: YLike, sample_weight: WeightLike | None, task: FitTask
-    ) -> FittedState:
+    def _learn(self, call: Call, data: FitData, task: FitTask) -> FittedState:
         """Read X, code y, make the net, train it; nothing of this estimator changes."""
         if call.before is not None:
             check_same_network(call.before, call.arguments)
-        reader, blocks = self._read(call, X, y)
-        lesson = self._code(call, blocks, y, sample_weight)
+        reader, blocks = self._read(call, data)
+        lesson = self._code(call, reader, blocks, data)
         seed = call.draw_seed()
         net = self._make_net(call, lesson, seed)
-        checkpoint = self._open_checkpoint(call, lesson, net, seed) if call.whole else None
+        checkpoint = open_checkpoint(type(self), self.get_params(), call, lesson, net, seed)
         seed = seed if checkpoint is None else checkpoint.seed
         prior = learn_prior(lesson.target, lesson.rows, call.prior_before)
         state = FittedState(call.arguments, reader, lesson.target, net, prior, seed)
@@ -208,6 +215,7 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
             call.n_epochs,
             seed=seed + 1 + len(net.history),
             held_out=held_out,
+            stops=call.arguments.early_stopping is not False,
             fresh=call.fresh,
             whole=call.whole,
             checkpoint=checkpoint,
@@ -232,7 +240,7 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
             early_stopping=check_choice(
                 "early_stopping", self.early_stopping, (True, False, "auto")
             ),
-            validation_fraction=check_validation_fraction(self.validation_fraction),
+            validation_split=check_validation_split(self.validation_split),
             missing=check_choice("missing", self.missing, ("error", "allow")),
             random_state=check_random(self.random_state),
             device=check_device(self.device),
@@ -267,9 +275,9 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
             net_params=net_params,
         )
 
-    def _read(self, call: Call, X: XLike, y: YLike) -> tuple[Reader, Blocks]:
+    def _read(self, call: Call, data: FitData) -> tuple[Reader, Blocks]:
         """Return X as blocks, and what read it: a new reader, or that of the fit before."""
-        missing = call.arguments.missing
+        X, y, missing = data.X, data.y, call.arguments.missing
         if y is None:
             raise TargetError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None."
@@ -282,18 +290,16 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         else:
             reader = call.before.reader.with_missing(missing).with_memory(self.memory)
             blocks = reader.read(X)
-        check_consistent_length(blocks, y)
-        check_finite(blocks)
-        if missing == "error":
-            check_some_block(blocks)
+        check_rows(blocks, y, missing)
         return reader, blocks
 
-    def _code(
-        self, call: Call, blocks: Blocks, y: YLike, sample_weight: WeightLike | None
-    ) -> Lesson:
+    def _code(self, call: Call, reader: Reader, blocks: Blocks, data: FitData) -> Lesson:
         """Return the rows that weigh something, with the target that codes their y."""
         recipe, options = call.arguments.target, call.arguments.target_options
-        blocks, checked, weight = with_weight(blocks, recipe.read(y), sample_weight)
+        groups = check_groups(data.groups, len(blocks))
+        blocks, checked, weight, groups = with_weight(
+            blocks, recipe.read(data.y), data.sample_weight, groups
+        )
         weight = scaled(weight, self._target_weight(checked))
         if call.before is None:
             check_names_free(type(self), blocks.names)
@@ -303,7 +309,24 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         else:
             target = call.before.target.with_options(options)
         rows = Rows(blocks.row_major(), target.encode(checked), weight)
-        return Lesson(blocks, checked, target, rows)
+        held_out = (
+            None
+            if data.validation is None
+            else self._held_out(call, reader, target, data.validation)
+        )
+        return Lesson(blocks, checked, target, rows, groups, held_out)
+
+    def _held_out(self, call: Call, reader: Reader, target: Coding, given: ValidationData) -> Rows:
+        """Return the rows that the user gave to measure on."""
+        X, y, *weights = given
+        with noted("validation_data"):
+            blocks = reader.read(X)
+            check_rows(blocks, y, call.arguments.missing)
+            blocks, checked, weight, _ = with_weight(
+                blocks, call.arguments.target.read(y), weights[0] if weights else None
+            )
+            weight = scaled(weight, self._target_weight(checked))
+            return Rows(blocks.row_major(), target.encode(checked), weight)
 
     def _make_net(self, call: Call, lesson: Lesson, seed: int) -> Net:
         """Return a new net, or a copy of the one before that follows the arguments."""
@@ -323,35 +346,15 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         with seeded(seed):
             return make_net(plan, target, arguments.training, pick_device(arguments.device))
 
-    def _open_checkpoint(
-        self, call: Call, lesson: Lesson, net: Net, seed: int
-    ) -> Checkpoint | None:
-        """Return the checkpoint of a fit of these rows, with its state if there is one."""
-        arguments, n_epochs = call.arguments, call.n_epochs
-        if arguments.checkpoint is None:
-            return None
-        words = fingerprint(
-            type(self), self.get_params(), lesson.blocks, lesson.y, lesson.rows.weight
-        )
-        if arguments.random_state is not None:
-            words["random_state"] = str(seed)
-        if arguments.plans_ahead:
-            words["max_epochs"] = str(n_epochs)
-        if call.before is not None:
-            words["weights to go on from"] = content(call.before.net.module_.state_dict())
-        extends = isinstance(arguments.random_state, Integral) and not arguments.plans_ahead
-        checkpoint = Checkpoint(arguments.checkpoint, words, type(self).__name__, seed, extends)
-        n_before = len(net.history)
-        checkpoint.read(n_before + n_epochs, n_before)
-        return checkpoint
-
     def _split(self, call: Call, lesson: Lesson, seed: int) -> tuple[Rows, Rows | None]:
         """Return the rows to train on, and those to hold out, if there are any."""
-        arguments, rows = call.arguments, lesson.rows
-        if not (call.whole and holds_out(arguments.early_stopping, len(rows))):
+        arguments, rows, split = call.arguments, lesson.rows, call.arguments.validation_split
+        if lesson.held_out is not None:
+            return rows, lesson.held_out
+        if not (call.whole and holds_out(arguments.early_stopping, split, len(rows))):
             return rows, None
-        share, strata = arguments.validation_fraction, lesson.target.strata(lesson.y)
-        chosen, held_out = split_rows(strata, len(rows), share, seed)
+        strata = lesson.target.strata(lesson.y)
+        chosen, held_out = split_rows(split, lesson.y, strata, lesson.groups, seed)
         return rows[chosen], rows[held_out]
 
     # What the classifier and the regressor say of y

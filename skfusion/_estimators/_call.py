@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 from sklearn.utils import check_random_state
 
 from skfusion._estimators._arguments import Arguments
@@ -12,9 +13,20 @@ from skfusion._estimators._state import FittedState, Prior
 from skfusion._training import Rows
 from skfusion.blocks import Blocks
 from skfusion.targets import Coding, PlainY
-from skfusion.typing import ArrayLike
+from skfusion.typing import ArrayLike, ValidationData, WeightLike, XLike, YLike
 
-__all__ = ["Call", "Lesson"]
+__all__ = ["Call", "FitData", "Lesson"]
+
+
+@dataclass(frozen=True)
+class FitData:
+    """What ``fit`` or ``partial_fit`` is given."""
+
+    X: XLike
+    y: YLike
+    sample_weight: WeightLike | None = None
+    groups: ArrayLike | None = None
+    validation: ValidationData | None = None
 
 
 @dataclass(frozen=True)
@@ -68,3 +80,5 @@ class Lesson:
     y: PlainY
     target: Coding
     rows: Rows
+    groups: np.ndarray | None = None  # (n_rows,)
+    held_out: Rows | None = None  # those that the user gave

@@ -13,6 +13,8 @@ from sklearn.utils import Tags, check_consistent_length
 from skfusion._checks import check_real
 from skfusion._estimators._arguments import MemoryLike, PathLike, check_class_weight
 from skfusion._estimators._base import FusionEstimator
+from skfusion._estimators._call import FitData
+from skfusion._estimators._held_out import ValidationSplit
 from skfusion._estimators._recipes import own_copy
 from skfusion._estimators._state import FittedState
 from skfusion._training import CallbackLike, OptimizerLike
@@ -99,9 +101,12 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         A warm start goes on from the average; ``partial_fit`` averages nothing.
     early_stopping : bool or "auto", default="auto"
         Whether to hold out rows (stratified and shuffled), stop when their loss has not fallen for
-        ``n_iter_no_change`` epochs, and keep the best weights; "auto" does so from 500 rows on.
-    validation_fraction : float, default=0.1
-        Share of the rows held out.
+        ``n_iter_no_change`` epochs, and keep the best weights; "auto" does so from 500 rows on, and
+        where a splitter or ``validation_data`` is given.
+    validation_split : float or splitter, default=0.1
+        Share of the rows held out, or a splitter of scikit-learn such as ``TimeSeriesSplit`` or
+        ``GroupShuffleSplit``, whose last split is taken. Where several rows are of one person,
+        random ones are too easy: hand the persons to ``fit`` as ``groups``.
     n_iter_no_change : int, default=5
         Epochs without gain to wait for; five times as many while the network is no better than the
         most frequent class (the mean, in regression), since that may be a plateau. A training that
@@ -212,7 +217,7 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         gradient_clipping: float | None = None,
         averaging: Averaging | str | None = None,
         early_stopping: bool | str = "auto",
-        validation_fraction: float = 0.1,
+        validation_split: ValidationSplit = 0.1,
         n_iter_no_change: int = 5,
         missing: str = "error",
         block_dropout: float = 0.0,
@@ -262,7 +267,7 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
                 'class_weight="balanced" needs all rows at once and does not go with partial_fit. '
                 "Pass class_weight={label: weight}."
             )
-        self._fitted = self._fit_part(X, y, sample_weight, classes)
+        self._fitted = self._fit_part(FitData(X, y, sample_weight), classes)
         return self
 
     def predict_proba(self, X: XLike) -> np.ndarray:

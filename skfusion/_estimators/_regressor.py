@@ -9,6 +9,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils import Tags, check_consistent_length
 
 from skfusion._estimators._base import FusionEstimator
+from skfusion._estimators._call import FitData
 from skfusion._estimators._recipes import own_copy
 from skfusion.exceptions import TargetError
 from skfusion.losses import Squared, resolve_value_loss
@@ -52,7 +53,7 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
         Steps.
     weight_decay, gradient_clipping, averaging : as in FusionClassifier
         Weights.
-    early_stopping, validation_fraction, n_iter_no_change : as in FusionClassifier
+    early_stopping, validation_split, n_iter_no_change : as in FusionClassifier
         When to stop; the held-out rows are shuffled.
     missing, block_dropout, block_loss_weight, gradient_modulation : as in FusionClassifier
         Missing blocks, and balance between blocks.
@@ -92,7 +93,7 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
         self : FusionRegressor
             This estimator. If an error is raised it is as it was before.
         """
-        self._fitted = self._fit_part(X, y, sample_weight)
+        self._fitted = self._fit_part(FitData(X, y, sample_weight))
         return self
 
     def score(self, X: XLike, y: YLike, sample_weight: WeightLike | None = None) -> float:

@@ -1,38 +1,44 @@
-"""The rows of a fit: their weights, and which of them are held out."""
+"""The weights of the rows of a fit."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils.validation import _check_sample_weight, check_consistent_length
 
+from skfusion._reading import check_finite, check_some_block
 from skfusion.blocks import Blocks
 from skfusion.exceptions import TargetError
 from skfusion.targets import PlainY
 from skfusion.targets._reading import columns_of
-from skfusion.typing import WeightLike
+from skfusion.typing import WeightLike, YLike
 
-__all__ = ["holds_out", "scaled", "split_rows", "with_weight"]
+__all__ = ["check_rows", "scaled", "with_weight"]
 
-# From this many rows on, early_stopping="auto" holds some out.
-_ROWS_TO_HOLD_OUT = 500
 _HUGE = 1e200  # of weights; their sum may be infinite
 
 
+def check_rows(blocks: Blocks, y: YLike, missing: str) -> None:
+    """Raise an error unless there is a y for each row, and something finite to learn it from."""
+    check_consistent_length(blocks, y)
+    check_finite(blocks)
+    if missing == "error":
+        check_some_block(blocks)
+
+
 def with_weight(
-    blocks: Blocks, y: PlainY, sample_weight: WeightLike | None
-) -> tuple[Blocks, PlainY, np.ndarray | None]:
-    """Return the rows whose weight is not zero, and their weights."""
+    blocks: Blocks, y: PlainY, sample_weight: WeightLike | None, groups: np.ndarray | None = None
+) -> tuple[Blocks, PlainY, np.ndarray | None, np.ndarray | None]:
+    """Return the rows whose weight is not zero, their weights and their groups."""
     if sample_weight is None:
-        return blocks, y, None
+        return blocks, y, None, groups
     weight = _check_weight(sample_weight, blocks)
     kept = weight > 0
     if not kept.any():
         raise TargetError("sample_weight is zero in every row; no row is left to learn.")
     if kept.all():
-        return blocks, y, weight
-    return blocks[kept], y[kept], weight[kept]
+        return blocks, y, weight, groups
+    return blocks[kept], y[kept], weight[kept], None if groups is None else groups[kept]
 
 
 def _check_weight(sample_weight: WeightLike, blocks: Blocks) -> np.ndarray:
@@ -69,29 +75,3 @@ def scaled(weight: np.ndarray | None, from_target: np.ndarray | None) -> np.ndar
     if weight.max() > _HUGE:
         weight = weight / weight.max()
     return weight / weight.mean()
-
-
-def holds_out(early_stopping: bool | str, n_rows: int) -> bool:
-    """Whether rows are held out to stop early; "auto" needs enough of them."""
-    return n_rows >= _ROWS_TO_HOLD_OUT if early_stopping == "auto" else bool(early_stopping)
-
-
-def split_rows(
-    strata: np.ndarray | None, n_rows: int, share: float, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return shuffled row numbers to train on and to hold out, stratified where possible."""
-    if n_rows < 2:
-        raise TargetError(
-            "early stopping needs at least 2 rows, one of them held out. Got 1. "
-            "Use early_stopping=False."
-        )
-    n_valid = max(1, round(share * n_rows))
-    if strata is not None and _can_stratify(strata, n_valid, n_rows - n_valid):
-        split = StratifiedShuffleSplit(1, test_size=n_valid, random_state=seed)
-        return next(split.split(strata, strata))
-    return next(ShuffleSplit(1, test_size=n_valid, random_state=seed).split(np.empty(n_rows)))
-
-
-def _can_stratify(strata: np.ndarray, *sizes: int) -> bool:
-    _, counts = np.unique(strata, return_counts=True)
-    return counts.min() >= 2 and len(counts) <= min(sizes)

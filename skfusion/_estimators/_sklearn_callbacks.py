@@ -7,10 +7,10 @@ from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any, ParamSpec, TypeVar
 
+from skfusion._estimators._call import FitData
 from skfusion._estimators._state import FittedState
 from skfusion._optional import import_optional
 from skfusion._training import Net, TrainingCallback
-from skfusion.typing import WeightLike, XLike, YLike
 
 __all__ = ["CallbackSupport", "FitTask", "with_callbacks"]
 
@@ -52,16 +52,15 @@ class FitTask:
     def begin(
         cls,
         estimator: CallbackSupport,
-        X: XLike,
-        y: YLike,
-        weight: WeightLike | None,
+        data: FitData,
         n_epochs: int,
     ) -> FitTask:
         """Tell the callbacks of ``estimator``, if there are any, that a fit begins."""
         if not getattr(estimator, "_skl_callbacks", None):
             return cls()
-        metadata = None if weight is None else {"sample_weight": weight}
-        told = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+        given = {"sample_weight": data.sample_weight, "groups": data.groups}
+        metadata = {name: value for name, value in given.items() if value is not None} or None
+        told = {"estimator": estimator, "X": data.X, "y": data.y, "metadata": metadata}
         context = estimator._init_callback_context(max_subtasks=n_epochs)
         context.call_on_fit_task_begin(**told)
         return cls(context, told)

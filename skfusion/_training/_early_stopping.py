@@ -60,7 +60,7 @@ class StopEarly(OwnCallback):
 
     def on_epoch_end(self, net: Net, **kwargs: Any) -> None:
         loss = net.history[-1].get("valid_loss")
-        if loss is None:
+        if loss is None or not (net.run_ and net.run_.stops):
             return
         if _gained(loss, self.least_loss_, _GAIN):
             self.misses_, self.least_loss_ = 0, loss

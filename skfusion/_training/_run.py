@@ -27,6 +27,8 @@ class Run:
         What all randomness of this training follows from.
     held_out : Rows or None
         Rows that are only measured after each epoch; early stopping watches them.
+    stops : bool
+        Whether the training ends early by the loss of the held-out rows.
     fresh : bool
         Whether the net is new. Else it goes on, with the optimiser's state that it has.
     whole : bool
@@ -42,6 +44,7 @@ class Run:
     n_epochs: int
     seed: int
     held_out: Rows | None = None
+    stops: bool = True
     fresh: bool = True
     whole: bool = True
     checkpoint: Checkpoint | None = None

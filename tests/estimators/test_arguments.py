@@ -55,7 +55,7 @@ WRONG = [
     ({"precision": "fp8"}, "precision must be one of"),
     ({"missing": "allowed"}, "missing must be one of.*Did you mean 'allow'"),
     ({"early_stopping": None}, "early_stopping must be one of"),
-    ({"validation_fraction": "0.1"}, "validation_fraction must be a number"),
+    ({"validation_split": "0.1"}, "validation_split must be a number"),
     ({"n_iter_no_change": 1.0}, "n_iter_no_change must be an int"),
     ({"block_dropout": 2}, "block_dropout must be a number between 0 and 1"),
     ({"block_loss_weight": -1}, "block_loss_weight must be a number >= 0"),
@@ -110,8 +110,13 @@ OF_CLASSES = [
 ]
 
 
+def _named(value):
+    """Return a name without addresses and paths, the same in every process."""
+    return "-".join(value) if isinstance(value, dict) else value[:30]
+
+
 @pytest.mark.parametrize("call", ["fit", "partial_fit"])
-@pytest.mark.parametrize(("params", "match"), WRONG, ids=lambda value: str(value)[:50])
+@pytest.mark.parametrize(("params", "match"), WRONG, ids=_named)
 def test_what_is_wrong_is_said_before_a_row_is_read(unread, table, y, params, match, call):
     for kind in (FusionClassifier, FusionRegressor):
         model = kind(**params)
@@ -121,7 +126,7 @@ def test_what_is_wrong_is_said_before_a_row_is_read(unread, table, y, params, ma
         assert vars(model) == before
 
 
-@pytest.mark.parametrize(("params", "match"), OF_CLASSES, ids=lambda value: str(value)[:50])
+@pytest.mark.parametrize(("params", "match"), OF_CLASSES, ids=_named)
 def test_what_is_wrong_of_a_classifier_is_said_too(unread, table, y, params, match):
     with pytest.raises(ParameterError, match=match):
         FusionClassifier(**params).fit(table, y)

@@ -84,7 +84,7 @@ _RESERVED = frozenset(
         "schedule",
         "target",
         "transformers",
-        "validation_fraction",
+        "validation_split",
         "verbose",
         "warm_start",
         "weight_decay",
