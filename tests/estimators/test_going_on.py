@@ -79,7 +79,7 @@ CHANGES_STEPS = {
 OF_WHOLE_FITS = {"schedule", "averaging", "early_stopping", "max_epochs"}
 NEED_HEADS = {"block_loss_weight", "gradient_modulation"}
 # What changes something else, each in a test below
-OTHERS = {"validation_fraction", "n_iter_no_change", "missing", "memory", "warm_start", "device"}
+OTHERS = {"validation_split", "n_iter_no_change", "missing", "memory", "warm_start", "device"}
 OTHERS |= {"checkpoint", "verbose", "callbacks"}
 REFUSED = {"encoders", "fusion", "head"}
 
@@ -109,7 +109,7 @@ def test_steps_follow_what_is_chosen_now(rows, kind, argument):
 
 def test_the_share_that_is_held_out_follows(rows):
     plain, changed = begun(rows, early_stopping=True), begun(rows, early_stopping=True)
-    changed.set_params(validation_fraction=0.5).fit(*rows)
+    changed.set_params(validation_split=0.5).fit(*rows)
     assert not equal(plain.fit(*rows), changed)
 
 
