@@ -26,13 +26,14 @@ def outputs(net: Net, blocks: Blocks, inspect: Inspect, part: Part = "forward") 
 
     ``inspect(rows, start)`` is called for rows in which a sum is not finite, to tell why.
     """
-    with plain_settings(net.placement), _evaluating(net), torch.inference_mode():
+    device = net.placement
+    with plain_settings(device), _evaluating(net), torch.inference_mode():
         lengths = blocks.lengths() if len(blocks) > net.module.rows_per_step else None
         if lengths is None:
-            return _in_steps(net, blocks, inspect, part)
+            return _in_steps(net, blocks, inspect, part, device)
         # Rows of similar length together, so that little padding is computed.
         order = lengths.argsort(kind="stable")
-        ordered = _in_steps(net, blocks.take(order), lambda *_: inspect(blocks, 0), part)
+        ordered = _in_steps(net, blocks.take(order), lambda *_: inspect(blocks, 0), part, device)
     found = np.empty_like(ordered)
     found[order] = ordered
     return found
@@ -68,9 +69,11 @@ def evaluate(module: nn.Module) -> None:
     module.eval()
 
 
-def _in_steps(net: Net, blocks: Blocks, inspect: Inspect, part: Part) -> np.ndarray:
+def _in_steps(
+    net: Net, blocks: Blocks, inspect: Inspect, part: Part, device: torch.device
+) -> np.ndarray:
     plan = net.module
-    device, step = net.placement, plan.rows_per_step
+    step = plan.rows_per_step
     parts = []
     starts = range(0, len(blocks), step)
     cut = (blocks if step >= len(blocks) else blocks[i : i + step] for i in starts)
