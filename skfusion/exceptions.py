@@ -342,7 +342,8 @@ def _retold(
     }
     # Neither its __init__ nor a __new__ of its own: they may want other arguments than ``args``.
     base = next(one for one in cls.__mro__ if one.__module__ == "builtins")
-    error: Exception = base.__new__(type(cls.__name__, (cls,), members), *args)  # type: ignore
+    new: Callable[..., Exception] = base.__new__
+    error = new(type(cls.__name__, (cls,), members), *args)
     error.args = args
     error.__dict__.update(attributes)
     return error

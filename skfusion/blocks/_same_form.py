@@ -9,7 +9,15 @@ __all__ = ["check_same_form"]
 
 
 def check_same_form(fitted: BlockSpec, spec: BlockSpec) -> None:
-    """Raise ``BlockError`` unless form and shape of a row are those of the fit."""
+    """Raise ``BlockError`` unless form and shape of a row are those of the fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfusion.blocks import check_same_form, spec_of
+    >>> fitted = spec_of("photo", np.zeros((2, 8, 8, 3)))
+    >>> check_same_form(fitted, spec_of("photo", np.zeros((5, 8, 8, 3))))
+    """
     if (fitted.form, fitted.shape) != (spec.form, spec.shape):
         raise BlockError(
             f"block {spec.name!r} has rows of form {spec.form!r} and shape {spec.shape}, but at "

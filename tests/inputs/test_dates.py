@@ -5,6 +5,8 @@ import warnings
 
 import numpy as np
 import pandas as pd
+import polars
+import pyarrow
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -334,7 +336,6 @@ def test_dates_of_several_types_in_one_column():
 
 
 def test_dates_of_other_libraries():
-    polars = pytest.importorskip("polars")
     expected = DateParts().fit_transform(column(*stamps("2024-01-02", "2025-05-03")))
     dates = polars.DataFrame({"due": [datetime.date(2024, 1, 2), datetime.date(2025, 5, 3)]})
     np.testing.assert_array_equal(DateParts().fit_transform(dates), expected)
@@ -345,9 +346,8 @@ def test_dates_of_other_libraries():
 
 @pytest.mark.parametrize("kind", ["date32", "date64", "timestamp[s]", "timestamp[ns]"])
 def test_dates_of_arrow(kind):
-    arrow = pytest.importorskip("pyarrow")
-    table = arrow.table({"due": [datetime.date(2024, 1, 2), None, datetime.date(2025, 5, 3)]})
-    table = table.set_column(0, "due", table["due"].cast(arrow.type_for_alias(kind)))
+    table = pyarrow.table({"due": [datetime.date(2024, 1, 2), None, datetime.date(2025, 5, 3)]})
+    table = table.set_column(0, "due", table["due"].cast(pyarrow.type_for_alias(kind)))
     expected = DateParts().fit_transform(column(*stamps("2024-01-02", None, "2025-05-03")))
     np.testing.assert_array_equal(DateParts().fit_transform(table), expected)
     pandas = table.to_pandas(types_mapper=pd.ArrowDtype)

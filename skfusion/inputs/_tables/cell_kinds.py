@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections import Counter
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -113,7 +114,7 @@ def is_number(cell: object) -> bool:
     if isinstance(cell, (np.ndarray, *_SILENT)):
         return False
     try:
-        float(cell)  # type: ignore[arg-type]
+        float(cast("str", cell))
     except (TypeError, ValueError):
         return False
     return True

@@ -51,8 +51,9 @@ def _kinds_of_numbers(table: Table) -> dict[Hashable, str]:
     }
 
 
-@dataclass
-class explained(AbstractContextManager[None]):  # noqa: N801, as contexts are called
+def explained(
+    X: object, columns: object, missing: np.ndarray | None, kinds: Mapping[Hashable, str]
+) -> AbstractContextManager[None]:
     """Raise an error that names the cell where a transformer fails on a cell of another type.
 
     Parameters
@@ -66,7 +67,11 @@ class explained(AbstractContextManager[None]):  # noqa: N801, as contexts are ca
     kinds : mapping of key to str
         What the cells were at fit; during the fit nothing, then most cells of a column decide.
     """
+    return _Explained(X, columns, missing, kinds)
 
+
+@dataclass
+class _Explained(AbstractContextManager[None]):
     X: object
     columns: object
     missing: np.ndarray | None
