@@ -140,6 +140,7 @@ if "FIT_ON_IMPORT" in os.environ:  # in the process that others are forked from,
     model(os.environ["FIT_ON_IMPORT"], None).fit(*rows())
 
 if __name__ == "__main__":
+    torch.set_num_threads(1)  # as in the tests: other threads add up in another order
     import killing  # by its name, as in the tests, since checkpoints tell classes by their names
 
     killing.model(sys.argv[1], sys.argv[2]).fit(*killing.rows())
