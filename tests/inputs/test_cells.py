@@ -167,7 +167,7 @@ def test_arrays_of_all_makers_give_the_same(cell):
         [[1.0], 2.0],
         [1 + 2j],
     ],
-    ids=str,
+    ids=lambda cell: type(cell).__name__,
 )
 @pytest.mark.parametrize("dtype", [None, "float32"])
 def test_what_is_no_array_of_numbers_is_named_by_row_and_label(cell, dtype):

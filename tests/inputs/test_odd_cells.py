@@ -79,7 +79,7 @@ NO_NUMBER = [
 ]
 
 
-@pytest.mark.parametrize("cell", NO_TEXT, ids=repr)
+@pytest.mark.parametrize("cell", NO_TEXT, ids=lambda cell: type(cell).__name__)
 def test_no_text_among_texts(fitted, cell):
     with pytest.raises(
         BlockTypeError, match=r"column 'memo', row 3 is .*, no text. At fit .* texts"
@@ -89,7 +89,7 @@ def test_no_text_among_texts(fitted, cell):
         FusionClassifier().fit(with_cell("memo", cell), Y)
 
 
-@pytest.mark.parametrize("cell", NO_NUMBER, ids=repr)
+@pytest.mark.parametrize("cell", NO_NUMBER, ids=lambda cell: type(cell).__name__)
 @pytest.mark.parametrize("column", ["cost", "flag"])
 def test_no_number_among_numbers(fitted, column, cell):
     said = f"column '{column}', row 3 is .*, no (number|quantity)|column '{column}' .* in row 3"
