@@ -23,7 +23,7 @@ from skfusion.exceptions import ParameterError
 from skfusion.fusion import Fusion
 from skfusion.heads import Head
 from skfusion.targets import Target, TargetOptions
-from skfusion.typing import SeedLike
+from skfusion.typing import Scorer, SeedLike
 
 __all__ = [
     "Arguments",
@@ -63,6 +63,7 @@ class Arguments:
     target_options: TargetOptions
     early_stopping: bool | str
     validation_split: ValidationSplit
+    scorer: Scorer | None  # of held-out rows; None for their loss
     missing: str
     random_state: SeedLike
     device: str  # "auto", or as torch names it

@@ -45,6 +45,7 @@ from skfusion._estimators._held_out import (
 from skfusion._estimators._parameters import check_names_free
 from skfusion._estimators._recipes import own_copy
 from skfusion._estimators._rows import check_rows, scaled, with_weight
+from skfusion._estimators._scoring import HeldOut, check_scoring, scorer_of_outputs
 from skfusion._estimators._sklearn_callbacks import CallbackSupport, FitTask, with_callbacks
 from skfusion._estimators._state import FittedState, learn_prior
 from skfusion._module import ModulePlan, check_head_fits
@@ -52,6 +53,7 @@ from skfusion._reading import Reader
 from skfusion._training import (
     Balance,
     CallbackLike,
+    Checkpoint,
     Net,
     OptimizerLike,
     Rows,
@@ -74,7 +76,7 @@ from skfusion.heads import Head
 from skfusion.losses import LossLike
 from skfusion.targets import Coding, PlainY, TargetLike, TargetOptions
 from skfusion.training import Averaging, Schedule, resolve_averaging, resolve_schedule
-from skfusion.typing import ArrayLike, SeedLike, ValidationData, WeightLike, XLike, YLike
+from skfusion.typing import ArrayLike, Scorer, SeedLike, ValidationData, WeightLike, XLike, YLike
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -108,6 +110,7 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         averaging: Averaging | str | None = None,
         early_stopping: bool | str = "auto",
         validation_split: ValidationSplit = 0.1,
+        scoring: str | Scorer | None = None,
         n_iter_no_change: int = 5,
         missing: str = "error",
         block_dropout: float = 0.0,
@@ -130,7 +133,7 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         self.optimizer, self.weight_decay = optimizer, weight_decay
         self.gradient_clipping, self.averaging = gradient_clipping, averaging
         self.early_stopping, self.validation_split = early_stopping, validation_split
-        self.n_iter_no_change, self.missing = n_iter_no_change, missing
+        self.scoring, self.n_iter_no_change, self.missing = scoring, n_iter_no_change, missing
         self.block_dropout, self.block_loss_weight = block_dropout, block_loss_weight
         self.gradient_modulation, self.memory = gradient_modulation, memory
         self.warm_start, self.random_state, self.device = warm_start, random_state, device
@@ -209,19 +212,7 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         seed = seed if checkpoint is None else checkpoint.seed
         prior = learn_prior(lesson.target, lesson.rows, call.prior_before)
         state = FittedState(call.arguments, reader, lesson.target, net, prior, seed)
-        train, held_out = self._split(call, lesson, seed)
-        run = Run(
-            train,
-            call.n_epochs,
-            seed=seed + 1 + len(net.history),
-            held_out=held_out,
-            stops=call.arguments.early_stopping is not False,
-            fresh=call.fresh,
-            whole=call.whole,
-            checkpoint=checkpoint,
-            callbacks=task.epochs(state),
-        )
-        fit_net(net, run)
+        fit_net(net, self._run(call, lesson, state, checkpoint, task))
         return state
 
     # The steps
@@ -241,6 +232,7 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
                 "early_stopping", self.early_stopping, (True, False, "auto")
             ),
             validation_split=check_validation_split(self.validation_split),
+            scorer=check_scoring(self.scoring),
             missing=check_choice("missing", self.missing, ("error", "allow")),
             random_state=check_random(self.random_state),
             device=check_device(self.device),
@@ -316,7 +308,9 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         )
         return Lesson(blocks, checked, target, rows, groups, held_out)
 
-    def _held_out(self, call: Call, reader: Reader, target: Coding, given: ValidationData) -> Rows:
+    def _held_out(
+        self, call: Call, reader: Reader, target: Coding, given: ValidationData
+    ) -> HeldOut:
         """Return the rows that the user gave to measure on."""
         X, y, *weights = given
         with noted("validation_data"):
@@ -326,7 +320,7 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
                 blocks, call.arguments.target.read(y), weights[0] if weights else None
             )
             weight = scaled(weight, self._target_weight(checked))
-            return Rows(blocks.row_major(), target.encode(checked), weight)
+            return HeldOut(Rows(blocks.row_major(), target.encode(checked), weight), checked)
 
     def _make_net(self, call: Call, lesson: Lesson, seed: int) -> Net:
         """Return a new net, or a copy of the one before that follows the arguments."""
@@ -346,7 +340,7 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         with seeded(seed):
             return make_net(plan, target, arguments.training, pick_device(arguments.device))
 
-    def _split(self, call: Call, lesson: Lesson, seed: int) -> tuple[Rows, Rows | None]:
+    def _split(self, call: Call, lesson: Lesson, seed: int) -> tuple[Rows, HeldOut | None]:
         """Return the rows to train on, and those to hold out, if there are any."""
         arguments, rows, split = call.arguments, lesson.rows, call.arguments.validation_split
         if lesson.held_out is not None:
@@ -355,7 +349,33 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
             return rows, None
         strata = lesson.target.strata(lesson.y)
         chosen, held_out = split_rows(split, lesson.y, strata, lesson.groups, seed)
-        return rows[chosen], rows[held_out]
+        return rows[chosen], HeldOut(rows[held_out], lesson.y[held_out])
+
+    def _run(
+        self,
+        call: Call,
+        lesson: Lesson,
+        state: FittedState,
+        checkpoint: Checkpoint | None,
+        task: FitTask,
+    ) -> Run:
+        """Return what is to be trained: these rows, that long, measured on those."""
+        train, held_out = self._split(call, lesson, state.seed)
+        scorer, score = call.arguments.scorer, None
+        if scorer is not None and held_out is not None:
+            score = scorer_of_outputs(scorer, lesson.target, held_out)
+        return Run(
+            train,
+            call.n_epochs,
+            seed=state.seed + 1 + len(state.net.history),
+            held_out=None if held_out is None else held_out.rows,
+            score=score,
+            stops=call.arguments.early_stopping is not False,
+            fresh=call.fresh,
+            whole=call.whole,
+            checkpoint=checkpoint,
+            callbacks=task.epochs(state),
+        )
 
     # What the classifier and the regressor say of y
 

@@ -9,6 +9,7 @@ from sklearn.utils import check_random_state
 
 from skfusion._estimators._arguments import Arguments
 from skfusion._estimators._recipes import same
+from skfusion._estimators._scoring import HeldOut
 from skfusion._estimators._state import FittedState, Prior
 from skfusion._training import Rows
 from skfusion.blocks import Blocks
@@ -81,4 +82,4 @@ class Lesson:
     target: Coding
     rows: Rows
     groups: np.ndarray | None = None  # (n_rows,)
-    held_out: Rows | None = None  # those that the user gave
+    held_out: HeldOut | None = None  # those that the user gave

@@ -25,7 +25,7 @@ def open_checkpoint(
     if lesson.groups is not None:
         words["groups"] = content(lesson.groups)
     if lesson.held_out is not None:
-        given = lesson.held_out
+        given = lesson.held_out.rows
         words["validation_data"] = content((given.blocks, given.codes, given.weight))
     if arguments.plans_ahead:
         words["max_epochs"] = str(n_epochs)

@@ -36,7 +36,7 @@ from skfusion.targets._labels import same_labels
 from skfusion.targets._reading import read_labels
 from skfusion.targets._resolve import check_heeded, resolve_label_target
 from skfusion.training import Averaging, Schedule
-from skfusion.typing import ArrayLike, SeedLike, WeightLike, XLike, YLike
+from skfusion.typing import ArrayLike, Scorer, SeedLike, WeightLike, XLike, YLike
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -107,6 +107,10 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         Share of the rows held out, or a splitter of scikit-learn such as ``TimeSeriesSplit`` or
         ``GroupShuffleSplit``, whose last split is taken. Where several rows are of one person,
         random ones are too easy: hand the persons to ``fit`` as ``groups``.
+    scoring : str, callable or None, default=None
+        Scorer of scikit-learn for the held-out rows, higher is better: it is what ``history_``
+        keeps as ``valid_score`` and, in place of their loss, what early stopping watches. A
+        callable (estimator, X, y) gets what can predict, the blocks of these rows, and their y.
     n_iter_no_change : int, default=5
         Epochs without gain to wait for; five times as many while the network is no better than the
         most frequent class (the mean, in regression), since that may be a plateau. A training that
@@ -218,6 +222,7 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         averaging: Averaging | str | None = None,
         early_stopping: bool | str = "auto",
         validation_split: ValidationSplit = 0.1,
+        scoring: str | Scorer | None = None,
         n_iter_no_change: int = 5,
         missing: str = "error",
         block_dropout: float = 0.0,

@@ -95,5 +95,6 @@ def _scores(net: Net, run: Run, loss: float) -> str:
         return ""
     n_rows, prior = len(held_out), outputs_of_prior(target, run.rows)
     codes = Codes(held_out.codes, torch.float64, torch.device("cpu")).take(torch.arange(n_rows))
-    score = target.score(np.broadcast_to(prior, (n_rows, *prior.shape)), codes.numpy())
+    same = np.broadcast_to(prior, (n_rows, *prior.shape))
+    score = target.score(same, codes.numpy()) if run.score is None else run.score(same)
     return f"; their scores are {score:.3f} and {scored[0]['valid_score']:.3f}"

@@ -25,6 +25,8 @@ _GAIN, _GAIN_AT_CHANCE = 1e-4, 1e-2
 class StopEarly(OwnCallback):
     """Stop after epochs without gain, with the best weights; rests while no row is held out.
 
+    What is watched is the loss of the held-out rows, or the score that the run names.
+
     Until the prior was beaten once, a loss that stands still may be a plateau at the start, and
     there is ``AT_CHANCE`` times the patience, counted anew with each hundredth that is gained.
 
@@ -36,7 +38,7 @@ class StopEarly(OwnCallback):
 
     kept = (
         "misses_",
-        "least_loss_",
+        "least_",
         "best_epoch_",
         "best_weights_",
         "beaten_",
@@ -52,7 +54,7 @@ class StopEarly(OwnCallback):
 
     def on_train_begin(self, net: Net, X: tuple[Rows, Rows | None], **kwargs: Any) -> None:
         self.misses_ = self.best_epoch_ = self.waits_ = 0
-        self.least_loss_ = self.marked_loss_ = math.inf
+        self.least_ = self.marked_loss_ = math.inf
         self.best_weights_, self.ended_ = None, False
         train, held_out = X
         self.prior_ = None if held_out is None else prior_loss(net, train, held_out)
@@ -62,8 +64,9 @@ class StopEarly(OwnCallback):
         loss = net.history[-1].get("valid_loss")
         if loss is None or not (net.run_ and net.run_.stops):
             return
-        if _gained(loss, self.least_loss_, _GAIN):
-            self.misses_, self.least_loss_ = 0, loss
+        watched = loss if net.run_.score is None else -net.history[-1, "valid_score"]
+        if _gained(watched, self.least_, _GAIN):
+            self.misses_, self.least_ = 0, watched
             self.best_epoch_ = net.history[-1, "epoch"]
             self.best_weights_ = copy.deepcopy(net.module_.state_dict())
         else:

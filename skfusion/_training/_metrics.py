@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
 import torch
 
 from skfusion.targets import Coding
@@ -30,15 +31,24 @@ class EpochMetrics:
         self._outputs.append(outputs)
         self._codes.append(codes)
 
-    def records(self, names: Sequence[str], target: Coding) -> Iterator[tuple[str, float]]:
-        """Yield what the history keeps of the epoch: ``loss_<block>`` and ``valid_score``."""
+    def records(
+        self,
+        names: Sequence[str],
+        target: Coding,
+        score: Callable[[np.ndarray], float] | None = None,
+    ) -> Iterator[tuple[str, float]]:
+        """Yield what the history keeps of the epoch: ``loss_<block>`` and ``valid_score``.
+
+        ``score`` takes the place of the target's own score.
+        """
         if self._losses:
             losses, n_rows = torch.stack(self._losses), torch.stack(self._n_rows)
             means = (losses * n_rows).sum(0) / n_rows.sum(0)  # NaN where no row had the block
             for name, mean in zip(names, means.tolist(), strict=True):
                 yield f"loss_{name}", mean
         if self._outputs:
-            outputs, codes = torch.cat(self._outputs), torch.cat(self._codes)
-            score = target.score(outputs.double().cpu().numpy(), codes.cpu().numpy())
-            if score is not None:
-                yield "valid_score", score
+            outputs = torch.cat(self._outputs).double().cpu().numpy()
+            codes = torch.cat(self._codes).cpu().numpy()
+            found = target.score(outputs, codes) if score is None else score(outputs)
+            if found is not None:
+                yield "valid_score", found

@@ -132,6 +132,8 @@ class Net(NeuralNet):
     def get_iterator(self, dataset: Rows, training: bool = False) -> Iterable[TrainingBatch]:
         dropout, by_length = self.settings.balance.block_dropout, self.settings.batch_by_length
         dtype, device = self.module.dtype, self.placement
+        in_order = not training and self.run_ is not None and self.run_.score is not None
+        by_length = by_length and not in_order  # a scorer asks for the rows as they stand
         batches = BatchIterator(
             dataset, self.batch_size, training, dtype, device, dropout, by_length
         )
@@ -181,7 +183,8 @@ class Net(NeuralNet):
 
     def on_epoch_end(self, net: Any, *args: Any, **kwargs: Any) -> None:
         super().on_epoch_end(net, *args, **kwargs)
-        for key, value in self.metrics_.records(self.module_.names, self.criterion_.target):
+        score = None if self.run_ is None else self.run_.score
+        for key, value in self.metrics_.records(self.module_.names, self.criterion_.target, score):
             self.history.record(key, value)
 
     def _run_unheard(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from skorch.callbacks import Callback
 
 from skfusion._training._checkpoint import Checkpoint
@@ -27,6 +28,9 @@ class Run:
         What all randomness of this training follows from.
     held_out : Rows or None
         Rows that are only measured after each epoch; early stopping watches them.
+    score : callable or None
+        Scores the outputs (n_held_out, *shape) for the held-out rows, in place of the target's own
+        score; early stopping then watches it instead of the loss.
     stops : bool
         Whether the training ends early by the loss of the held-out rows.
     fresh : bool
@@ -44,6 +48,7 @@ class Run:
     n_epochs: int
     seed: int
     held_out: Rows | None = None
+    score: Callable[[np.ndarray], float] | None = None
     stops: bool = True
     fresh: bool = True
     whole: bool = True

@@ -79,7 +79,15 @@ CHANGES_STEPS = {
 OF_WHOLE_FITS = {"schedule", "averaging", "early_stopping", "max_epochs"}
 NEED_HEADS = {"block_loss_weight", "gradient_modulation"}
 # What changes something else, each in a test below
-OTHERS = {"validation_split", "n_iter_no_change", "missing", "memory", "warm_start", "device"}
+OTHERS = {
+    "validation_split",
+    "scoring",
+    "n_iter_no_change",
+    "missing",
+    "memory",
+    "warm_start",
+    "device",
+}
 OTHERS |= {"checkpoint", "verbose", "callbacks"}
 REFUSED = {"encoders", "fusion", "head"}
 

@@ -174,7 +174,7 @@ WRONG = [
     ((*STOPS, "misses_"), -2, "is -2, which is no count"),
     ((*STOPS, "misses_"), "1", "is '1', which is no count"),
     ((*STOPS, "misses_"), None, "is None, which is no count"),
-    ((*STOPS, "least_loss_"), NAN, "is nan, which is no number"),
+    ((*STOPS, "least_"), NAN, "is nan, which is no number"),
     ((*STOPS, "best_weights_"), {"a": 1}, "'best_weights_' .* must have"),
     (("state", "callbacks", "schedule", "scheduler_"), {}, "'scheduler_' of .* must have"),
     (("state", "callbacks", "averaging", "average_"), 1, "'average_' of .* cannot be int"),

@@ -82,6 +82,7 @@ _RESERVED = frozenset(
         "random_state",
         "remainder",
         "schedule",
+        "scoring",
         "target",
         "transformers",
         "validation_split",
