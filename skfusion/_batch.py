@@ -11,7 +11,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import torch
 
-from skfusion.blocks import Block, Blocks, BlockSpec, Ragged, is_csr
+from skfusion.blocks import Block, Blocks, BlockSpec, Ragged
+from skfusion.blocks._kinds import is_csr
 from skfusion.exceptions import noted
 
 __all__ = [
@@ -19,10 +20,10 @@ __all__ = [
     "Input",
     "Padded",
     "SparseRows",
-    "ahead",
     "draw_dropped",
     "dummy_input",
     "make_batch",
+    "prefetched",
 ]
 
 # The dtypes that torch shares with numpy in all versions.
@@ -104,7 +105,7 @@ def make_batch(
     return Batch(inputs, present, len(blocks), encoded)
 
 
-def ahead(parts: Iterable[Blocks]) -> Iterator[Blocks]:
+def prefetched(parts: Iterable[Blocks]) -> Iterator[Blocks]:
     """Yield ``parts``, of which lazy blocks read the next while one is worked on."""
     parts = iter(parts)
     part, following = next(parts, None), next(parts, None)

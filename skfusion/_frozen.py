@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from joblib import Memory
 from joblib.hashing import NumpyHasher
 from torch import nn
 
-from skfusion._batch import ahead, make_batch
+from skfusion._batch import make_batch, prefetched
 from skfusion._module import FusionModule, ModulePlan, rows_per_step
-from skfusion.blocks import Blocks, BlockSpec, Ragged, scatter_rows
+from skfusion.blocks import Blocks, BlockSpec, Ragged
+from skfusion.blocks._ragged import offsets_of
+from skfusion.blocks._rows import scatter_rows
 from skfusion.encoders._measure import encode
 from skfusion.exceptions import noted
 
@@ -91,7 +92,7 @@ def _outputs(frozen: _Frozen, block: Blocks) -> Iterator[Any]:
     step = rows_per_step([frozen.spec])
     parts = (block[start : start + step] for start in range(0, len(block), step))
     with torch.inference_mode():
-        for rows in ahead(parts):
+        for rows in prefetched(parts):
             batch = make_batch(rows, frozen.dtype, frozen.device)
             yield encode(frozen.encoder, batch.inputs[frozen.spec.name])
             frozen.between()
@@ -105,4 +106,4 @@ def _join(parts: list[Any]) -> Any:
         return torch.cat([tokens for tokens, _ in parts]).cpu().numpy()
     values = torch.cat([tokens[mask] for tokens, mask in parts]).cpu().numpy()
     lengths = torch.cat([mask.sum(1) for _, mask in parts]).cpu().numpy()
-    return Ragged(values, np.concatenate([[0], np.cumsum(lengths)]))
+    return Ragged(values, offsets_of(lengths))

@@ -20,9 +20,6 @@ __all__ = [
     "ParameterError",
     "SkfusionError",
     "TargetError",
-    "add_note",
-    "located",
-    "noted",
 ]
 
 Repair: TypeAlias = str | Callable[[str], str]

@@ -23,8 +23,6 @@ __all__ = [
     "Poisson",
     "Quantile",
     "Squared",
-    "resolve_class_loss",
-    "resolve_value_loss",
 ]
 
 

@@ -11,7 +11,7 @@ import torch
 from scipy.sparse import issparse
 
 from skfusion.blocks import Blocks, Ragged
-from skfusion.blocks._dense import as_array
+from skfusion.blocks._dense import plain_array
 from skfusion.blocks._sparse import check_sparse
 from skfusion.exceptions import BlockError, BlockTypeError
 from skfusion.inputs._tables.to_pandas import series_of
@@ -61,7 +61,7 @@ def in_known_container(X: object, column: str | None = None, arrays: bool = Fals
         check_sparse(PLAIN_NAME, X)
         return X
     if isinstance(X, torch.Tensor):
-        return as_array(PLAIN_NAME, X)
+        return plain_array(PLAIN_NAME, X)
     if isinstance(X, np.ma.MaskedArray):
         return _without_mask(X)
     if isinstance(X, list | tuple):
@@ -153,7 +153,7 @@ def _stacked(cells: Sequence[object]) -> np.ndarray | None:
     """Return arrays of one shape as one, and None for anything else."""
     if not all(isinstance(cell, np.ndarray | torch.Tensor) for cell in cells):
         return None
-    arrays = [as_array(f"{PLAIN_NAME}[{row}]", cell) for row, cell in enumerate(cells)]
+    arrays = [plain_array(f"{PLAIN_NAME}[{row}]", cell) for row, cell in enumerate(cells)]
     alike = {array.shape for array in arrays}
     return np.stack(arrays) if len(alike) == 1 else None
 

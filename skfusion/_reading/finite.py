@@ -6,7 +6,8 @@ from typing import cast
 
 import numpy as np
 
-from skfusion.blocks import Block, Blocks, Ragged, is_csr
+from skfusion.blocks import Block, Blocks, Ragged
+from skfusion.blocks._kinds import is_csr
 from skfusion.exceptions import BlockError
 
 __all__ = ["check_finite"]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from skfusion.blocks import Block, Ragged, cut_rows, is_csr
+from skfusion.blocks import Block, Ragged
+from skfusion.blocks._kinds import is_csr
+from skfusion.blocks._rows import cut_rows
 
 __all__ = ["PADDING", "Codes"]
 

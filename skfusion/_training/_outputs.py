@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from skfusion._batch import ahead, make_batch
+from skfusion._batch import make_batch, prefetched
 from skfusion._training._net import Net
 from skfusion._training._torch_state import plain_settings
 from skfusion.blocks import Blocks
@@ -77,7 +77,7 @@ def _in_steps(
     parts = []
     starts = range(0, len(blocks), step)
     cut = (blocks if step >= len(blocks) else blocks[i : i + step] for i in starts)
-    for start, rows in zip(starts, ahead(cut), strict=True):
+    for start, rows in zip(starts, prefetched(cut), strict=True):
         batch = make_batch(rows, plan.dtype, device)
         if not batch.is_finite():
             inspect(rows, start)

@@ -8,11 +8,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from skfusion._batch import Batch, ahead, draw_dropped, make_batch
+from skfusion._batch import Batch, draw_dropped, make_batch, prefetched
 from skfusion._training._batch_sampler import draw_batches, draw_batches_by_length
 from skfusion._training._codes import Codes
 from skfusion._training._torch_state import offer
-from skfusion.blocks import Block, Blocks, cut_rows
+from skfusion.blocks import Block, Blocks
+from skfusion.blocks._rows import cut_rows
 
 __all__ = ["BatchIterator", "Rows", "TrainingBatch"]
 
@@ -79,7 +80,7 @@ class BatchIterator:
     def __iter__(self) -> Iterator[TrainingBatch]:
         batches = self._batches()
         cut = (self.rows.blocks.take(chosen.numpy()) for chosen in batches)
-        for chosen, rows in zip(batches, ahead(cut), strict=True):
+        for chosen, rows in zip(batches, prefetched(cut), strict=True):
             dropped = draw_dropped(rows, self.block_dropout) if self.block_dropout else {}
             batch = make_batch(rows, self.dtype, self.device, self.rows.encoded, dropped)
             codes = self.codes.take(chosen)

@@ -26,7 +26,7 @@ def check_block_name(name: object) -> str:
 
     Examples
     --------
-    >>> from skfusion.blocks import check_block_name
+    >>> from skfusion.blocks._agreement import check_block_name
     >>> check_block_name("photo")
     'photo'
     """

@@ -12,7 +12,14 @@ from skfusion.blocks._agreement import check_numeric
 from skfusion.blocks._masked import MaskedBlock
 from skfusion.exceptions import BlockError, BlockTypeError
 
-__all__ = ["as_array", "as_numbers", "has_mask", "holds_numbers", "is_array_like", "split_mask"]
+__all__ = [
+    "has_mask",
+    "holds_numbers",
+    "is_array_like",
+    "numeric_array",
+    "plain_array",
+    "split_mask",
+]
 
 
 def is_array_like(value: object) -> bool:
@@ -22,7 +29,7 @@ def is_array_like(value: object) -> bool:
     return isinstance(value, kinds) or any(hasattr(value, part) for part in parts)
 
 
-def as_numbers(name: str, value: object) -> np.ndarray:
+def numeric_array(name: str, value: object) -> np.ndarray:
     """Return ``value`` as an array of numbers, without a copy where it is one.
 
     Raises
@@ -32,7 +39,7 @@ def as_numbers(name: str, value: object) -> np.ndarray:
     BlockError
         If cells of a masked array are masked.
     """
-    array = as_array(name, value)
+    array = plain_array(name, value)
     if array.dtype == object and holds_numbers(array):
         array = array.astype(bool if isinstance(array.flat[0], (bool, np.bool_)) else np.float64)
     return check_numeric(name, array)
@@ -85,7 +92,7 @@ def _split_cells(
     return np.asarray(array.data), np.asarray(rows)
 
 
-def as_array(name: str, value: object) -> np.ndarray:
+def plain_array(name: str, value: object) -> np.ndarray:
     """Return ``value`` as a plain array of whatever it holds; a memory map stays one.
 
     Raises
@@ -98,8 +105,8 @@ def as_array(name: str, value: object) -> np.ndarray:
     Examples
     --------
     >>> import torch
-    >>> from skfusion.blocks._dense import as_array
-    >>> as_array("price", torch.ones(2, requires_grad=True))
+    >>> from skfusion.blocks._dense import plain_array
+    >>> plain_array("price", torch.ones(2, requires_grad=True))
     array([1., 1.], dtype=float32)
     """
     if isinstance(value, np.memmap):
@@ -117,7 +124,7 @@ def as_array(name: str, value: object) -> np.ndarray:
     if hasattr(value, "to_numpy"):
         return _column_as_array(value)
     if isinstance(value, list | tuple) and any(isinstance(row, torch.Tensor) for row in value):
-        value = [as_array(name, row) for row in value]
+        value = [plain_array(name, row) for row in value]
     try:
         return np.asarray(value)
     except ValueError as error:

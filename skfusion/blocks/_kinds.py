@@ -64,7 +64,7 @@ def is_csr(block: object) -> TypeGuard[csr_array]:
     --------
     >>> import numpy as np
     >>> from scipy.sparse import csr_array
-    >>> from skfusion.blocks import is_csr
+    >>> from skfusion.blocks._kinds import is_csr
     >>> is_csr(csr_array(np.eye(2))), is_csr(np.eye(2))
     (True, False)
     """

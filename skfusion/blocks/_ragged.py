@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from skfusion._checks import check_int
-from skfusion.blocks._dense import as_array
+from skfusion.blocks._dense import plain_array
 from skfusion.blocks._index import row_numbers
 from skfusion.exceptions import BlockError
 
-__all__ = ["Ragged", "gather_runs"]
+__all__ = ["Ragged", "gather_runs", "offsets_of"]
 
 
 class Ragged:
@@ -55,7 +55,7 @@ class Ragged:
     n_tokens: int | None
 
     def __init__(self, values: object, offsets: object, n_tokens: int | None = None) -> None:
-        values, offsets = as_array("of a Ragged", values), _checked_offsets(offsets)
+        values, offsets = plain_array("of a Ragged", values), _checked_offsets(offsets)
         if values.ndim == 0:
             raise BlockError(f"Ragged: values must be an array of items. Got {values!r}.")
         if offsets[-1] > len(values):
@@ -73,7 +73,7 @@ class Ragged:
         """Make a ``Ragged`` from a sequence of arrays (or lists) whose items have one shape."""
         arrays = [np.asarray(row, dtype=dtype) for row in rows]
         _check_items_alike(arrays)
-        offsets = np.concatenate([[0], np.cumsum([len(array) for array in arrays], dtype=np.int64)])
+        offsets = offsets_of([len(array) for array in arrays])
         filled = [array for array in arrays if len(array)]
         values = np.concatenate(filled) if filled else _no_items(arrays, dtype, n_tokens)
         return cls(values, offsets, n_tokens)
@@ -147,7 +147,7 @@ class Ragged:
 
 
 def _checked_offsets(given: object) -> np.ndarray:
-    offsets = as_array("of offsets", given)
+    offsets = plain_array("of offsets", given)
     whole = offsets.dtype.kind in "iu" or (offsets.dtype.kind == "f" and _are_whole(offsets))
     if (
         offsets.ndim != 1
@@ -189,6 +189,20 @@ def _no_items(
     return np.empty((0, *item_shape), dtype=dtype or (np.int64 if n_tokens else np.float32))
 
 
+def offsets_of(lengths: Sequence[int] | np.ndarray, dtype: DTypeLike = np.int64) -> np.ndarray:
+    """Return where rows of these ``lengths`` (n_rows,) start and end, shape (n_rows + 1,).
+
+    Examples
+    --------
+    >>> from skfusion.blocks._ragged import offsets_of
+    >>> offsets_of([3, 0, 1]).tolist()
+    [0, 3, 3, 4]
+    """
+    offsets = np.zeros(len(lengths) + 1, dtype=dtype)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets
+
+
 def gather_runs(offsets: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the offsets of the chosen ``rows`` and the positions of their items.
 
@@ -197,15 +211,14 @@ def gather_runs(offsets: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.n
     Examples
     --------
     >>> import numpy as np
-    >>> from skfusion.blocks import gather_runs
+    >>> from skfusion.blocks._ragged import gather_runs
     >>> offsets, positions = gather_runs(np.array([0, 2, 2, 5]), np.array([2, 0]))
     >>> offsets.tolist(), positions.tolist()
     ([0, 3, 5], [2, 3, 4, 0, 1])
     """
     starts = offsets[rows]
     lengths = offsets[rows + 1] - starts
-    chosen = np.zeros(len(rows) + 1, dtype=_offset_dtype(offsets, lengths))
-    np.cumsum(lengths, out=chosen[1:])
+    chosen = offsets_of(lengths, _offset_dtype(offsets, lengths))
     positions = np.repeat(starts - chosen[:-1], lengths)
     positions += np.arange(len(positions), dtype=positions.dtype)
     return chosen, positions

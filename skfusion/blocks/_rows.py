@@ -8,9 +8,9 @@ import numpy as np
 from scipy.sparse import csr_array, issparse
 
 from skfusion.blocks._agreement import check_n_tokens, check_numeric
-from skfusion.blocks._dense import as_numbers, is_array_like
+from skfusion.blocks._dense import is_array_like, numeric_array
 from skfusion.blocks._kinds import Block, LazyBlock, is_csr
-from skfusion.blocks._ragged import Ragged, gather_runs
+from skfusion.blocks._ragged import Ragged, gather_runs, offsets_of
 from skfusion.blocks._sparse import as_csr
 from skfusion.exceptions import BlockError, BlockTypeError
 
@@ -58,7 +58,7 @@ def as_block(name: str, value: object) -> Block:
 
     Examples
     --------
-    >>> from skfusion.blocks import as_block
+    >>> from skfusion.blocks._rows import as_block
     >>> as_block("price", [3.5, 4.0]).shape
     (2, 1)
     """
@@ -69,7 +69,7 @@ def as_block(name: str, value: object) -> Block:
     if isinstance(value, Ragged):
         return _count_ids(name, check_numeric(name, value))
     if is_array_like(value):
-        return _check_axes(name, as_numbers(name, value))
+        return _check_axes(name, numeric_array(name, value))
     if all(hasattr(value, part) for part in ("shape", "ndim", "dtype", "__getitem__", "__len__")):
         return check_numeric(name, value)
     raise BlockTypeError(
@@ -116,7 +116,7 @@ def cut_rows(block: Block, rows: slice | np.ndarray) -> Block:
     Examples
     --------
     >>> import numpy as np
-    >>> from skfusion.blocks import cut_rows
+    >>> from skfusion.blocks._rows import cut_rows
     >>> cut_rows(np.array([[1], [2], [3]]), np.array([2, 0])).tolist()
     [[3], [1]]
     """
@@ -148,7 +148,7 @@ def scatter_rows(block: Block, present: np.ndarray) -> Block:
     Examples
     --------
     >>> import numpy as np
-    >>> from skfusion.blocks import scatter_rows
+    >>> from skfusion.blocks._rows import scatter_rows
     >>> scatter_rows(np.array([[5], [6]]), np.array([True, False, True])).tolist()
     [[5], [0], [6]]
     """
@@ -164,8 +164,7 @@ def scatter_rows(block: Block, present: np.ndarray) -> Block:
 
 
 def _spread_offsets(offsets: np.ndarray, present: np.ndarray) -> np.ndarray:
-    filled = np.concatenate([[0], np.cumsum(present)])
-    return offsets[filled]
+    return offsets[offsets_of(present)]
 
 
 def packed(block: Block) -> object:

@@ -88,7 +88,7 @@ def form_of(block: Block, name: str = "block") -> str:
     >>> from typing import cast
 
     import numpy as np
-    >>> from skfusion.blocks import form_of
+    >>> from skfusion.blocks._spec import form_of
     >>> form_of(np.zeros((2, 8, 8, 3)))
     'image'
     """

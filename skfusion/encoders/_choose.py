@@ -11,7 +11,7 @@ from skfusion.encoders.cnn import CNN
 from skfusion.encoders.mlp import MLP
 from skfusion.encoders.numeric import NumericEmbedding
 from skfusion.encoders.rnn import RNN
-from skfusion.encoders.same_as import check_shared
+from skfusion.encoders.same_as import SameAs
 from skfusion.encoders.sparse import SparseLinear
 from skfusion.encoders.temporal_cnn import TemporalCNN
 from skfusion.encoders.time_distributed import TimeDistributed
@@ -76,8 +76,41 @@ def choose_encoders(
     for name, spec in specs.items():
         encoders[name] = (insist(spec) if insist else None) or encoders[name]
         encoders[name].check(spec)
-    check_shared(encoders, specs)
+    _check_shared(encoders, specs)
     return encoders
+
+
+def _check_shared(encoders: Mapping[str, Encoder], specs: Mapping[str, BlockSpec]) -> None:
+    """Raise an error if an encoder that several blocks share cannot be that of all of them."""
+    for name, recipe in encoders.items():
+        if not isinstance(recipe, SameAs):
+            continue
+        other = recipe.block
+        if other not in specs:
+            known = ", ".join(map(repr, specs))
+            raise BlockError(
+                f"the encoder of block {name!r} is SameAs({other!r}), but there is no such block; "
+                f"the blocks are {known}. {did_you_mean(other, specs)}".rstrip()
+            )
+        if isinstance(encoders[other], SameAs):
+            raise ParameterError(
+                f"block {name!r} is SameAs({other!r}), which is itself {encoders[other]!r}. "
+                "Name the block that has an encoder of its own."
+            )
+        _check_same_rows(specs[name], specs[other])
+
+
+def _check_same_rows(spec: BlockSpec, other: BlockSpec) -> None:
+    differing = [
+        f"{what} {getattr(spec, what)} and {getattr(other, what)}"
+        for what in ("form", "shape", "n_tokens")
+        if getattr(spec, what) != getattr(other, what)
+    ]
+    if differing:
+        raise BlockError(
+            f"blocks {spec.name!r} and {other.name!r} cannot share an encoder: they have "
+            f"{', '.join(differing)}. Make both by one transformer, or give each its own encoder."
+        )
 
 
 def resolve_encoder(encoder: Encoder | str) -> Encoder:

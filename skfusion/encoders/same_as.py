@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from torch import nn
 
-from skfusion._checks import did_you_mean
 from skfusion.blocks import BlockSpec
 from skfusion.encoders._base import Encoder
-from skfusion.exceptions import BlockError, ParameterError
+from skfusion.exceptions import ParameterError
 
-__all__ = ["SameAs", "check_shared"]
+__all__ = ["SameAs"]
 
 
 class SameAs(Encoder):
@@ -56,37 +53,4 @@ class SameAs(Encoder):
         raise ParameterError(
             f"block {spec.name!r}: SameAs({self.block!r}) has no module of its own. "
             "Name it directly in `encoders`, not inside of another encoder."
-        )
-
-
-def check_shared(encoders: Mapping[str, Encoder], specs: Mapping[str, BlockSpec]) -> None:
-    """Raise an error if an encoder that several blocks share cannot be that of all of them."""
-    for name, recipe in encoders.items():
-        if not isinstance(recipe, SameAs):
-            continue
-        other = recipe.block
-        if other not in specs:
-            known = ", ".join(map(repr, specs))
-            raise BlockError(
-                f"the encoder of block {name!r} is SameAs({other!r}), but there is no such block; "
-                f"the blocks are {known}. {did_you_mean(other, specs)}".rstrip()
-            )
-        if isinstance(encoders[other], SameAs):
-            raise ParameterError(
-                f"block {name!r} is SameAs({other!r}), which is itself {encoders[other]!r}. "
-                "Name the block that has an encoder of its own."
-            )
-        _check_same_rows(specs[name], specs[other])
-
-
-def _check_same_rows(spec: BlockSpec, other: BlockSpec) -> None:
-    differing = [
-        f"{what} {getattr(spec, what)} and {getattr(other, what)}"
-        for what in ("form", "shape", "n_tokens")
-        if getattr(spec, what) != getattr(other, what)
-    ]
-    if differing:
-        raise BlockError(
-            f"blocks {spec.name!r} and {other.name!r} cannot share an encoder: they have "
-            f"{', '.join(differing)}. Make both by one transformer, or give each its own encoder."
         )

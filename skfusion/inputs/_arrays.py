@@ -12,14 +12,14 @@ import torch
 
 from skfusion.exceptions import BlockError
 
-__all__ = ["MAX_BYTES", "as_array", "as_numbers", "check_bytes"]
+__all__ = ["MAX_BYTES", "array_of_cell", "check_bytes", "numbers_of_cell"]
 
 MAX_BYTES = 2**30
 _PLAIN = (float, int, str, np.generic)
 _NESTED = (np.ndarray, list, tuple)
 
 
-def as_array(cell: object, max_bytes: int | None = MAX_BYTES) -> np.ndarray:
+def array_of_cell(cell: object, max_bytes: int | None = MAX_BYTES) -> np.ndarray:
     """Return the array, tensor or nested list in a cell as an array in native byte order.
 
     Masked values become NaN, bfloat16 and long double the nearest type that all libraries know.
@@ -35,8 +35,8 @@ def as_array(cell: object, max_bytes: int | None = MAX_BYTES) -> np.ndarray:
     Examples
     --------
     >>> import numpy as np
-    >>> from skfusion.inputs._arrays import as_array
-    >>> as_array(np.ma.array([1, 2], mask=[False, True])).tolist()
+    >>> from skfusion.inputs._arrays import array_of_cell
+    >>> array_of_cell(np.ma.array([1, 2], mask=[False, True])).tolist()
     [1.0, nan]
     """
     array = cell if type(cell) is np.ndarray else _converted(cell, max_bytes)
@@ -44,30 +44,30 @@ def as_array(cell: object, max_bytes: int | None = MAX_BYTES) -> np.ndarray:
         check_bytes(array.nbytes, max_bytes)
     kind = array.dtype.kind
     if kind == "O" and array.ndim == 1 and array.size and isinstance(array[0], _NESTED):
-        return as_array(array.tolist(), max_bytes)  # as files of Parquet have lists of lists
+        return array_of_cell(array.tolist(), max_bytes)  # as files of Parquet have lists of lists
     if kind == "f" and array.itemsize > 8:
         return array.astype(np.float64)
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
-def as_numbers(cell: object) -> np.ndarray:
+def numbers_of_cell(cell: object) -> np.ndarray:
     """Return what a cell holds as float64, NaN where a value of it is missing.
 
     Raises
     ------
     BlockError, TypeError, ValueError, RuntimeError
-        As ``as_array``; and TypeError for strings, dates and complex numbers, which numpy would
-        convert.
+        As ``array_of_cell``; and TypeError for strings, dates and complex numbers, which numpy
+        would convert.
 
     Examples
     --------
-    >>> from skfusion.inputs._arrays import as_numbers
-    >>> as_numbers([1, None, 2.5]).tolist()
+    >>> from skfusion.inputs._arrays import numbers_of_cell
+    >>> numbers_of_cell([1, None, 2.5]).tolist()
     [1.0, nan, 2.5]
     """
     if type(cell) is np.ndarray and cell.dtype == np.float64 and cell.nbytes <= MAX_BYTES:
         return cell  # the usual case, a million times
-    array = as_array(cell)
+    array = array_of_cell(cell)
     if array.itemsize < 8:
         check_bytes(8 * array.size, MAX_BYTES)
     if array.dtype == object:
@@ -110,7 +110,7 @@ def _converted(cell: object, max_bytes: int | None) -> np.ndarray:
     """Return what is no plain array as one."""
     if isinstance(cell, (list, tuple)):
         if _needs_care(cell):
-            parts = [as_array(part, max_bytes) for part in cell]
+            parts = [array_of_cell(part, max_bytes) for part in cell]
             check_bytes(sum(part.nbytes for part in parts), max_bytes)
             return np.asarray(parts)
         return np.asarray(cell)

@@ -12,7 +12,8 @@ from scipy.special import expit, logit, softmax
 from sklearn.utils import column_or_1d
 
 from skfusion._checks import check_choice
-from skfusion.blocks import Block, is_csr
+from skfusion.blocks import Block
+from skfusion.blocks._kinds import is_csr
 from skfusion.exceptions import TargetError
 from skfusion.losses import Loss, resolve_class_loss
 from skfusion.targets._base import Coding, PlainY, Target, TargetOptions, dense

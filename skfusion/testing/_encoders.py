@@ -15,7 +15,9 @@ from torch.nn import functional as F
 
 from skfusion._batch import Input, Padded, make_batch
 from skfusion._tokens import Encoded
-from skfusion.blocks import Block, Blocks, Ragged, as_block, is_csr, spec_of
+from skfusion.blocks import Block, Blocks, Ragged, spec_of
+from skfusion.blocks._kinds import is_csr
+from skfusion.blocks._rows import as_block
 from skfusion.encoders import Encoder
 from skfusion.encoders._measure import encode
 from skfusion.exceptions import BlockError, located

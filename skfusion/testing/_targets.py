@@ -10,7 +10,9 @@ import numpy as np
 import torch
 
 from skfusion._training._codes import Codes
-from skfusion.blocks import Block, Blocks, cut_rows, is_csr
+from skfusion.blocks import Block, Blocks
+from skfusion.blocks._kinds import is_csr
+from skfusion.blocks._rows import cut_rows
 from skfusion.exceptions import located
 from skfusion.targets import Coding, LabelCoding, OutputSpec, PlainY, Target
 from skfusion.testing._agreement import assert_close, assert_finite, assert_recipe_travels

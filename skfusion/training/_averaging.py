@@ -136,7 +136,7 @@ def resolve_averaging(averaging: Averaging | str | None) -> Averaging | None:
 
     Examples
     --------
-    >>> from skfusion.training import resolve_averaging
+    >>> from skfusion.training._averaging import resolve_averaging
     >>> resolve_averaging("ema")
     EMA()
     """

@@ -167,7 +167,7 @@ def resolve_schedule(schedule: Schedule | str | None) -> Schedule | None:
 
     Examples
     --------
-    >>> from skfusion.training import resolve_schedule
+    >>> from skfusion.training._schedules import resolve_schedule
     >>> resolve_schedule("cosine")
     Cosine()
     """

@@ -7,7 +7,9 @@ import joblib
 import numpy as np
 import pytest
 
-from skfusion.blocks import Ragged, cut_rows, gather_runs, scatter_rows
+from skfusion.blocks import Ragged
+from skfusion.blocks._ragged import gather_runs
+from skfusion.blocks._rows import cut_rows, scatter_rows
 from skfusion.exceptions import BlockError
 
 

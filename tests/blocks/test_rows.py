@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from skfusion.blocks import Blocks, as_block, cut_rows, scatter_rows
+from skfusion.blocks import Blocks
+from skfusion.blocks._rows import as_block, cut_rows, scatter_rows
 
 
 @pytest.mark.parametrize("make", [sparse.csr_matrix, sparse.csr_array])

@@ -7,7 +7,8 @@ import sklearn
 import torch
 from sklearn.exceptions import NotFittedError
 
-from skfusion.blocks import Ragged, form_of
+from skfusion.blocks import Ragged
+from skfusion.blocks._spec import form_of
 from skfusion.exceptions import BlockError, BlockTypeError, ParameterError
 from skfusion.inputs import ArrayStacker, BlockUnion, SequenceStacker
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from skfusion.blocks import MaskedBlock, Ragged
+from skfusion.blocks._ragged import offsets_of
 from skfusion.exceptions import BlockError, BlockTypeError
 from skfusion.inputs._images.lazy_cells import CellReader, LazyCells, attempt_rows, unreadable
 from skfusion.inputs._tables.one_column import cells_of, describe_cell, row_name
@@ -96,7 +97,7 @@ class Loading:
 
         errors = self._attempt(work, range(len(self.cells)))
         self._check_shapes({row: clip.shape for row, clip in enumerate(clips)}, shape)
-        offsets = np.concatenate([[0], np.cumsum([len(clip) for clip in clips], dtype=np.int64)])
+        offsets = offsets_of([len(clip) for clip in clips])
         values = self._zeros((int(offsets[-1]), *_fixed(shape[1:])))
         np.concatenate([empty, *clips], out=values)
         return self._result(Ragged(values, offsets), errors)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from skfusion.exceptions import BlockError, BlockTypeError
-from skfusion.inputs._arrays import as_array
+from skfusion.inputs._arrays import array_of_cell
 
 __all__ = ["as_pixels", "check_pixels", "size_of_pixels"]
 
@@ -42,7 +42,7 @@ def as_pixels(cell: np.ndarray | torch.Tensor) -> np.ndarray:
     """
     if isinstance(cell, np.ma.MaskedArray) and np.ma.is_masked(cell):
         raise BlockError("it has masked pixels; say what they are, as by array.filled(0)")
-    array = as_array(cell)
+    array = array_of_cell(cell)
     if array.dtype == bool:
         array = array.astype(np.uint8) * np.uint8(255)
     elif array.dtype == np.uint16:

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skfusion.blocks import Ragged
 from skfusion.exceptions import BlockError, BlockTypeError, ParameterError
-from skfusion.inputs._arrays import as_array
+from skfusion.inputs._arrays import array_of_cell
 from skfusion.inputs._no_set_output import NO_SET_OUTPUT
 from skfusion.inputs._sequences.vector_range import VectorRange
 from skfusion.inputs._tables.one_column import cells_of, row_name
@@ -192,7 +192,7 @@ def _sizes(shape: tuple[int | None, ...]) -> tuple[int, ...]:
 
 def _array_of(X: XLike, row: int, cell: object, dtype: WantedType | None) -> np.ndarray:
     try:
-        array = as_array(cell)
+        array = array_of_cell(cell)
     except BlockError as error:
         raise BlockError(f"{row_name(X, row)}: {error}.") from error
     except (TypeError, ValueError, RuntimeError) as error:

@@ -11,8 +11,9 @@ import torch
 
 from skfusion._checks import did_you_mean
 from skfusion.blocks import Ragged
+from skfusion.blocks._ragged import offsets_of
 from skfusion.exceptions import BlockError, BlockTypeError, noted
-from skfusion.inputs._arrays import as_array, as_numbers
+from skfusion.inputs._arrays import array_of_cell, numbers_of_cell
 from skfusion.inputs._sequences.times import times_of
 from skfusion.inputs._tables.one_column import cells_of, column_of, row_name
 from skfusion.inputs._tables.to_pandas import pandas_table, series_of
@@ -62,7 +63,7 @@ def lines_of_keys(table: pd.DataFrame, by: str, time: str | None, X: XLike) -> L
     order = [] if time is None else [times_of(table[time].iloc[used])]
     used = used[np.lexsort([*order, places[used]])]
     counts = np.bincount(places[used], minlength=len(keys))
-    return table.iloc[used], np.concatenate([[0], np.cumsum(counts)]), codes
+    return table.iloc[used], offsets_of(counts), codes
 
 
 def _factorize(X: XLike) -> tuple[np.ndarray, pd.Index]:
@@ -96,7 +97,9 @@ def keys_of(X: XLike) -> pd.Series:
             "Join them to one column in both tables."
         )
     keys = series_of("keys", column_of(X, "SequenceStacker"))
-    keys = pd.Series(as_array(keys, None) if isinstance(keys, (np.ndarray, torch.Tensor)) else keys)
+    keys = pd.Series(
+        array_of_cell(keys, None) if isinstance(keys, (np.ndarray, torch.Tensor)) else keys
+    )
     missing = keys.isna().to_numpy()
     if missing.any():
         raise BlockError(
@@ -188,7 +191,7 @@ def _cells(X: XLike) -> Ragged | list[object]:
 def _items(X: XLike, row: int, cell: object) -> np.ndarray:
     """Return the items in a cell, float64 (time,) or (time, d), NaN where one is missing."""
     try:
-        items = as_numbers(cell)
+        items = numbers_of_cell(cell)
         if not items.ndim:
             raise TypeError("a single value")
     except BlockError as error:

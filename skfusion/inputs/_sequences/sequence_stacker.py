@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skfusion._checks import check_int
 from skfusion.blocks import Ragged
+from skfusion.blocks._ragged import offsets_of
 from skfusion.exceptions import BlockError, ParameterError
 from skfusion.inputs._no_set_output import NO_SET_OUTPUT
 from skfusion.inputs._sequences.channels import learn_channel
@@ -230,4 +231,4 @@ def _last_items(sequences: Ragged, max_length: int | None) -> Ragged:
     ends = np.repeat(sequences.offsets[1:], sequences.lengths)
     kept = np.arange(len(ends)) >= ends - max_length
     lengths = np.minimum(sequences.lengths, max_length)
-    return Ragged(sequences.values[kept], np.concatenate([[0], np.cumsum(lengths)]))
+    return Ragged(sequences.values[kept], offsets_of(lengths))

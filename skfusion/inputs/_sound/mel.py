@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from skfusion.blocks import Ragged
+from skfusion.blocks._ragged import offsets_of
 
 __all__ = ["count_frames", "decibels", "hertz_of_mel", "mel_filters", "mel_of_hertz", "mel_power"]
 
@@ -101,6 +102,6 @@ def _frame_starts(
     samples = np.arange(waves.offsets[0], waves.offsets[-1])
     signal[samples + shift] = waves.values[samples]
     n_frames = count_frames(lengths, n_fft, hop_length)
-    offsets = np.concatenate([[0], np.cumsum(n_frames)])
+    offsets = offsets_of(n_frames)
     steps = np.arange(offsets[-1]) - np.repeat(offsets[:-1], n_frames)
     return signal, np.repeat(ends - widths, n_frames) + hop_length * steps, offsets

@@ -12,7 +12,7 @@ import torch
 
 from skfusion.blocks import Ragged
 from skfusion.exceptions import BlockError, BlockTypeError
-from skfusion.inputs._arrays import as_array
+from skfusion.inputs._arrays import array_of_cell
 from skfusion.inputs._files import FilePath, open_file
 from skfusion.inputs._sound.wav import read_wav
 from skfusion.inputs._tables.one_column import cells_of, describe_cell, row_name
@@ -114,7 +114,7 @@ class WaveReader:
         if isinstance(cell, (str, os.PathLike, bytes, bytearray, memoryview)):
             return self._file(cell, f"{where}, {describe_cell(cell)}")
         try:
-            wave = as_array(cell, 16 * self.max_samples)
+            wave = array_of_cell(cell, 16 * self.max_samples)
         except BlockError as error:
             raise BlockError(f"{where}: {error}.") from error
         except (TypeError, ValueError, RuntimeError) as error:
@@ -212,7 +212,7 @@ class WaveReader:
 
 def plain_matrix(X: XLike) -> XLike:
     """Return a tensor or a masked array (n, n_samples) as an array, anything else as it is."""
-    return as_array(X, None) if isinstance(X, (torch.Tensor, np.ma.MaskedArray)) else X
+    return array_of_cell(X, None) if isinstance(X, (torch.Tensor, np.ma.MaskedArray)) else X
 
 
 def is_wave_matrix(X: XLike) -> TypeGuard[np.ndarray]:

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 
-from skfusion.blocks import Ragged, cut_rows
+from skfusion.blocks import Ragged
+from skfusion.blocks._rows import cut_rows
 
 __all__ = ["count_rows", "missing_rows", "present_metadata", "present_rows"]
 

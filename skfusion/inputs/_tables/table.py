@@ -13,7 +13,7 @@ from scipy import sparse
 from skfusion.blocks import Blocks
 from skfusion.blocks._dense import holds_numbers
 from skfusion.exceptions import BlockError, BlockTypeError
-from skfusion.inputs._arrays import as_array
+from skfusion.inputs._arrays import array_of_cell
 from skfusion.inputs._tables.missing_rows import missing_rows
 from skfusion.inputs._tables.to_pandas import cells_array, series_of
 
@@ -151,7 +151,7 @@ def _as_values(name: Any, value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         value = _array_of(value)
     if isinstance(value, torch.Tensor | np.ma.MaskedArray):
-        value = as_array(value, max_bytes=None)
+        value = array_of_cell(value, max_bytes=None)
     if isinstance(value, np.ndarray) and value.dtype == object and value.ndim > 1:
         value = value.astype(np.float64) if holds_numbers(value) else value
     if not hasattr(value, "shape") or len(value.shape) == 0:

@@ -10,6 +10,7 @@ import numpy as np
 
 from skfusion._optional import import_optional
 from skfusion.blocks import Ragged
+from skfusion.blocks._ragged import offsets_of
 from skfusion.exceptions import ParameterError
 
 __all__ = ["encode_subwords", "fitted_subwords"]
@@ -45,7 +46,7 @@ def fitted_subwords(
 def encode_subwords(tokenizer: Any, texts: list[str], n_tokens: int) -> Ragged:
     """Return the ids of ``texts``, a ``Ragged`` of shape (n, None)."""
     rows = [encoding.ids for encoding in tokenizer.encode_batch(texts)]
-    offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows], dtype=np.int64)])
+    offsets = offsets_of([len(row) for row in rows])
     values = np.fromiter(chain.from_iterable(rows), dtype=np.int64, count=offsets[-1])
     return Ragged(values, offsets, n_tokens)
 

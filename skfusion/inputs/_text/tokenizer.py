@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skfusion._checks import check_int, check_real
 from skfusion.blocks import Ragged
+from skfusion.blocks._ragged import offsets_of
 from skfusion.exceptions import BlockError, BlockTypeError, ParameterError
 from skfusion.inputs._no_set_output import NO_SET_OUTPUT
 from skfusion.inputs._tables.one_column import cells_of, first_bad_row, row_name
@@ -236,7 +237,7 @@ class Tokenizer(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
             tokens = list(analyze(text))[: self.max_length]
             ids.extend([seen[token] for token in tokens])
             lengths.append(len(tokens))
-        offsets = np.concatenate([[0], np.cumsum(np.array(lengths, dtype=np.int64))])
+        offsets = offsets_of(lengths)
         return list(seen), Ragged(np.array(ids, dtype=np.int64), offsets)
 
     def _renumber(self, words: list[Any], ids: Ragged) -> Ragged:

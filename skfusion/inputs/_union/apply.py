@@ -15,17 +15,10 @@ import pandas as pd
 from joblib import Memory
 from scipy import sparse
 
-from skfusion.blocks import (
-    Blocks,
-    BlockSpec,
-    MaskedBlock,
-    Ragged,
-    as_block,
-    form_of,
-    scatter_rows,
-    spec_of,
-)
+from skfusion.blocks import Blocks, BlockSpec, MaskedBlock, Ragged, spec_of
+from skfusion.blocks._rows import as_block, scatter_rows
 from skfusion.blocks._same_form import check_same_form
+from skfusion.blocks._spec import form_of
 from skfusion.exceptions import BlockError, noted
 from skfusion.inputs._tables.digits import check_digits, check_scaled_digits
 from skfusion.inputs._tables.missing_rows import count_rows, present_metadata, present_rows

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from skfusion.blocks import Ragged, scatter_rows
+from skfusion.blocks import Ragged
+from skfusion.blocks._rows import scatter_rows
 
 __all__ = ["SpreadRows", "spread_rows"]
 

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.utils import Bunch, get_tags
 
 from skfusion._checks import did_you_mean
-from skfusion.blocks import check_block_name
+from skfusion.blocks._agreement import check_block_name
 from skfusion.exceptions import BlockError, BlockTypeError, ParameterError
 
 __all__ = [

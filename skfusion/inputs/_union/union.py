@@ -17,7 +17,8 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, check_memory
 
 from skfusion._checks import check_choice
-from skfusion.blocks import Blocks, check_block_name
+from skfusion.blocks import Blocks
+from skfusion.blocks._agreement import check_block_name
 from skfusion.inputs._no_set_output import NO_SET_OUTPUT
 from skfusion.inputs._tables.table import NamedTable, Table
 from skfusion.inputs._union.apply import (
