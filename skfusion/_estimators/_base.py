@@ -76,8 +76,7 @@ from skfusion.heads import Head
 from skfusion.losses import LossLike
 from skfusion.targets import Coding, PlainY, TargetLike, TargetOptions
 from skfusion.training import Averaging, Schedule
-from skfusion.training._averaging import resolve_averaging
-from skfusion.training._schedules import resolve_schedule
+from skfusion.training._resolve import resolve_averaging, resolve_schedule
 from skfusion.typing import ArrayLike, Scorer, SeedLike, ValidationData, WeightLike, XLike, YLike
 
 if TYPE_CHECKING:

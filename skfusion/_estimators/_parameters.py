@@ -18,8 +18,7 @@ from skfusion.fusion.tree import resolve_fusion
 from skfusion.heads import Head
 from skfusion.heads._layers import resolve_head
 from skfusion.targets import Target, TargetLike
-from skfusion.training._averaging import resolve_averaging
-from skfusion.training._schedules import resolve_schedule
+from skfusion.training._resolve import resolve_averaging, resolve_schedule
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -14,7 +14,8 @@ def check_same_form(fitted: BlockSpec, spec: BlockSpec) -> None:
     Examples
     --------
     >>> import numpy as np
-    >>> from skfusion.blocks import check_same_form, spec_of
+    >>> from skfusion.blocks import spec_of
+    >>> from skfusion.blocks._same_form import check_same_form
     >>> fitted = spec_of("photo", np.zeros((2, 8, 8, 3)))
     >>> check_same_form(fitted, spec_of("photo", np.zeros((5, 8, 8, 3))))
     """

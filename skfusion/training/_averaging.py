@@ -11,11 +11,10 @@ from torch.optim.swa_utils import AveragedModel
 
 from skfusion._checks import check_real
 from skfusion.exceptions import ParameterError
-from skfusion.training._resolve import resolve_optional
 
 _Tensors: TypeAlias = tuple[torch.Tensor, ...] | list[torch.Tensor]
 
-__all__ = ["EMA", "SWA", "Averaging", "resolve_averaging"]
+__all__ = ["EMA", "SWA", "Averaging"]
 
 
 class Averaging(BaseEstimator):
@@ -126,18 +125,3 @@ class SWA(Averaging):
 
     def share(self, n_averaged: int) -> float:
         return 1 / (n_averaged + 1)
-
-
-_ALIASES: dict[str, type[Averaging]] = {"ema": EMA, "swa": SWA}
-
-
-def resolve_averaging(averaging: Averaging | str | None) -> Averaging | None:
-    """Return ``averaging``, or a new one for an alias such as ``"ema"``.
-
-    Examples
-    --------
-    >>> from skfusion.training._averaging import resolve_averaging
-    >>> resolve_averaging("ema")
-    EMA()
-    """
-    return resolve_optional("averaging", averaging, Averaging, _ALIASES)

@@ -10,9 +10,8 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR, ReduceLR
 
 from skfusion._checks import check_int, check_real
 from skfusion.exceptions import ParameterError
-from skfusion.training._resolve import resolve_optional
 
-__all__ = ["Cosine", "OneCycle", "Plateau", "Schedule", "resolve_schedule"]
+__all__ = ["Cosine", "OneCycle", "Plateau", "Schedule"]
 
 
 class Schedule(BaseEstimator):
@@ -157,21 +156,6 @@ class Plateau(Schedule):
     def build(self, optimizer: Optimizer, n_steps: int) -> LRScheduler:
         # torch counts the epochs that it puts up with, and acts in the one after them.
         return ReduceLROnPlateau(optimizer, factor=self.factor, patience=self.patience - 1)
-
-
-_ALIASES: dict[str, type[Schedule]] = {"cosine": Cosine, "one_cycle": OneCycle, "plateau": Plateau}
-
-
-def resolve_schedule(schedule: Schedule | str | None) -> Schedule | None:
-    """Return ``schedule``, or a new one for an alias such as ``"cosine"``.
-
-    Examples
-    --------
-    >>> from skfusion.training._schedules import resolve_schedule
-    >>> resolve_schedule("cosine")
-    Cosine()
-    """
-    return resolve_optional("schedule", schedule, Schedule, _ALIASES)
 
 
 def _check_warmup(warmup: object) -> None:
