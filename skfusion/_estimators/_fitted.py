@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -42,6 +43,7 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEnco
     """
 
     missing: str
+    device: str | torch.device
     _fitted: FittedState | None = None
 
     def _snapshot(self) -> FittedState:
@@ -53,6 +55,14 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEnco
 
     def __sklearn_is_fitted__(self) -> bool:
         return self._fitted is not None
+
+    def __getstate__(self) -> dict[str, object]:
+        """A pickle opens on the device that the argument names by then, not on that of the fit."""
+        state: dict[str, object] = super().__getstate__()
+        if (fitted := self._fitted) is not None and fitted.arguments.device != self.device:
+            arguments = replace(fitted.arguments, device=str(self.device))
+            state["_fitted"] = replace(fitted, arguments=arguments)
+        return state
 
     @property
     def net_(self) -> Net:

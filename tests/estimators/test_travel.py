@@ -120,3 +120,11 @@ print(*kept["model"].predict(rows), len(kept["model"].history_))
     )
     assert shown.returncode == 0, shown.stderr
     assert shown.stdout.split() == [*fitted.predict(frame), "2"]
+
+
+def test_a_pickle_opens_on_the_device_that_is_named_now():
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    model = FusionClassifier(max_epochs=1, random_state=0).fit(X, [0, 1] * 10)
+    moved = pickle.loads(pickle.dumps(model.set_params(device="cpu:0")))
+    assert moved.net_.device == "cpu:0"
+    np.testing.assert_array_equal(moved.predict_proba(X), model.predict_proba(X))
