@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from sklearn.base import BaseEstimator
+
 from skfusion._optional import import_optional
 
 __all__ = ["branches", "chain", "labelled", "parallel_block", "single_block"]
@@ -17,7 +19,7 @@ def parallel_block(steps: list[tuple[str, Any, Any]]) -> Any:
     return branches(names, transformers, details, dash_wrapped=True)
 
 
-def single_block(estimator: Any) -> Any:
+def single_block(estimator: BaseEstimator) -> Any:
     """Return scikit-learn's visual block of an estimator without branches."""
     name = type(estimator).__name__
     return _visual_block()("single", estimator, names=name, name_details=str(estimator))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
-import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
 from skfusion.blocks import Blocks
@@ -15,11 +14,12 @@ from skfusion.exceptions import BlockError, BlockTypeError
 from skfusion.inputs._tables.missing_rows import count_rows
 from skfusion.inputs._tables.table import ArrayTable, FrameTable, NamedTable, Table
 from skfusion.inputs._tables.to_pandas import pandas_table, rows_as_objects
+from skfusion.typing import XLike, YLike
 
 __all__ = ["check_target", "read_table"]
 
 
-def read_table(union: Any, X: Any, reset: bool) -> Table:
+def read_table(union: BaseEstimator, X: XLike, reset: bool) -> Table:
     """Return the table of ``X`` and, where ``reset``, set the feature attributes of ``union``.
 
     Raises
@@ -38,7 +38,7 @@ def read_table(union: Any, X: Any, reset: bool) -> Table:
     return _read_array(union, X, reset)
 
 
-def _read_named(union: Any, table: NamedTable, reset: bool) -> NamedTable:
+def _read_named(union: BaseEstimator, table: NamedTable, reset: bool) -> NamedTable:
     if not reset and not hasattr(union, "feature_names_in_"):
         raise BlockError(
             f"BlockUnion was fitted on columns without names, and got {table.names!r}. "
@@ -47,12 +47,12 @@ def _read_named(union: Any, table: NamedTable, reset: bool) -> NamedTable:
     _check_names(table.keys)
     _check_size(table, union)
     if reset:
-        union.feature_names_in_ = np.asarray(table.names, dtype=object)
-        union.n_features_in_ = table.n_columns
+        names = pd.DataFrame(columns=table.names)
+        validate_data(union, names, skip_check_array=True, reset=True)
     return table
 
 
-def _check_names(names: list[Any]) -> None:
+def _check_names(names: Iterable[object]) -> None:
     for name in names:
         if not isinstance(name, str):
             raise BlockTypeError(
@@ -60,7 +60,7 @@ def _check_names(names: list[Any]) -> None:
             )
 
 
-def _read_frame(union: Any, table: FrameTable, reset: bool) -> FrameTable:
+def _read_frame(union: BaseEstimator, table: FrameTable, reset: bool) -> FrameTable:
     _check_size(table, union)
     by_name = table.names is not None and hasattr(union, "feature_names_in_")
     if reset or not by_name:
@@ -70,7 +70,7 @@ def _read_frame(union: Any, table: FrameTable, reset: bool) -> FrameTable:
     return table
 
 
-def _check_size(table: Table, union: Any) -> None:
+def _check_size(table: Table, union: BaseEstimator) -> None:
     shape = (table.n_rows, table.n_columns)
     for count, what in zip(shape, ("sample", "feature"), strict=True):
         if count == 0:
@@ -80,7 +80,7 @@ def _check_size(table: Table, union: Any) -> None:
             )
 
 
-def _read_array(union: Any, X: Any, reset: bool) -> ArrayTable:
+def _read_array(union: BaseEstimator, X: XLike, reset: bool) -> ArrayTable:
     _check_kind(X)
     array = validate_data(
         union,
@@ -94,15 +94,16 @@ def _read_array(union: Any, X: Any, reset: bool) -> ArrayTable:
     return ArrayTable(array, None if names is None else list(names))
 
 
-def _check_kind(X: Any) -> None:
-    if getattr(X, "ndim", 0) > 2:
+def _check_kind(X: XLike) -> None:
+    n_axes = getattr(X, "ndim", 0)
+    if n_axes > 2:
         raise BlockError(
-            f"Found array with dim {X.ndim}, while dim <= 2 is required by BlockUnion. "
+            f"Found array with dim {n_axes}, while dim <= 2 is required by BlockUnion. "
             "Deeper arrays are blocks: pass a dict that names them, such as {'photo': array}."
         )
 
 
-def check_target(table: Table, y: Any) -> None:
+def check_target(table: Table, y: YLike | None) -> None:
     """Raise ``BlockError`` if there is a target, and not one per row."""
     if y is not None and count_rows(y) != table.n_rows:
         raise BlockError(

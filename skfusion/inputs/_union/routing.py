@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sklearn import get_config
+from sklearn.base import BaseEstimator
+from sklearn.utils import Bunch
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
 __all__ = ["route", "router_of"]
 
 
-def router_of(union: Any, consumers: list[tuple[str, Any]]) -> MetadataRouter:
+def router_of(union: BaseEstimator, consumers: list[tuple[str, object]]) -> MetadataRouter:
     """Return which method of ``union`` calls which of the ``consumers``, named transformers."""
     router = MetadataRouter(owner=union)
     for name, transformer in consumers:
@@ -25,7 +25,7 @@ def router_of(union: Any, consumers: list[tuple[str, Any]]) -> MetadataRouter:
     return router
 
 
-def route(union: Any, method: str, params: dict[str, Any]) -> Any:
+def route(union: BaseEstimator, method: str, params: dict[str, object]) -> Bunch:
     """Return the metadata for each transformer; raises where scikit-learn's routing is off."""
     if params and not get_config()["enable_metadata_routing"]:
         raise ValueError(
