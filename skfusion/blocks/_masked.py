@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from skfusion.blocks._kinds import Block
 
 __all__ = ["MaskedBlock"]
 
@@ -32,5 +35,5 @@ class MaskedBlock:
     ((2, 3), 1)
     """
 
-    block: Any
+    block: Block
     missing: np.ndarray

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import overload
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from skfusion._checks import check_int
 from skfusion.blocks._dense import plain_array
@@ -99,7 +99,13 @@ class Ragged:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    def __getitem__(self, rows: Any) -> Any:
+    @overload
+    def __getitem__(self, rows: int | np.integer) -> np.ndarray: ...
+
+    @overload
+    def __getitem__(self, rows: slice | ArrayLike) -> Ragged: ...
+
+    def __getitem__(self, rows: object) -> np.ndarray | Ragged:
         """Row ``rows`` as an array if it is an int, else a ``Ragged`` of the selected rows."""
         if isinstance(rows, (int, np.integer)) and not isinstance(rows, bool):
             row = range(len(self))[rows]

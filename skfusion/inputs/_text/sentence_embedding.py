@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from skfusion._checks import check_int
@@ -13,8 +15,20 @@ from skfusion.exceptions import BlockError, BlockTypeError, ParameterError
 from skfusion.inputs._sharing import clone_sharing
 from skfusion.inputs._tables.one_column import cells_of, first_bad_row, row_name
 from skfusion.inputs._text.vector_cache import encoder_key, shared_cache
+from skfusion.typing import XLike
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["SentenceEmbedding"]
+
+
+class TextEncoder(Protocol):
+    """What turns texts into vectors."""
+
+    def encode(self, texts: list[str], /) -> ArrayLike:
+        """Return an array (n_texts, width)."""
+        ...
 
 
 class SentenceEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -61,12 +75,12 @@ class SentenceEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     [[7.0, 2.0], [3.0, 1.0]]
     """
 
-    def __init__(self, encoder: Any, *, batch_size: int = 256, cache: bool = True) -> None:
+    def __init__(self, encoder: TextEncoder, *, batch_size: int = 256, cache: bool = True) -> None:
         self.encoder = encoder
         self.batch_size = batch_size
         self.cache = cache
 
-    def fit(self, X: Any, y: Any = None) -> SentenceEmbedding:
+    def fit(self, X: XLike, y: object = None) -> Self:
         """Learn the width of the vectors from the first text of ``X``."""
         check_int("batch_size", self.batch_size)
         if isinstance(self.encoder, type) or not callable(getattr(self.encoder, "encode", None)):
@@ -84,7 +98,7 @@ class SentenceEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         self.n_outputs_ = self._encode(texts[:1]).shape[1]
         return self
 
-    def transform(self, X: Any) -> np.ndarray:
+    def transform(self, X: XLike) -> np.ndarray:
         """Return the vectors of the texts ``X``, shape (n, n_outputs_)."""
         check_is_fitted(self)
         texts = self._check_texts(X)
@@ -101,17 +115,17 @@ class SentenceEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     def _n_features_out(self) -> int:
         return self.n_outputs_
 
-    def __sklearn_clone__(self) -> SentenceEmbedding:
+    def __sklearn_clone__(self) -> Self:
         return clone_sharing(self, "encoder")
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True
         tags.input_tags.two_d_array = False
         tags.input_tags.one_d_array = True
         return tags
 
-    def _check_texts(self, X: Any) -> list[str]:
+    def _check_texts(self, X: XLike) -> list[str]:
         cells = cells_of(X, "SentenceEmbedding")
         row = first_bad_row(cells, (str,))
         if row is not None:
@@ -153,7 +167,7 @@ class SentenceEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             )
 
     def _check_finite(
-        self, X: Any, texts: list[str], unique: list[str], vectors: np.ndarray
+        self, X: XLike, texts: list[str], unique: list[str], vectors: np.ndarray
     ) -> None:
         bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
         if len(bad):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from skfusion.blocks import Ragged
 from skfusion.blocks._ragged import offsets_of
 from skfusion.exceptions import ParameterError
 
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer as HuggingFaceTokenizer
+
 __all__ = ["encode_subwords", "fitted_subwords"]
 
 _PADDING = "<padding>"
@@ -20,8 +23,11 @@ _UNKNOWN = "<unknown>"
 
 
 def fitted_subwords(
-    tokenizer: Any, texts: list[str], max_tokens: int | None, max_length: int | None
-) -> Any:
+    tokenizer: HuggingFaceTokenizer,
+    texts: list[str],
+    max_tokens: int | None,
+    max_length: int | None,
+) -> HuggingFaceTokenizer:
     """Return a copy of ``tokenizer``, trained on ``texts`` if it has no vocabulary yet.
 
     Trained here, id 0 is padding and id 1 unknown; a trained one keeps its ids. Padding is
@@ -43,7 +49,7 @@ def fitted_subwords(
     return tokenizer
 
 
-def encode_subwords(tokenizer: Any, texts: list[str], n_tokens: int) -> Ragged:
+def encode_subwords(tokenizer: HuggingFaceTokenizer, texts: list[str], n_tokens: int) -> Ragged:
     """Return the ids of ``texts``, a ``Ragged`` of shape (n, None)."""
     rows = [encoding.ids for encoding in tokenizer.encode_batch(texts)]
     offsets = offsets_of([len(row) for row in rows])
@@ -51,7 +57,7 @@ def encode_subwords(tokenizer: Any, texts: list[str], n_tokens: int) -> Ragged:
     return Ragged(values, offsets, n_tokens)
 
 
-def _train(tokenizer: Any, texts: list[str], max_tokens: int | None) -> None:
+def _train(tokenizer: HuggingFaceTokenizer, texts: list[str], max_tokens: int | None) -> None:
     trainer = tokenizer.model.get_trainer()
     if hasattr(tokenizer.model, "unk_token"):
         tokenizer.model.unk_token = _UNKNOWN

@@ -6,11 +6,12 @@ from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from skfusion._checks import check_int, check_real
@@ -20,12 +21,20 @@ from skfusion.exceptions import BlockError, BlockTypeError, ParameterError
 from skfusion.inputs._no_set_output import NO_SET_OUTPUT
 from skfusion.inputs._tables.one_column import cells_of, first_bad_row, row_name
 from skfusion.inputs._text.subwords import encode_subwords, fitted_subwords
+from skfusion.typing import XLike
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer as HuggingFaceTokenizer
+    from typing_extensions import Self
 
 __all__ = ["PADDING_ID", "UNKNOWN_ID", "Tokenizer"]
 
 PADDING_ID = 0
 UNKNOWN_ID = 1
 _N_RESERVED = 2
+
+# Strings, or whatever an analyzer of the user's makes of a cell.
+Word: TypeAlias = Any
 
 
 class Tokenizer(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
@@ -98,7 +107,7 @@ class Tokenizer(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
 
     def __init__(
         self,
-        analyzer: str | Callable[[Any], Iterable[Any]] = "word",
+        analyzer: str | Callable[[Any], Iterable[Word]] = "word",
         *,
         lowercase: bool = True,
         strip_accents: str | Callable[[str], str] | None = None,
@@ -109,7 +118,7 @@ class Tokenizer(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         max_tokens: int | None = None,
         max_length: int | None = None,
         vocabulary: Mapping[str, int] | Iterable[str] | None = None,
-        tokenizer: Any = None,
+        tokenizer: HuggingFaceTokenizer | None = None,
     ) -> None:
         self.analyzer = analyzer
         self.lowercase = lowercase
@@ -123,16 +132,18 @@ class Tokenizer(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         self.vocabulary = vocabulary
         self.tokenizer = tokenizer
 
-    def fit(self, X: Any, y: Any = None) -> Tokenizer:
+    tokenizer_: HuggingFaceTokenizer | None
+
+    def fit(self, X: XLike, y: object = None) -> Self:
         """Learn the vocabulary of the texts ``X``."""
         texts = self._check_fit(X)
         if self.tokenizer is not None:
-            self._fit_subwords(texts)
+            self._fit_subwords(self.tokenizer, texts)
         else:
             self._fit_words(*self._read_words(texts))
         return self
 
-    def fit_transform(self, X: Any, y: Any = None) -> Ragged:
+    def fit_transform(self, X: XLike, y: object = None) -> Ragged:
         """Learn the vocabulary of ``X`` and return its ids, reading the texts once."""
         if self.tokenizer is not None:
             return self.fit(X).transform(X)
@@ -140,7 +151,7 @@ class Tokenizer(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         self._fit_words(words, ids)
         return self._renumber(words, ids)
 
-    def transform(self, X: Any) -> Ragged:
+    def transform(self, X: XLike) -> Ragged:
         """Return the token ids of the texts ``X``, a ``Ragged`` of shape (n, None)."""
         check_is_fitted(self)
         texts = self._check_texts(X)
@@ -148,7 +159,7 @@ class Tokenizer(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
             return encode_subwords(self.tokenizer_, texts, self.n_tokens_)
         return self._renumber(*self._read_words(texts))
 
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
         """Return the token of each id, shape (n_tokens_,)."""
         check_is_fitted(self)
         names = np.full(self.n_tokens_, "", dtype=object)
@@ -157,14 +168,14 @@ class Tokenizer(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         names[list(self.vocabulary_.values())] = list(self.vocabulary_)
         return names
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True
         tags.input_tags.two_d_array = False
         tags.input_tags.one_d_array = True
         return tags
 
-    def _check_fit(self, X: Any) -> list[Any]:
+    def _check_fit(self, X: XLike) -> list[Any]:
         for name in ("max_tokens", "max_length"):
             if getattr(self, name) is not None:
                 check_int(name, getattr(self, name), repair="Use None for no limit.")
@@ -177,7 +188,7 @@ class Tokenizer(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
             raise BlockError("Tokenizer.fit needs at least one text. Got none.")
         return texts
 
-    def _check_texts(self, X: Any) -> list[Any]:
+    def _check_texts(self, X: XLike) -> list[Any]:
         cells = cells_of(X, "Tokenizer")
         if callable(self.analyzer) and self.tokenizer is None:
             return cells
@@ -189,12 +200,12 @@ class Tokenizer(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
             )
         return cells
 
-    def _fit_subwords(self, texts: list[str]) -> None:
-        self.tokenizer_ = fitted_subwords(self.tokenizer, texts, self.max_tokens, self.max_length)
+    def _fit_subwords(self, tokenizer: HuggingFaceTokenizer, texts: list[str]) -> None:
+        self.tokenizer_ = fitted_subwords(tokenizer, texts, self.max_tokens, self.max_length)
         self.vocabulary_ = self.tokenizer_.get_vocab()
         self.n_tokens_ = max(self.vocabulary_.values()) + 1
 
-    def _fit_words(self, words: list[Any], ids: Ragged) -> None:
+    def _fit_words(self, words: list[Word], ids: Ragged) -> None:
         counts = np.bincount(ids.values, minlength=len(words))
         if self.vocabulary is None:
             chosen = self._choose_words(words, ids, counts)
@@ -206,7 +217,7 @@ class Tokenizer(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         found = _look_up(words, self.vocabulary_)
         self.counts_ = np.bincount(found, weights=counts, minlength=self.n_tokens_).astype(np.int64)
 
-    def _choose_words(self, words: list[Any], ids: Ragged, counts: np.ndarray) -> list[Any]:
+    def _choose_words(self, words: list[Word], ids: Ragged, counts: np.ndarray) -> list[Word]:
         """Return the words to keep, most frequent first."""
         kept = list(range(len(words)))
         if self.min_df != 1 or not isinstance(self.min_df, Integral):
@@ -220,7 +231,7 @@ class Tokenizer(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         chosen = sorted(kept, key=lambda word: (-counts[word], words[word]))
         return [words[word] for word in chosen[: self.max_tokens]]
 
-    def _read_words(self, texts: list[Any]) -> tuple[list[Any], Ragged]:
+    def _read_words(self, texts: list[Any]) -> tuple[list[Word], Ragged]:
         """Return the words in order of appearance, and the texts as numbers of these words."""
         analyze = CountVectorizer(
             analyzer=self.analyzer,
@@ -230,22 +241,21 @@ class Tokenizer(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
             token_pattern=self.token_pattern,
             ngram_range=self.ngram_range,
         ).build_analyzer()
-        seen: defaultdict[Any, int] = defaultdict()
+        seen: defaultdict[Word, int] = defaultdict()
         seen.default_factory = seen.__len__
         ids, lengths = array("q"), array("q")
         for text in texts:
             tokens = list(analyze(text))[: self.max_length]
             ids.extend([seen[token] for token in tokens])
             lengths.append(len(tokens))
-        offsets = offsets_of(lengths)
-        return list(seen), Ragged(np.array(ids, dtype=np.int64), offsets)
+        return list(seen), Ragged(np.array(ids, dtype=np.int64), offsets_of(lengths))
 
-    def _renumber(self, words: list[Any], ids: Ragged) -> Ragged:
+    def _renumber(self, words: list[Word], ids: Ragged) -> Ragged:
         table = _look_up(words, self.vocabulary_)
         return Ragged(table[ids.values], ids.offsets, self.n_tokens_)
 
 
-def _look_up(words: list[Any], vocabulary: dict[Any, int]) -> np.ndarray:
+def _look_up(words: list[Word], vocabulary: Mapping[Word, int]) -> np.ndarray:
     return np.array([vocabulary.get(word, UNKNOWN_ID) for word in words], dtype=np.int64)
 
 
@@ -256,7 +266,7 @@ def _n_texts(ids: Ragged, n_words: int) -> np.ndarray:
     return np.bincount(pairs % n_words, minlength=n_words)
 
 
-def _fixed_vocabulary(vocabulary: Any) -> dict[Any, int]:
+def _fixed_vocabulary(vocabulary: Mapping[str, int] | Iterable[str]) -> dict[str, int]:
     if not isinstance(vocabulary, Mapping):
         return {word: i for i, word in enumerate(dict.fromkeys(vocabulary), _N_RESERVED)}
     ids = list(vocabulary.values())

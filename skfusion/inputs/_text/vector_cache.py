@@ -7,8 +7,8 @@ import threading
 import uuid
 import weakref
 from collections import OrderedDict
+from collections.abc import Callable
 from hashlib import blake2b
-from typing import Any
 
 import joblib
 import numpy as np
@@ -67,10 +67,10 @@ class VectorCache:
 
 shared_cache = VectorCache(n_bytes=2**28)
 
-_keys: dict[int, tuple[weakref.ref[Any], str]] = {}
+_keys: dict[int, tuple[weakref.ref[object], str]] = {}
 
 
-def encoder_key(encoder: Any) -> str | None:
+def encoder_key(encoder: object) -> str | None:
     """Return what identifies ``encoder``: equal for its copies, as long as the object lives.
 
     The content is hashed once per object. An encoder that cannot be pickled is known by identity;
@@ -88,11 +88,11 @@ def encoder_key(encoder: Any) -> str | None:
     return key
 
 
-def _forget(number: int) -> Any:
+def _forget(number: int) -> Callable[[object], object]:
     return lambda reference: _keys.pop(number, None)
 
 
-def _content_hash(encoder: Any) -> str | None:
+def _content_hash(encoder: object) -> str | None:
     try:
         return joblib.hash(encoder)
     except (pickle.PicklingError, TypeError, AttributeError, ValueError, RuntimeError):

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 from sklearn.utils.validation import check_is_fitted
 
 from skfusion.exceptions import BlockError, BlockTypeError
 from skfusion.inputs._text.tokenizer import Tokenizer
 
 __all__ = ["WordTable", "word_table"]
+
+
+class WordVectors(Protocol):
+    """Vectors by word: a mapping, or gensim's ``KeyedVectors``."""
+
+    def __contains__(self, word: object, /) -> bool: ...
+
+    def __getitem__(self, word: str, /) -> ArrayLike: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +56,7 @@ class WordTable:
     unknown_share: float
     unknown_share_of_text: float | None
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.array, dtype=dtype) if copy else np.asarray(self.array, dtype=dtype)
 
     def __repr__(self) -> str:
@@ -60,7 +69,7 @@ class WordTable:
         )
 
 
-def word_table(vectors: Any, vocabulary: Any) -> WordTable:
+def word_table(vectors: WordVectors, vocabulary: Tokenizer | Mapping[str, int]) -> WordTable:
     """Return the embedding table of a vocabulary, filled from given word vectors.
 
     Padding (id 0) is zero; the unknown word (id 1) and words without a vector get the mean of
@@ -100,7 +109,9 @@ def word_table(vectors: Any, vocabulary: Any) -> WordTable:
     return WordTable(array.astype(np.float32), unknown, len(unknown) / len(ids), share_of_text)
 
 
-def _ids_and_counts(vocabulary: Any) -> tuple[Mapping[str, int], np.ndarray | None]:
+def _ids_and_counts(
+    vocabulary: Tokenizer | Mapping[str, int],
+) -> tuple[Mapping[str, int], np.ndarray | None]:
     if isinstance(vocabulary, Mapping):
         return vocabulary, None
     if isinstance(vocabulary, Tokenizer):
@@ -112,7 +123,7 @@ def _ids_and_counts(vocabulary: Any) -> tuple[Mapping[str, int], np.ndarray | No
     )
 
 
-def _stack(vectors: Any, known: list[str], ids: Mapping[str, int]) -> np.ndarray:
+def _stack(vectors: WordVectors, known: list[str], ids: Mapping[str, int]) -> np.ndarray:
     if not known:
         raise BlockError(
             f"word_table: none of the {len(ids):,} words of the vocabulary has a vector, for "
