@@ -17,6 +17,7 @@ import numpy as np
 from skfusion import BlockSpec
 from skfusion.encoders import CNN, RNN, TimeDistributed
 from skfusion.heads import Head, LinearHead, MLPHead
+from skfusion.targets import OutputSpec
 
 
 @dataclass
@@ -48,7 +49,8 @@ class Reference:
 
     def n_parameters_built(self) -> int:
         spec = BlockSpec("clip", "video", self.shape, np.dtype(np.uint8))
-        modules = (self.encoder().build(spec), self.head().build(self.states, self.n_classes))
+        output = OutputSpec("classes", (self.n_classes,), self.n_classes)
+        modules = (self.encoder().build(spec), self.head().build(self.states, output))
         return sum(p.numel() for module in modules for p in module.parameters())
 
 

@@ -87,6 +87,8 @@ __all__ = ["FusionEstimator"]
 # scikit-learn 1.6 checks who takes categories with integers, from which it subtracts their mean.
 _TELLS_CATEGORIES = parse_version(sklearn.__version__) >= parse_version("1.7")
 
+_EARLY_STOPPING = (True, False, "auto")
+
 
 class FusionEstimator(CallbackSupport, FittedNetwork):
     """Base of ``FusionClassifier`` and ``FusionRegressor``; they add the target."""
@@ -110,7 +112,8 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         gradient_clipping: float | None = None,
         averaging: Averaging | str | None = None,
         early_stopping: bool | str = "auto",
-        validation_split: ValidationSplit = 0.1,
+        validation_fraction: float = 0.1,
+        validation_split: ValidationSplit | None = None,
         scoring: str | Scorer | None = None,
         n_iter_no_change: int = 5,
         missing: str = "error",
@@ -133,8 +136,9 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         self.batch_by_length, self.lr, self.schedule = batch_by_length, lr, schedule
         self.optimizer, self.weight_decay = optimizer, weight_decay
         self.gradient_clipping, self.averaging = gradient_clipping, averaging
-        self.early_stopping, self.validation_split = early_stopping, validation_split
-        self.scoring, self.n_iter_no_change, self.missing = scoring, n_iter_no_change, missing
+        self.early_stopping, self.validation_fraction = early_stopping, validation_fraction
+        self.validation_split, self.scoring = validation_split, scoring
+        self.n_iter_no_change, self.missing = n_iter_no_change, missing
         self.block_dropout, self.block_loss_weight = block_dropout, block_loss_weight
         self.gradient_modulation, self.memory = gradient_modulation, memory
         self.warm_start, self.random_state, self.device = warm_start, random_state, device
@@ -229,10 +233,10 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
             head=head,
             target=own_copy(self._resolve_target()),
             target_options=self._target_options(),
-            early_stopping=check_choice(
-                "early_stopping", self.early_stopping, (True, False, "auto")
+            early_stopping=check_choice("early_stopping", self.early_stopping, _EARLY_STOPPING),
+            validation_split=check_validation_split(
+                self.validation_fraction, self.validation_split
             ),
-            validation_split=check_validation_split(self.validation_split),
             scorer=check_scoring(self.scoring),
             missing=check_choice("missing", self.missing, ("error", "allow")),
             random_state=check_random(self.random_state),
@@ -302,12 +306,8 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         else:
             target = call.before.target.with_options(options)
         rows = Rows(blocks.row_major(), target.encode(checked), weight)
-        held_out = (
-            None
-            if data.validation is None
-            else self._held_out(call, reader, target, data.validation)
-        )
-        return Lesson(blocks, checked, target, rows, groups, held_out)
+        given = data.validation and self._held_out(call, reader, target, data.validation)
+        return Lesson(blocks, checked, target, rows, groups, given or None)
 
     def _held_out(
         self, call: Call, reader: Reader, target: Coding, given: ValidationData
@@ -343,10 +343,10 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
 
     def _split(self, call: Call, lesson: Lesson, seed: int) -> tuple[Rows, HeldOut | None]:
         """Return the rows to train on, and those to hold out, if there are any."""
-        arguments, rows, split = call.arguments, lesson.rows, call.arguments.validation_split
+        rows, split = lesson.rows, call.arguments.validation_split
         if lesson.held_out is not None:
             return rows, lesson.held_out
-        if not (call.whole and holds_out(arguments.early_stopping, split, len(rows))):
+        if not (call.whole and holds_out(call.arguments.early_stopping, split, len(rows))):
             return rows, None
         strata = lesson.target.strata(lesson.y)
         chosen, held_out = split_rows(split, lesson.y, strata, lesson.groups, seed)

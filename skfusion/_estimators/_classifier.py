@@ -103,10 +103,13 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         Whether to hold out rows (stratified and shuffled), stop when their loss has not fallen for
         ``n_iter_no_change`` epochs, and keep the best weights; "auto" does so from 500 rows on, and
         where a splitter or ``validation_data`` is given.
-    validation_split : float or splitter, default=0.1
-        Share of the rows held out, or a splitter of scikit-learn such as ``TimeSeriesSplit`` or
-        ``GroupShuffleSplit``, whose last split is taken. Where several rows are of one person,
-        random ones are too easy: hand the persons to ``fit`` as ``groups``.
+    validation_fraction : float, default=0.1
+        Share of the rows held out.
+    validation_split : float, splitter or None, default=None
+        What holds rows out in place of ``validation_fraction``: another share, or a splitter of
+        scikit-learn such as ``TimeSeriesSplit`` or ``GroupShuffleSplit``, whose last split is
+        taken. Where several rows are of one person, random ones are too easy: hand the persons to
+        ``fit`` as ``groups``.
     scoring : str, callable or None, default=None
         Scorer of scikit-learn for the held-out rows, higher is better: it is what ``history_``
         keeps as ``valid_score`` and, in place of their loss, what early stopping watches. A
@@ -221,7 +224,8 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         gradient_clipping: float | None = None,
         averaging: Averaging | str | None = None,
         early_stopping: bool | str = "auto",
-        validation_split: ValidationSplit = 0.1,
+        validation_fraction: float = 0.1,
+        validation_split: ValidationSplit | None = None,
         scoring: str | Scorer | None = None,
         n_iter_no_change: int = 5,
         missing: str = "error",

@@ -27,16 +27,19 @@ from skfusion.targets import OutputSpec
 
 __all__ = ["check_encoders", "check_fusion", "check_head"]
 
-# A block of each form, large enough for any encoder: on torch's device "meta" size costs nothing.
-_EXAMPLES = {
-    "csr": ((8,), np.float32, None),
-    "vector": ((8,), np.float32, None),
-    "tokens": ((None,), np.int64, 8),
-    "sequence": ((None, 8), np.float32, None),
-    "image": ((4096, 4096, 3), np.uint8, None),
-    "video": ((None, 4096, 4096, 3), np.uint8, None),
-    "waveform": ((None,), np.float32, None),
+# Blocks of each form, from small to large: an encoder is built for the first that it can take. On
+# torch's device "meta" size costs nothing, but what flattens a picture has as many weights.
+_SIDES = (8, 16, 32, 64, 128, 256, 512, 1024, 4096)
+_SHAPES: dict[str, list[tuple[int | None, ...]]] = {
+    "csr": [(8,)],
+    "vector": [(8,)],
+    "tokens": [(None,)],
+    "sequence": [(None, 8)],
+    "image": [(side, side, 3) for side in _SIDES],
+    "video": [(None, side, side, 3) for side in _SIDES],
+    "waveform": [(None,)],
 }
+_DTYPES = {"tokens": np.int64, "image": np.uint8, "video": np.uint8}
 _WIDTH = 8
 _LEFT_ALONE = (FittedEncoder, Pretrained, SameAs)
 _NAMES = ("first", "second")
@@ -69,11 +72,16 @@ def _check_encoder(name: str, encoder: Encoder) -> None:
     for one in inner:
         _check_encoder(name, one)
     if not inner and _is_ours(encoder) and not isinstance(encoder, _LEFT_ALONE):
-        form = encoder.takes[0]
-        shape, dtype, n_tokens = _EXAMPLES[form]
-        spec = BlockSpec(name, form, shape, np.dtype(dtype), n_tokens)
-        with _in_the_dry(encoder):
-            _check_size(encoder, encoder.build(spec))
+        for spec in _examples(name, encoder.takes[0]):
+            with _in_the_dry(encoder):
+                _check_size(encoder, encoder.build(spec))
+                return
+
+
+def _examples(name: str, form: str) -> Iterator[BlockSpec]:
+    dtype, n_tokens = np.dtype(_DTYPES.get(form, np.float32)), 8 if form == "tokens" else None
+    for shape in _SHAPES[form]:
+        yield BlockSpec(name, form, shape, dtype, n_tokens)
 
 
 def check_fusion(given: FusionLike) -> Fusion:

@@ -39,8 +39,11 @@ ValidationSplit: TypeAlias = float | BaseCrossValidator | BaseShuffleSplit
 _ROWS_TO_HOLD_OUT = 500
 
 
-def check_validation_split(split: ValidationSplit) -> ValidationSplit:
-    """Return the share, strictly between 0 and 1, or the splitter."""
+def check_validation_split(fraction: float, split: ValidationSplit | None) -> ValidationSplit:
+    """Return the share, strictly between 0 and 1, or the splitter, if there is one."""
+    share = _check_share("validation_fraction", fraction)
+    if split is None:
+        return share
     if hasattr(split, "split") and hasattr(split, "get_n_splits") and not isinstance(split, type):
         return split
     if not isinstance(split, Real):
@@ -48,12 +51,16 @@ def check_validation_split(split: ValidationSplit) -> ValidationSplit:
             "validation_split must be a number or a splitter of scikit-learn, such as "
             f"GroupShuffleSplit(test_size=0.2). Got {split!r}."
         )
-    if not 0 < check_real("validation_split", split) < 1:
+    return _check_share("validation_split", float(split))
+
+
+def _check_share(name: str, share: float) -> float:
+    if not 0 < check_real(name, share) < 1:
         raise ParameterError(
-            "validation_split must lie strictly between 0 and 1. "
-            f"Got {split!r}. Use early_stopping=False to hold out nothing."
+            f"{name} must lie strictly between 0 and 1. "
+            f"Got {share!r}. Use early_stopping=False to hold out nothing."
         )
-    return split
+    return share
 
 
 def check_validation_data(given: ValidationData | None) -> ValidationData | None:

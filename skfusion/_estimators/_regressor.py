@@ -53,7 +53,8 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
         Steps.
     weight_decay, gradient_clipping, averaging : as in FusionClassifier
         Weights.
-    early_stopping, validation_split, scoring, n_iter_no_change : as in FusionClassifier
+    early_stopping, validation_fraction, validation_split, scoring : as in FusionClassifier
+    n_iter_no_change : as in FusionClassifier
         When to stop; the held-out rows are shuffled.
     missing, block_dropout, block_loss_weight, gradient_modulation : as in FusionClassifier
         Missing blocks, and balance between blocks.

@@ -55,7 +55,7 @@ WRONG = [
     ({"precision": "fp8"}, "precision must be one of"),
     ({"missing": "allowed"}, "missing must be one of.*Did you mean 'allow'"),
     ({"early_stopping": None}, "early_stopping must be one of"),
-    ({"validation_split": "0.1"}, "validation_split must be a number"),
+    ({"validation_fraction": "0.1"}, "validation_fraction must be a number"),
     ({"n_iter_no_change": 1.0}, "n_iter_no_change must be an int"),
     ({"block_dropout": 2}, "block_dropout must be a number between 0 and 1"),
     ({"block_loss_weight": -1}, "block_loss_weight must be a number >= 0"),
@@ -168,3 +168,12 @@ print(torch.equal(before, torch.get_rng_state()), "sympy" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.split() == ["True", "False"], done.stderr
+
+
+@pytest.mark.parametrize("side", [8, 40])
+def test_what_flattens_a_picture_is_not_judged_by_a_larger_one(side):
+    """A flattened picture of 4,096 pixels a side has more weights than any memory holds."""
+    photos = np.zeros((4, side, side, 1), np.uint8)
+    encoder = CNN(channels=16, output="flatten", width=128)
+    model = FusionClassifier({"photo": encoder}, max_epochs=1, random_state=0)
+    assert model.fit({"photo": photos}, [0, 1, 0, 1]).specs_["photo"].shape == (side, side, 1)

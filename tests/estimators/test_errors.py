@@ -277,7 +277,7 @@ def test_weights_that_leave_nothing(X, y):
         ({"weight_decay": "0"}, "weight_decay must be a number >= 0. Got '0'"),
         ({"optimizer": "adan"}, "optimizer must be one of.*Did you mean 'adam'"),
         ({"early_stopping": "always"}, "early_stopping must be one of True, False, 'auto'"),
-        ({"validation_split": 1.0}, "validation_split must lie strictly between 0 and 1"),
+        ({"validation_fraction": 1.0}, "validation_fraction must lie strictly between 0 and 1"),
         ({"device": "gpu"}, "device must be \"auto\" or a torch device.*Got 'gpu'"),
         ({"callbacks": 5}, "callbacks must be a list of skorch callbacks. Got 5"),
         ({"fusion": "concatt"}, "fusion must be a recipe.*Did you mean 'concat'"),

@@ -80,6 +80,7 @@ OF_WHOLE_FITS = {"schedule", "averaging", "early_stopping", "max_epochs"}
 NEED_HEADS = {"block_loss_weight", "gradient_modulation"}
 # What changes something else, each in a test below
 OTHERS = {
+    "validation_fraction",
     "validation_split",
     "scoring",
     "n_iter_no_change",
@@ -117,7 +118,7 @@ def test_steps_follow_what_is_chosen_now(rows, kind, argument):
 
 def test_the_share_that_is_held_out_follows(rows):
     plain, changed = begun(rows, early_stopping=True), begun(rows, early_stopping=True)
-    changed.set_params(validation_split=0.5).fit(*rows)
+    changed.set_params(validation_fraction=0.5).fit(*rows)
     assert not equal(plain.fit(*rows), changed)
 
 

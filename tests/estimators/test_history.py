@@ -80,7 +80,7 @@ def test_the_score_is_that_of_the_rows_held_out(rows, kind):
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_the_score_of_labels_is_a_share_of_the_rows(rows, n_classes):
     X, _ = rows
-    model = on((X, np.arange(N) % n_classes), validation_split=0.1)
+    model = on((X, np.arange(N) % n_classes), validation_fraction=0.1)
     hits = model.history_["valid_score"] * 12
     np.testing.assert_allclose(hits, hits.round())
 
@@ -94,7 +94,7 @@ def test_the_score_of_several_labels_counts_rows_that_are_right_throughout(rows)
 
 def test_a_score_needs_two_rows_in_regression(rows):
     X, y = rows
-    history = on((X[:8], y[:8] + 0.0), FusionRegressor, validation_split=0.1).history_
+    history = on((X[:8], y[:8] + 0.0), FusionRegressor, validation_fraction=0.1).history_
     assert "valid_loss" in history and "valid_score" not in history
 
 

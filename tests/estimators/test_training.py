@@ -168,7 +168,7 @@ def test_the_held_out_part_is_stratified_shuffled_and_never_trained_on(noise):
 def test_the_held_out_part_of_a_regressor_is_shuffled(noise):
     X, _ = noise
     model = on_noise(
-        FusionRegressor, early_stopping=True, validation_split=0.25, callbacks=[Recorder()]
+        FusionRegressor, early_stopping=True, validation_fraction=0.25, callbacks=[Recorder()]
     ).fit(X, X["numbers"][:, 0])
     held_out = numbers_of(recorded(model).valid_, 1)
     assert len(held_out) == 50

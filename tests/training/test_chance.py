@@ -186,7 +186,8 @@ def n_epochs(losses, patience=2, prior=1.0):
     """Return after how many of such losses early stopping ends a training."""
     stops = StopEarly(patience)
     module = SimpleNamespace(state_dict=dict)
-    net = SimpleNamespace(history=History(), module_=module, stopped=False)
+    run = SimpleNamespace(stops=True, score=None)
+    net = SimpleNamespace(history=History(), module_=module, stopped=False, run_=run)
     net.stop = lambda: setattr(net, "stopped", True)
     stops.on_train_begin(net, (None, None))
     stops.prior_, stops.beaten_ = PriorLoss(prior, prior * 0.99), False

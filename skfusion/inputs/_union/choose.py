@@ -85,6 +85,7 @@ _RESERVED = frozenset(
         "scoring",
         "target",
         "transformers",
+        "validation_fraction",
         "validation_split",
         "verbose",
         "warm_start",
