@@ -33,7 +33,7 @@ def check_real(
     name: str, value: object, low: float = 0.0, high: float = float("inf"), repair: str = ""
 ) -> float:
     """Return ``value`` as a finite float in ``[low, high]``."""
-    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else None
+    number = _as_float(value)
     if number is not None and low <= number <= high and math.isfinite(number):
         return number
     bounds = f">= {low:g}" if high == float("inf") else f"between {low:g} and {high:g}"
@@ -44,7 +44,7 @@ def check_real(
 
 def check_choice(name: str, value: Any, choices: Collection[Any], repair: str = "") -> Any:
     """Return ``value`` if it is one of ``choices``."""
-    if not _hashable(value) or value not in choices:
+    if not _is_among(value, choices):
         known = ", ".join(repr(choice) for choice in choices)
         hint = did_you_mean(value, [choice for choice in choices if isinstance(choice, str)])
         raise ParameterError(_join(f"{name} must be one of {known}. Got {value!r}.", hint, repair))
@@ -85,12 +85,22 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     return f"Did you mean {near[0]!r}?" if near else ""
 
 
-def _hashable(value: object) -> bool:
+def _as_float(value: object) -> float | None:
+    """Return a number as a float, infinite where it is too large for one; None if it is none."""
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _is_among(value: Any, choices: Collection[Any]) -> bool:
     try:
         hash(value)
-    except TypeError:
+        return value in choices
+    except TypeError:  # of what has no hash, and of pandas.NA, which does not say what it equals
         return False
-    return True
 
 
 def _join(*sentences: str) -> str:

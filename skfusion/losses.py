@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from torch.nn import functional as F
 
 from skfusion._checks import check_real, resolve_recipe
-from skfusion.exceptions import ParameterError
+from skfusion.exceptions import ParameterError, noted
 
 __all__ = [
     "Absolute",
@@ -295,7 +295,8 @@ class _Callable(Loss):
         self.function = function
 
     def each(self, outputs: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
-        losses = self.function(outputs, codes)
+        with noted("in the function given as loss, which is called with (outputs, codes)"):
+            losses = self.function(outputs, codes)
         shape = getattr(losses, "shape", None)
         if shape not in (outputs.shape, outputs.shape[:1]):
             raise ParameterError(

@@ -355,6 +355,12 @@ def test_losses_that_are_none(resolve, loss, match):
         resolve(loss)
 
 
+def test_a_function_of_other_arguments_is_told_so(counts):
+    match = r"in the function given as loss, .*\(outputs, codes\): .* positional argument"
+    with pytest.raises(TypeError, match=match):
+        FusionRegressor(loss=lambda outputs: outputs, max_epochs=1).fit(*counts)
+
+
 def test_a_function_that_returns_a_mean_is_told_so(counts):
     X, y = counts
     with pytest.raises(ParameterError, match=r"loss for each row.*Got \(\).*reduction=\"none\""):

@@ -41,6 +41,7 @@ __all__ = [
     "check_random",
     "check_verbose",
     "has_device",
+    "is_balanced",
     "net_dtype",
 ]
 
@@ -128,6 +129,10 @@ def check_random(random_state: SeedLike) -> SeedLike:
 def check_memory_folder(memory: MemoryLike | None) -> Memory:
     """Return the folder in which is kept what does not depend on the training."""
     folder = os.fspath(memory) if isinstance(memory, os.PathLike) else memory
+    if folder == "":
+        raise ParameterError(
+            "memory must be None, the path of a folder or a joblib.Memory. Got ''."
+        )
     if isinstance(folder, str) and Path(folder).exists() and not Path(folder).is_dir():
         raise ParameterError(f"memory must be a folder. Got {folder!r}, which is a file.")
     try:
@@ -152,20 +157,25 @@ def has_device(device: str | torch.device) -> bool:
     """Whether this machine has the torch device, one that holds numbers ("meta" does not)."""
     try:
         torch.zeros(1, device=pick_device(device)).cpu()
-    except (AssertionError, RuntimeError, TypeError):  # torch raises one or another of them
+    except (AssertionError, RuntimeError, TypeError, ValueError):  # torch raises any of them
         return False
     return True
 
 
 def check_place(checkpoint: PathLike | None) -> PathLike | None:
     """Return the path where the state of a fit is kept, if there is one."""
-    if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
+    if checkpoint is not None and not _is_path(checkpoint):
         raise ParameterError(
             'checkpoint must be None or a path: a folder, or a file that ends in ".pt". '
             f"Got {checkpoint!r}."
         )
     check_checkpoint(checkpoint)
     return checkpoint
+
+
+def _is_path(value: object) -> bool:
+    """Whether ``value`` names a place; an empty text would stand for the current folder."""
+    return isinstance(value, os.PathLike) or (isinstance(value, str) and bool(value))
 
 
 def check_class_weight(
@@ -175,13 +185,18 @@ def check_class_weight(
     if isinstance(class_weight, Mapping):
         for label, weight in class_weight.items():
             check_real(f"class_weight of {label!r}", weight)
-    elif class_weight is not None and class_weight != "balanced":
+    elif class_weight is not None and not is_balanced(class_weight):
         hint = did_you_mean(class_weight, ["balanced"])
         raise ParameterError(
             'class_weight must be None, "balanced" or a dict of class to weight. '
             f"Got {class_weight!r}. {hint}".rstrip()
         )
     return class_weight
+
+
+def is_balanced(class_weight: object) -> bool:
+    """Whether weights of classes are asked for that make up for how often each occurs."""
+    return isinstance(class_weight, str) and class_weight == "balanced"
 
 
 def check_lengths(by_length: bool, specs: Mapping[str, BlockSpec]) -> None:

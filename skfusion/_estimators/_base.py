@@ -301,10 +301,10 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         if call.before is None:
             check_names_free(type(self), blocks.names)
             target = recipe.learn(checked, weight, replace(options, classes=call.classes))
-            self._check_coding(target)
             check_lengths(call.arguments.training.batch_by_length, blocks.specs())
         else:
             target = call.before.target.with_options(options)
+        self._check_coding(target)
         rows = Rows(blocks.row_major(), target.encode(checked), weight)
         given = data.validation and self._held_out(call, reader, target, data.validation)
         return Lesson(blocks, checked, target, rows, groups, given or None)

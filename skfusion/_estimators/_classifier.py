@@ -11,11 +11,17 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags, check_consistent_length
 
 from skfusion._checks import check_real
-from skfusion._estimators._arguments import MemoryLike, PathLike, check_class_weight
+from skfusion._estimators._arguments import (
+    MemoryLike,
+    PathLike,
+    check_class_weight,
+    is_balanced,
+)
 from skfusion._estimators._base import FusionEstimator
 from skfusion._estimators._call import FitData
 from skfusion._estimators._held_out import ValidationSplit
 from skfusion._estimators._recipes import own_copy
+from skfusion._estimators._rows import read_score_weight
 from skfusion._estimators._state import FittedState
 from skfusion._training import CallbackLike, OptimizerLike
 from skfusion.encoders import Encoder
@@ -32,7 +38,7 @@ from skfusion.targets import (
     TargetOptions,
 )
 from skfusion.targets._class_weight import check_classes_known, weight_by_class
-from skfusion.targets._labels import same_labels
+from skfusion.targets._labels import check_same_classes, same_labels
 from skfusion.targets._reading import read_labels
 from skfusion.targets._resolve import check_heeded, resolve_label_target
 from skfusion.training import Averaging, Schedule
@@ -271,11 +277,13 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         self : FusionClassifier
             This estimator. If an error is raised it is as it was before.
         """
-        if self.class_weight == "balanced":
+        if is_balanced(self.class_weight):
             raise ParameterError(
                 'class_weight="balanced" needs all rows at once and does not go with partial_fit. '
                 "Pass class_weight={label: weight}."
             )
+        if classes is not None and (fitted := self._fitted) is not None:
+            check_same_classes(classes, _labels(fitted))
         self._fitted = self._fit_part(FitData(X, y, sample_weight), classes)
         return self
 
@@ -333,8 +341,9 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
             Between 0 and 1.
         """
         labels, predicted = read_labels(y), self.predict(X)
-        check_consistent_length(labels, predicted, sample_weight)
-        return float(np.average(same_labels(labels, predicted), weights=sample_weight))
+        check_consistent_length(labels, predicted)
+        weight = read_score_weight(sample_weight, predicted)
+        return float(np.average(same_labels(labels, predicted), weights=weight))
 
     def _resolve_target(self) -> Target:
         return resolve_label_target(self.target)

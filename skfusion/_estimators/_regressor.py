@@ -11,6 +11,7 @@ from sklearn.utils import Tags, check_consistent_length
 from skfusion._estimators._base import FusionEstimator
 from skfusion._estimators._call import FitData
 from skfusion._estimators._recipes import own_copy
+from skfusion._estimators._rows import read_score_weight
 from skfusion.exceptions import TargetError
 from skfusion.losses import Squared, resolve_value_loss
 from skfusion.targets import Target, TargetOptions
@@ -115,7 +116,8 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
             1 at best; 0 for the mean of y, and less for what is worse.
         """
         values, predicted = read_values(y), self.predict(X)
-        check_consistent_length(values, predicted, sample_weight)
+        check_consistent_length(values, predicted)
+        weight = read_score_weight(sample_weight, predicted)
         if values.size != predicted.size:
             raise TargetError(
                 f"y has shape {values.shape}, but predictions have {predicted.shape}. Pass y as in "
@@ -125,7 +127,7 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
         if unit is not None:
             values, predicted = values / unit, predicted.reshape(values.shape) / unit
         flat = values.reshape(len(values), -1), predicted.reshape(len(predicted), -1)
-        return float(r2_score(*flat, sample_weight=sample_weight))
+        return float(r2_score(*flat, sample_weight=weight))
 
     def _resolve_target(self) -> Target:
         return resolve_value_target(self.target)

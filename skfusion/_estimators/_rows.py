@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import SupportsFloat
+
 import numpy as np
-import pandas as pd
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length
 
 from skfusion._reading import check_finite, check_some_block
@@ -13,7 +14,7 @@ from skfusion.targets import PlainY
 from skfusion.targets._reading import columns_of
 from skfusion.typing import WeightLike, YLike
 
-__all__ = ["check_rows", "scaled", "with_weight"]
+__all__ = ["check_rows", "read_score_weight", "read_weight", "scaled", "with_weight"]
 
 _HUGE = 1e200  # of weights; their sum may be infinite
 
@@ -32,7 +33,7 @@ def with_weight(
     """Return the rows whose weight is not zero, their weights and their groups."""
     if sample_weight is None:
         return blocks, y, None, groups
-    weight = _check_weight(sample_weight, blocks)
+    weight = read_weight(sample_weight, blocks)
     kept = weight > 0
     if not kept.any():
         raise TargetError("sample_weight is zero in every row; no row is left to learn.")
@@ -41,29 +42,59 @@ def with_weight(
     return blocks[kept], y[kept], weight[kept], None if groups is None else groups[kept]
 
 
-def _check_weight(sample_weight: WeightLike, blocks: Blocks) -> np.ndarray:
-    """Return the weights (n_rows,), finite and >= 0."""
+def read_weight(sample_weight: WeightLike, rows: Blocks | np.ndarray) -> np.ndarray:
+    """Return the weights (n_rows,), finite and >= 0.
+
+    Raises
+    ------
+    TargetError
+        If something is no weight, such as a date or NaN; names the row.
+    """
+    if isinstance(sample_weight, np.ma.MaskedArray):
+        sample_weight = np.ma.filled(sample_weight.astype(np.float64), np.nan)
     given = columns_of(sample_weight)
-    wrong = pd.isna(given) if given.dtype == object else _no_weight(given)
-    if given.ndim == 1 and wrong.any():
+    wrong = _no_weight(given)
+    if given.ndim < 2 and wrong.any():
         row = int(wrong.argmax())
+        where = f", row {row}" if given.ndim else ""
         raise TargetError(
-            f"sample_weight, row {row}: {given[row]} is no weight. Negative values, NaN and "
+            f"sample_weight{where}: {given.ravel()[row]!s} is no weight. Negative values, NaN and "
             "infinity weigh nothing; give a number >= 0, where 0 leaves the row out."
         )
     weight: np.ndarray = _check_sample_weight(
         given.item() if given.ndim == 0 else given,
-        blocks,
+        rows,
         dtype=np.float64,
         ensure_non_negative=True,
     )
     return weight
 
 
+def read_score_weight(sample_weight: WeightLike | None, predicted: np.ndarray) -> np.ndarray | None:
+    """Return the weights of rows in a score, of which one at least counts."""
+    if sample_weight is None:
+        return None
+    weight = read_weight(sample_weight, predicted)
+    if not weight.any():
+        raise TargetError("sample_weight is zero in every row; no row is left to score.")
+    return weight
+
+
 def _no_weight(weight: np.ndarray) -> np.ndarray:
-    if weight.dtype.kind not in "biuf":
-        return np.zeros(weight.shape, bool)
-    return ~np.isfinite(weight) | (weight < 0)
+    """Return what is no number, or none that a row can weigh."""
+    if weight.dtype.kind in "biuf":
+        return ~np.isfinite(weight) | (weight < 0)
+    if weight.dtype.kind in "mMc":
+        return np.ones(weight.shape, bool)
+    return np.array([not _weighs(each) for each in weight.ravel()], bool).reshape(weight.shape)
+
+
+def _weighs(value: SupportsFloat) -> bool:
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return 0 <= number < np.inf
 
 
 def scaled(weight: np.ndarray | None, from_target: np.ndarray | None) -> np.ndarray | None:

@@ -19,7 +19,7 @@ from skfusion.losses import Loss, resolve_class_loss
 from skfusion.targets._base import Coding, PlainY, Target, TargetOptions, dense
 from skfusion.targets._output import OutputSpec
 from skfusion.targets._reading import kind_of_labels, read_labels
-from skfusion.typing import YLike
+from skfusion.typing import ArrayLike, YLike
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -342,13 +342,30 @@ def _share(share: np.ndarray) -> np.ndarray:
     return np.clip(share, 1e-7, 1 - 1e-7)
 
 
+def check_same_classes(classes: ArrayLike, coding: LabelCoding) -> None:
+    """Raise ``TargetError`` if ``classes`` are not those that were named, or learned, before."""
+    if coding.output.form == "labels":  # which have no names
+        return
+    found, known = np.unique(read_labels(classes)), coding.classes
+    if len(found) != len(known) or not same_labels(found, known).all():
+        raise TargetError(
+            f"classes={_plain(found)} are not the classes of the first fit, which were "
+            f"{_plain(known)}. Name all classes in the first partial_fit, or fit anew."
+        )
+
+
 def same_labels(labels: PlainY, predicted: np.ndarray) -> np.ndarray:
     """Return whether each row has the predicted label, or all of the predicted labels.
 
     A label that no row of the fit had is simply another one.
     """
+    if labels.shape[1:] != predicted.shape[1:]:
+        raise TargetError(
+            f"y has shape {labels.shape}, but predictions have {predicted.shape}. Pass y as in "
+            "the fit."
+        )
     if predicted.ndim == 1:
-        known = np.asarray(labels).ravel()
+        known = np.asarray(labels)
         if len(known) and not _are_comparable(known, predicted):
             return np.zeros(len(known), bool)
         return np.asarray(known == predicted)

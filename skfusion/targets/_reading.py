@@ -67,10 +67,10 @@ def read_values(y: YLike, who: str = "FusionRegressor") -> np.ndarray:
     values = y if issparse(y) else columns_of(y)
     if isinstance(values, np.ndarray):
         _refuse_dates(values)
-        _refuse_missing(values, "value", "Leave out rows without a value.")
-        _refuse_infinity(values, "value", "Leave the row out, or cut off: y.clip(-1e9, 1e9).")
+        _refuse_not_finite(values)
         if values.dtype.kind in "OUS":
             values = _numbers(values)
+            _refuse_not_finite(values)
         if 0 in values.shape[1:]:
             raise TargetError(f"y of shape {values.shape} has no value in a row: nothing to learn.")
     return check_array(
@@ -142,7 +142,9 @@ def columns_of(y: YLike) -> np.ndarray:
 def _of_sequence(y: YLike) -> np.ndarray:
     """Return an array, or a list of numbers, texts and other objects, as an array."""
     if not isinstance(y, list | tuple):
-        return np.asarray(y)
+        array = np.asarray(y)
+        # numpy's texts of any length are known to few functions.
+        return array.astype(object) if array.dtype.kind == "T" else array
     try:
         # As objects first, since numpy would write None and NaN among texts as texts.
         objects = np.array(y, dtype=object)
@@ -275,6 +277,11 @@ def _refuse_infinity(values: np.ndarray, what: str, repair: str) -> None:
         f"y, {place}: the {what} is {values[at]}. Input y contains infinity or a value too large "
         f"for dtype('float64'). {repair}"
     )
+
+
+def _refuse_not_finite(values: np.ndarray) -> None:
+    _refuse_missing(values, "value", "Leave out rows without a value.")
+    _refuse_infinity(values, "value", "Leave the row out, or cut off: y.clip(-1e9, 1e9).")
 
 
 def _refuse_dates(values: np.ndarray) -> None:

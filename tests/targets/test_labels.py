@@ -20,6 +20,8 @@ BITS, THREE = np.arange(N) % 2, np.arange(N) % 3
 WORDS = np.array(["hen", "owl"])[BITS].tolist()
 DAYS = [dt.date(2024, 1, 1 + day) for day in THREE.tolist()]
 SPANS = [dt.timedelta(days=day) for day in THREE.tolist()]
+# numpy has texts of any length from version 2 on.
+STRINGS = np.dtypes.StringDType() if hasattr(np.dtypes, "StringDType") else object
 STAMPS = pd.Series(pd.to_datetime(DAYS))
 
 
@@ -49,6 +51,7 @@ LABELS = {
     ),
     "an index": (pd.Index(WORDS), "O", ["hen", "owl"]),
     "a sparse series": (pd.Series(pd.arrays.SparseArray(BITS)), "int64", [0, 1]),
+    "texts of any length of numpy": (np.array(WORDS, dtype=STRINGS), "O", ["hen", "owl"]),
     "polars texts": (pl.Series(WORDS), "O", ["hen", "owl"]),
     "polars categories": (pl.Series(WORDS, dtype=pl.Categorical), "O", ["hen", "owl"]),
     "polars integers": (pl.Series(THREE), "int64", [0, 1, 2]),
@@ -162,6 +165,22 @@ def test_labels_that_no_row_of_the_fit_had_count_as_wrong():
         model.score(X, WORDS[:3])
 
 
+def test_a_score_of_labels_in_another_shape_is_refused():
+    model = quick().fit(X, BITS)
+    several = quick(target="labels").fit(X, np.eye(3, dtype=int)[THREE])
+    for fitted, y in ((model, np.eye(2, dtype=int)[BITS]), (several, THREE)):
+        with pytest.raises(TargetError, match="y has shape .*Pass y as in the fit"):
+            fitted.score(X, y)
+
+
+@pytest.mark.parametrize("classes", [[0, 1, 2], [0, 2], ["0", "1"], [0]])
+def test_other_classes_than_at_first_are_refused(classes):
+    model = quick().partial_fit(X, BITS, classes=[0, 1])
+    with pytest.raises(TargetError, match=r"are not the classes of the first fit, .*\[0, 1\]"):
+        model.partial_fit(X, BITS, classes=classes)
+    assert model.partial_fit(X, BITS, classes=[1.0, 0.0]).classes_.tolist() == [0, 1]
+
+
 # Several labels a row
 
 
@@ -205,6 +224,37 @@ def test_weights_that_are_none(wrong):
         quick().fit(X, BITS, sample_weight=nullable([1, pd.NA] * 12, "Int64"))
 
 
+NO_WEIGHTS = {
+    "dates": (np.full(N, np.datetime64("2024-01-01")), "row 0: 2024-01-01 is no weight"),
+    "spans": (pd.Series(SPANS), "row 0: .* is no weight"),
+    "dates as objects": (np.array(DAYS, dtype=object), "row 0: 2024-01-01 is no weight"),
+    "texts": (["1", "much"] * 12, "row 1: much is no weight"),
+    "complex numbers": (np.full(N, 1j), "row 0: 1j is no weight"),
+    "a word": ("balanced", "sample_weight: balanced is no weight"),
+    "masked": (np.ma.MaskedArray(np.ones(N), BITS == 1), "row 1: nan is no weight"),
+    "nothing": (np.zeros(N), "zero|at least one non-zero"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_WEIGHTS)
+def test_what_no_row_can_weigh_is_refused_in_fit_and_score(kind):
+    weight, match = NO_WEIGHTS[kind]
+    model = quick().fit(X, BITS)
+    for call in (model.fit, model.score):
+        with pytest.raises(ValueError, match=match):
+            call(X, BITS, sample_weight=weight)
+
+
+def test_a_score_takes_weights_of_all_makers():
+    model = quick().fit(X, BITS)
+    weight = np.arange(N) + 1
+    expected = model.score(X, BITS, weight)
+    for same in (pl.Series(weight), nullable(weight, "Int64"), torch.tensor(weight)):
+        assert model.score(X, BITS, same) == expected
+    with pytest.raises(TargetError, match="row 1: .*NA.* is no weight"):
+        model.score(X, BITS, nullable([1, pd.NA] * 12, "Int64"))
+
+
 def test_huge_weights_count_by_their_ratio():
     weight = np.where(np.arange(N) < 12, 1.0, 2.0)
     plain, huge = (quick().fit(X, BITS, weight * size) for size in (1.0, 2.0**1020))
@@ -234,11 +284,16 @@ def test_a_class_of_weight_zero_is_not_learned():
         ({"0": 3}, "class_weight names '0', .*Did you mean 0"),
         ("balnced", "class_weight must be .*Did you mean 'balanced'"),
         ([1, 2], r"class_weight must be .*Got \[1, 2\]"),
+        (np.array([1, 2]), r"class_weight must be .*Got array\(\[1, 2\]\)"),
+        (pd.Series([1, 2]), "class_weight must be None"),
+        (pd.NA, "class_weight must be .*Got <NA>"),
     ],
 )
 def test_class_weights_that_are_none(class_weight, match):
-    with pytest.raises(ParameterError, match=match):
-        quick(class_weight=class_weight).fit(X, BITS)
+    model = quick(warm_start=True).fit(X, BITS).set_params(class_weight=class_weight)
+    for call in (quick(class_weight=class_weight).fit, model.fit, model.partial_fit):
+        with pytest.raises(ParameterError, match=match):
+            call(X, BITS)
 
 
 def test_a_weight_for_a_class_that_a_fold_lacks():

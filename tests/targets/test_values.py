@@ -98,6 +98,8 @@ WRONG = {
     ),
     "texts": (["low", "high"] * 12, "row 0: could not convert string to float: 'low'"),
     "categories": (pd.Series(["1", "b"] * 12).astype("category"), "row 1: could not convert"),
+    "a text of infinity": (["1", "inf"] * 12, "row 1: the value is inf"),
+    "a text of NaN": (["1", "2", "nan"] * 8, "row 2: the value is missing"),
     "integers": ([1, 10**400] * 12, "row 1: int too large"),
     "nothing": (np.empty((N, 2, 0)), "has no value in a row"),
 }
