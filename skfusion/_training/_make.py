@@ -207,7 +207,7 @@ def _optimizer_settings(settings: TrainingSettings, device: str | None) -> dict[
 
 def pick_device(device: str | torch.device) -> str:
     """Return ``device``; for "auto" the accelerator if there is one, else "cpu"."""
-    if device != "auto":
+    if not isinstance(device, str) or device != "auto":
         return str(torch.device(device))
     if torch.cuda.is_available():
         return "cuda"

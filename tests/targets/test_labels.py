@@ -21,7 +21,7 @@ WORDS = np.array(["hen", "owl"])[BITS].tolist()
 DAYS = [dt.date(2024, 1, 1 + day) for day in THREE.tolist()]
 SPANS = [dt.timedelta(days=day) for day in THREE.tolist()]
 # numpy has texts of any length from version 2 on.
-STRINGS = np.dtypes.StringDType() if hasattr(np.dtypes, "StringDType") else object
+STRINGS = np.dtype("T") if int(np.__version__[0]) > 1 else object
 STAMPS = pd.Series(pd.to_datetime(DAYS))
 
 
