@@ -95,7 +95,7 @@ def _as_float(value: object) -> float | None:
         return math.inf
 
 
-def _is_among(value: Any, choices: Collection[Any]) -> bool:
+def _is_among(value: object, choices: Collection[object]) -> bool:
     try:
         hash(value)
         return value in choices

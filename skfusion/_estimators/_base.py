@@ -137,13 +137,12 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         self.optimizer, self.weight_decay = optimizer, weight_decay
         self.gradient_clipping, self.averaging = gradient_clipping, averaging
         self.early_stopping, self.validation_fraction = early_stopping, validation_fraction
-        self.validation_split, self.scoring = validation_split, scoring
-        self.n_iter_no_change, self.missing = n_iter_no_change, missing
+        self.validation_split, self.scoring, self.missing = validation_split, scoring, missing
+        self.n_iter_no_change, self.memory, self.warm_start = n_iter_no_change, memory, warm_start
         self.block_dropout, self.block_loss_weight = block_dropout, block_loss_weight
-        self.gradient_modulation, self.memory = gradient_modulation, memory
-        self.warm_start, self.random_state, self.device = warm_start, random_state, device
-        self.precision, self.checkpoint, self.verbose = precision, checkpoint, verbose
-        self.callbacks, self.net_params = callbacks, net_params
+        self.gradient_modulation, self.random_state = gradient_modulation, random_state
+        self.device, self.precision, self.checkpoint = device, precision, checkpoint
+        self.verbose, self.callbacks, self.net_params = verbose, callbacks, net_params
 
     def fit(
         self,
