@@ -109,6 +109,7 @@ class CNN(Encoder):
         check_choice("pooling", self.pooling, (*_POOLING, None))
         check_choice("padding", self.padding, ("same", "valid"))
         check_int("pool_size", self.pool_size)
+        check_choice("residual", self.residual, (True, False))
         if self.residual and self.padding != "same":
             raise ParameterError('CNN: residual=True needs padding="same". Got padding="valid".')
 

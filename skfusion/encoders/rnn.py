@@ -109,7 +109,8 @@ class RNN(Encoder):
     def build(self, spec: BlockSpec, pooled: bool = True) -> nn.Module:
         self.check(spec)
         steps, step_width = as_steps(spec, self.embedding_width)
-        width, n_directions = check_int("width", self.width), 2 if self.bidirectional else 1
+        both = check_choice("bidirectional", self.bidirectional, (True, False))
+        width, n_directions = check_int("width", self.width), 2 if both else 1
         cell = _CELLS[check_choice("cell", self.cell, _CELLS)]
         layers: list[ModuleListOf[_Cell]] = []
         for _ in range(check_int("n_layers", self.n_layers)):

@@ -105,6 +105,8 @@ class TemporalCNN(Encoder):
 
     def build(self, spec: BlockSpec, pooled: bool = True) -> nn.Module:
         self.check(spec)
+        check_choice("causal", self.causal, (True, False))
+        check_choice("residual", self.residual, (True, False))
         widths, stages = check_widths("channels", self.channels), []
         if not widths:
             raise ParameterError("channels must name at least one stage. Got ().")

@@ -12,7 +12,16 @@ from skorch.callbacks import EpochTimer
 
 from skfusion import FusionClassifier, FusionRegressor
 from skfusion._reading import Reader
-from skfusion.encoders import CNN, MLP, RNN, Chain, Policy, TimeDistributed, TokenEmbedding
+from skfusion.encoders import (
+    CNN,
+    MLP,
+    RNN,
+    Chain,
+    Policy,
+    TemporalCNN,
+    TimeDistributed,
+    TokenEmbedding,
+)
 from skfusion.exceptions import BlockError, ParameterError
 from skfusion.fusion import Bottleneck, Gated
 from skfusion.heads import MLPHead
@@ -103,6 +112,9 @@ WRONG = [
     ({"encoders": {"facts": Policy(MLP(widths="x"))}}, "block 'facts'.*widths must be"),
     ({"encoders": {"facts": Policy(MLP(), lr_scale=-1)}}, "block 'facts'.*lr_scale must be"),
     ({"encoders": {"facts": Policy("mlp")}}, "block 'facts'.*encoder must be a recipe"),
+    ({"encoders": {"facts": TemporalCNN(causal="no")}}, "causal must be one of True, False"),
+    ({"encoders": {"facts": RNN(bidirectional="no")}}, "bidirectional must be one of True, False"),
+    ({"encoders": {"facts": CNN(residual=np.array([1, 2]))}}, "residual must be one of True"),
     ({"encoders": {"facts": RNN(width=0)}}, "block 'facts'.*width must be an int"),
     ({"encoders": {"facts": TokenEmbedding(width=HUGE)}}, "block 'facts'.*the memory"),
     ({"encoders": {"facts": TimeDistributed(CNN(channels="x"))}}, "block 'facts'.*channels"),
