@@ -262,7 +262,11 @@ def _no_dates(column: pd.Series) -> BlockTypeError:
     repair = {
         "m": "A duration is a number: give it a scaler, behind .dt.total_seconds().",
         "b": "Leave the column out.",
-    }.get(column.dtype.kind, "Say what they count: pd.to_datetime(column, unit='s').")
+    }.get(
+        column.dtype.kind,
+        "Say what they count, pd.to_datetime(column, unit='s'), or how they are written: "
+        "pd.to_datetime(column, format='%Y%m%d').",
+    )
     return BlockTypeError(
         f"column {column.name!r} must hold dates here, and holds {column.dtype}. {repair}"
     )

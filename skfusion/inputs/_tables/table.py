@@ -15,7 +15,7 @@ from skfusion.blocks._dense import holds_numbers
 from skfusion.exceptions import BlockError, BlockTypeError
 from skfusion.inputs._arrays import array_of_cell
 from skfusion.inputs._tables.missing_rows import missing_rows
-from skfusion.inputs._tables.to_pandas import cells_array, series_of
+from skfusion.inputs._tables.to_pandas import cells_array, plain_cells, series_of
 
 __all__ = ["ArrayTable", "FrameTable", "NamedTable", "Table"]
 
@@ -152,8 +152,8 @@ def _as_values(name: Any, value: Any) -> Any:
         value = _array_of(value)
     if isinstance(value, torch.Tensor | np.ma.MaskedArray):
         value = array_of_cell(value, max_bytes=None)
-    if isinstance(value, np.ndarray) and value.dtype == object and value.ndim > 1:
-        value = value.astype(np.float64) if holds_numbers(value) else value
+    if isinstance(value, np.ndarray) and value.dtype == object:
+        value = _plain_objects(value)
     if not hasattr(value, "shape") or len(value.shape) == 0:
         raise BlockTypeError(
             f"{name!r} is a {type(value).__name__}, which has no rows. Each entry of the dict "
@@ -162,6 +162,12 @@ def _as_values(name: Any, value: Any) -> Any:
     if isinstance(value, np.ndarray) and value.dtype.kind in "US":
         return value.astype(object)
     return value
+
+
+def _plain_objects(array: np.ndarray) -> np.ndarray:
+    if array.ndim == 1:
+        return plain_cells(array)
+    return array.astype(np.float64) if holds_numbers(array) else array
 
 
 def _array_of(values: Any) -> np.ndarray:

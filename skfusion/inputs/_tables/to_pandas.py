@@ -19,6 +19,7 @@ __all__ = [
     "cells_array",
     "comes_from",
     "pandas_table",
+    "plain_cells",
     "plain_column",
     "plain_frame",
     "rows_as_objects",
@@ -38,6 +39,8 @@ def pandas_table(X: object) -> object:
     if isinstance(X, pd.DataFrame):
         _check_unique(X.columns)
         return plain_frame(X)
+    if isinstance(X, np.ndarray) and X.dtype.names is not None:
+        return plain_frame(pd.DataFrame(X))
     if isinstance(X, np.ndarray | pd.Series | list | tuple | dict) or comes_from(
         "polars", X, "Series"
     ):
@@ -93,12 +96,13 @@ def plain_frame(frame: pd.DataFrame) -> pd.DataFrame:
 def plain_column(column: pd.Series) -> pd.Series:
     """Return a column in the plain form of its values; the column itself where it has that form.
 
-    Arrow types become numpy's, dictionaries categories, lists arrays in cells. Where a value is
-    missing, nullable numbers become floats and other nullable columns objects, with NaN.
+    Arrow types become numpy's, dictionaries categories, lists arrays in cells, objects that are all
+    numbers numbers. Where a value is missing, nullable numbers become floats and other nullable
+    columns objects, with NaN.
     """
     dtype = column.dtype
     if isinstance(dtype, np.dtype):
-        return _column_without_na(column) if dtype.kind == "O" else column
+        return _column_of_objects(column) if dtype.kind == "O" else column
     if isinstance(dtype, pd.ArrowDtype):
         made = _series_of_arrow(
             column.name, import_optional("pyarrow", "Arrow").array(column.array)
@@ -107,20 +111,52 @@ def plain_column(column: pd.Series) -> pd.Series:
     if isinstance(dtype, pd.SparseDtype):
         is_matrix = dtype.kind in "iufb" and dtype.fill_value == 0
         return column if is_matrix else pd.Series(column.array.to_dense(), column.index)
-    if getattr(dtype, "na_value", None) is not pd.NA or not column.isna().any():
+    if getattr(dtype, "na_value", None) is not pd.NA:
         return column
+    if not column.isna().any():
+        return column.astype(dtype.numpy_dtype) if dtype.kind in "iufb" else column
     if dtype.kind in "iuf":
         return column.astype(np.float64)
     cells = column.to_numpy(dtype=object, na_value=np.nan)
     return pd.Series(cells, index=column.index, name=column.name, dtype=object)
 
 
-def _column_without_na(column: pd.Series) -> pd.Series:
+def _column_of_objects(column: pd.Series) -> pd.Series:
     cells = column.to_numpy()
-    known = _without_na(cells)
+    known = plain_cells(cells)
     if known is cells:
         return column
-    return pd.Series(known, index=column.index, name=column.name, dtype=object)
+    return pd.Series(known, index=column.index, name=column.name, dtype=known.dtype)
+
+
+_NUMBERS = frozenset({"integer", "floating", "mixed-integer-float", "decimal", "boolean"})
+_WHOLE_IN_FLOATS = 2**53
+
+
+def plain_cells(cells: np.ndarray) -> np.ndarray:
+    """Return objects (n,) that are all numbers as numbers, others with NaN for ``pd.NA``."""
+    inferred = pd.api.types.infer_dtype(cells, skipna=True)
+    numbers = _numbers_of(cells, inferred) if inferred in _NUMBERS else None
+    return _without_na(cells) if numbers is None else numbers
+
+
+def _numbers_of(cells: np.ndarray, inferred: str) -> np.ndarray | None:
+    """Return the numbers, with NaN where one is missing; None where they would not be the same."""
+    missing = pd.isna(cells)
+    if missing.any():
+        if inferred == "boolean":
+            return None
+    elif inferred in ("integer", "boolean"):
+        whole = np.array(cells.tolist())
+        return whole if whole.dtype.kind in "iub" else None
+    if not {np.float16, np.float32}.isdisjoint(map(type, cells)):  # they mean what they show
+        return None
+    try:
+        numbers = np.where(missing, np.nan, cells).astype(np.float64)
+    except OverflowError:
+        return None
+    has_ids = inferred != "floating" and (np.abs(numbers[~missing]) >= _WHOLE_IN_FLOATS).any()
+    return None if has_ids else numbers
 
 
 def _without_na(cells: np.ndarray) -> np.ndarray:
