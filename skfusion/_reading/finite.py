@@ -10,7 +10,7 @@ from skfusion.blocks import Block, Blocks, Ragged
 from skfusion.blocks._kinds import is_csr
 from skfusion.exceptions import BlockError
 
-__all__ = ["check_finite"]
+__all__ = ["check_finite", "first_not_finite"]
 
 _ROWS_AT_ONCE = 65_536
 
@@ -26,6 +26,16 @@ def check_finite(blocks: Blocks, first_row: int = 0) -> None:
         chunk = blocks if few else blocks[start : start + _ROWS_AT_ONCE]
         for name in chunk.names:
             _check_finite_block(name, chunk[name], chunk.missing(name), first_row + start)
+
+
+def first_not_finite(block: Block) -> str:
+    """Return where the first NaN or infinite value of a block stands; empty if all are finite."""
+    values = _stored_values(block)
+    bad = np.zeros(0) if values is None else np.flatnonzero(~np.isfinite(values))
+    if not len(bad):
+        return ""
+    row, place = _place(block, (int(bad[0]),))
+    return f"row {row}, {place}"
 
 
 def _check_finite_block(name: str, block: Block, missing: np.ndarray | None, start: int) -> None:

@@ -15,15 +15,17 @@ from sklearn.utils.validation import check_array
 
 from skfusion._reading.columns import Columns, names_of
 from skfusion._reading.containers import PLAIN_NAME, in_known_container, is_known
+from skfusion._reading.finite import first_not_finite
 from skfusion._reading.missing import with_absent
 from skfusion._reading.sameness import check_same_blocks, in_fitted_form
 from skfusion._reading.scaling import Scale, learn_scales, rescaled
 from skfusion._reading.shapes import check_not_empty, warn_of_channels
 from skfusion._reading.tables import is_mapping, is_table
 from skfusion.blocks import Blocks, BlockSpec, Ragged
+from skfusion.blocks._kinds import is_csr
 from skfusion.exceptions import BlockError, noted
 from skfusion.inputs import BlockUnion
-from skfusion.inputs._tables.cell_kinds import find_odd_cell
+from skfusion.inputs._tables.cell_kinds import find_odd_cell, not_finite_cell
 from skfusion.inputs._tables.digits import check_digits
 from skfusion.inputs._tables.times import refuse_times
 from skfusion.inputs._tables.to_pandas import comes_from, pandas_table, rows_as_objects
@@ -242,6 +244,8 @@ class Reader:
         return Blocks({PLAIN_NAME: self._in_fitted_form(X)})
 
     def _checked_matrix(self, X: XLike) -> Any:
+        if isinstance(X, pd.DataFrame) and X.shape[1] == 0:
+            raise BlockError(f"X is a table without columns (0 features, shape {X.shape}).")
         with noted(
             f"X is one matrix of numbers, the block {PLAIN_NAME!r}",
             lambda said: _no_number(X) + _REPAIR_OF_MATRIX,
@@ -279,12 +283,18 @@ def _check_digits(blocks: Blocks) -> None:
 
 
 def _no_number(X: XLike) -> str:
-    """Return the first cell of a frame that is no number, as a sentence; empty if all are."""
+    """Return the first cell of a matrix that is no finite number, as a sentence, or nothing."""
+    if isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "fO":
+        X = pd.DataFrame(X)
+    if is_csr(X):
+        place = first_not_finite(X)
+        return f"It stands in {place}. " if place else ""
     if not isinstance(X, pd.DataFrame):
         return ""
     for position in range(X.shape[1]):
         column = X.iloc[:, position]
-        odd = find_odd_cell(column, "number") if column.dtype.kind not in "fiub" else None
+        plain = column.dtype.kind in "fiub"
+        odd = (None if plain else find_odd_cell(column, "number")) or not_finite_cell(column)
         if odd is not None:
             return f"{odd[:1].upper()}{odd[1:]}. "
     return ""

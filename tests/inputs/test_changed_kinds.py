@@ -198,3 +198,12 @@ def test_where_only_numbers_were_the_column_is_named_too(now):
         (TypeError, ValueError), match=r"(?s)block 'X'.*Column 'memo', row 0 is .*no number"
     ):
         model.predict(numbers.assign(memo=KINDS[now]))
+
+
+@pytest.mark.parametrize("shape", [(N, 4), (N, 3, 2)])
+def test_an_array_in_place_of_texts_is_refused(shape):
+    X = {"memo": KINDS["texts"].to_numpy(), "n": np.zeros((N, 2))}
+    model = FusionClassifier(max_epochs=1).fit(X, Y)
+    shown = X | {"memo": np.zeros(shape, dtype=complex)}
+    with pytest.raises(TypeError, match="column 'memo' holds an array of shape .*held texts"):
+        model.predict(shown)

@@ -318,3 +318,25 @@ def test_na_in_arrays_of_objects():
     blocks = BlockUnion().fit_transform(rows)
     plain = np.array([["a", 1, np.nan], [None, None, 2.0], ["b", 3, 1.0]], dtype=object)
     assert_same_blocks(blocks, BlockUnion().fit_transform(plain))
+
+
+def test_a_structured_array_is_a_table():
+    table = pd.DataFrame({"c": ["a", "b", "a", "c"], "n": [1.5, 2, 3, 4], "k": [1, 2, 3, 4]})
+    records = table.to_records(index=False)
+    model = FusionClassifier(max_epochs=1, random_state=0).fit(records, [0, 1, 0, 1])
+    assert model.feature_names_in_.tolist() == ["c", "n", "k"]
+    np.testing.assert_array_equal(model.predict_proba(records), model.predict_proba(table))
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_an_arrow_array_of_texts_is_a_column(chunked):
+    texts = ["red", "blue", "red", "blue"]
+    X = pyarrow.chunked_array([texts]) if chunked else pyarrow.array(texts)
+    model = FusionClassifier(max_epochs=1, random_state=0).fit(X, [0, 1, 0, 1])
+    np.testing.assert_array_equal(model.predict_proba(X), model.predict_proba(texts))
+
+
+def test_a_reader_of_arrow_is_not_read_twice():
+    table = pyarrow.table({"colour": ["red", "blue"], "n": [1.0, 2.0]})
+    with pytest.raises(BlockTypeError, match=r"RecordBatchReader, .* Call .read_all\(\)"):
+        FusionClassifier(max_epochs=1).fit(table.to_reader(), [0, 1])

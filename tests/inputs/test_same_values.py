@@ -9,6 +9,7 @@ import pandas as pd
 import polars
 import pyarrow
 import pytest
+from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder
 
 from skfusion import FusionClassifier
 from skfusion.exceptions import BlockTypeError
@@ -145,3 +146,44 @@ def test_a_list_among_categories_is_refused_by_row(cell):
     union = BlockUnion().fit(pd.DataFrame({"depot": ["a", "b", "a"], "n": [1.0, 2.0, 3.0]}))
     with pytest.raises(BlockTypeError, match=r"column 'depot', row 1 holds .*no category"):
         union.transform(pd.DataFrame({"depot": cells("a", cell, "b"), "n": [1.0, 2.0, 3.0]}))
+
+
+# Numbers in cells of any type, for transformers that the user names
+
+WHOLE = [1, 2, 3, 1, 2, 3]
+FORMS = {
+    "objects": cells(*WHOLE),
+    "objects of floats": cells(*map(float, WHOLE)),
+    "decimals": cells(*map(decimal.Decimal, WHOLE)),
+    "plain": pd.Series(WHOLE),
+    "nullable": pd.Series(WHOLE, dtype="Int64"),
+    "nullable floats": pd.Series(WHOLE, dtype="Float64"),
+    "category": pd.Series(pd.Categorical(WHOLE)),
+    "Arrow": pd.Series(WHOLE, dtype=pd.ArrowDtype(pyarrow.int8())),
+    "objects in an array": cells(*WHOLE).to_numpy(),
+}
+
+
+@pytest.mark.parametrize("transformer", [OneHotEncoder(), KBinsDiscretizer(3, strategy="uniform")])
+@pytest.mark.parametrize("learned", FORMS)
+def test_numbers_of_any_form_are_the_same_to_any_transformer(learned, transformer):
+    union = BlockUnion([("k", transformer, ["k"])])
+    expected = union.fit_transform({"k": FORMS[learned]})["k"].toarray()
+    for shown in FORMS.values():
+        found = union.transform({"k": shown})["k"].toarray()
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_numbers_that_floats_do_not_hold_stay_as_they_are():
+    ids = cells(2**60 + 1, None, 2**60 + 2)
+    union = BlockUnion([("k", OneHotEncoder(), ["k"])]).fit(pd.DataFrame({"k": ids}))
+    shown = union.transform(pd.DataFrame({"k": ids}))["k"].toarray()
+    np.testing.assert_array_equal(shown[[0, 2]].sum(axis=0)[:2], [1, 1])
+
+
+def test_one_decimal_among_numbers_is_a_number():
+    mixed = cells(1.5, decimal.Decimal("2.5"), fractions.Fraction(7, 2), 4)
+    X = pd.DataFrame({"cost": mixed, "depot": ["a", "b", "a", "b"]})
+    plain = X.assign(cost=[1.5, 2.5, 3.5, 4.0])
+    found, expected = (BlockUnion().fit_transform(table)["numbers"] for table in (X, plain))
+    np.testing.assert_allclose(found, expected, rtol=1e-6)

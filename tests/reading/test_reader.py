@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 
 from skfusion import Blocks, FusionClassifier
 from skfusion._reading import Reader
@@ -84,3 +85,37 @@ def test_equal_values_are_read_alike_or_refused_by_block(learned, shown, shape, 
         assert at_fit.dtype == np.uint8 and later.max() <= 1 < at_fit.max()
     else:
         np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+# A matrix of numbers: what is no finite number is named
+
+NUMBERS = pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0], "b": [1.0, 2.0, 3.0, 4.0]})
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize(
+    ("form", "place"),
+    [
+        (lambda table: table, "Column 'b', row 2"),
+        (lambda table: table.astype(object), "Column 'b', row 2"),
+        (lambda table: table.to_numpy(), "Column 1, row 2"),
+        (lambda table: sparse.csr_array(table.to_numpy()), "It stands in row 2, column 1"),
+    ],
+)
+def test_a_value_of_a_matrix_that_is_not_finite_is_named(form, place, value):
+    spoilt = NUMBERS.copy()
+    spoilt.loc[2, "b"] = value
+    with pytest.raises(ValueError, match=place):
+        Reader("FusionClassifier").fit(form(spoilt))
+
+
+def test_complex_numbers_are_named():
+    reader = Reader("FusionClassifier")
+    reader.fit(NUMBERS)
+    with pytest.raises(ValueError, match=r"Column 'b', row 0 is .*complex"):
+        reader.read(NUMBERS.assign(b=NUMBERS["b"] + 1j))
+
+
+def test_a_table_without_columns_is_refused():
+    with pytest.raises(ValueError, match="table without columns"):
+        Reader("FusionClassifier").fit(NUMBERS[[]])

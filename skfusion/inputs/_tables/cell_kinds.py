@@ -19,6 +19,7 @@ __all__ = [
     "is_number",
     "kind_of_cells",
     "may_hold_others",
+    "not_finite_cell",
 ]
 
 _OF_INFERRED = {
@@ -107,6 +108,24 @@ def cell_unlike_most(column: pd.Series) -> str | None:
         return None
     most = counts.most_common(1)[0][0]
     return _first(column, most, lambda cell: _kind_of_cell(cell) != most)
+
+
+def not_finite_cell(column: pd.Series) -> str | None:
+    """Return the first cell of numbers that is missing or infinite, and its row; None if none is.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skfusion.inputs._tables.cell_kinds import not_finite_cell
+    >>> not_finite_cell(pd.Series([1.5, None], name="cost"))
+    "column 'cost', row 1 is missing"
+    """
+    cells = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    rows = np.flatnonzero(~np.isfinite(cells))
+    if not len(rows):
+        return None
+    what = "missing" if np.isnan(cells[rows[0]]) else "infinite"
+    return f"column {column.name!r}, {row_name(column, int(rows[0]))} is {what}"
 
 
 def is_number(cell: object) -> bool:

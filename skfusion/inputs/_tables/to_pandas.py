@@ -114,7 +114,10 @@ def plain_column(column: pd.Series) -> pd.Series:
     if getattr(dtype, "na_value", None) is not pd.NA:
         return column
     if not column.isna().any():
-        return column.astype(dtype.numpy_dtype) if dtype.kind in "iufb" else column
+        if dtype.kind not in "iufb":
+            return column
+        numbers = column.to_numpy(dtype=getattr(dtype, "numpy_dtype", None))
+        return pd.Series(numbers, index=column.index, name=column.name, copy=False)
     if dtype.kind in "iuf":
         return column.astype(np.float64)
     cells = column.to_numpy(dtype=object, na_value=np.nan)
@@ -249,6 +252,12 @@ _FETCH = ("collect", "compute", "toPandas", "to_pandas")
 
 def _frame_of_interface(X: object) -> object:
     """Return a table that speaks a protocol of data frames as a pandas frame, else X itself."""
+    if comes_from("pyarrow", X) and hasattr(X, "to_pandas") and not hasattr(X, "schema"):
+        return X  # an array, which is a column
+    if comes_from("pyarrow", X, "RecordBatchReader"):
+        raise BlockTypeError(
+            "X is a RecordBatchReader, which can be read only once. Call .read_all()."
+        )
     if hasattr(X, "__arrow_c_stream__") or comes_from("pyarrow", X, "RecordBatch"):
         arrow = import_optional("pyarrow", "reading a table of Arrow")
         batch = comes_from("pyarrow", X, "RecordBatch")

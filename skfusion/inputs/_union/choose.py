@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -245,7 +247,8 @@ def _kind_by_values(column: pd.Series) -> str | None:
         return "number"
     if present.dtype == object and all(map(_is_array, present)):
         return "cells" if any(np.size(cell) for cell in present) else "blank"
-    return _INFERRED.get(_inferred(present))
+    kind = _INFERRED.get(_inferred(present))
+    return "number" if kind is None and all(map(_is_real, present)) else kind
 
 
 def _inferred(column: pd.Series) -> str:
@@ -267,6 +270,10 @@ def _is_array(cell: Any) -> bool:
         return True
     has_interface = hasattr(cell, "__array__") or hasattr(cell, "__array_interface__")
     return has_interface and not isinstance(cell, np.generic)
+
+
+def _is_real(cell: Any) -> bool:
+    return isinstance(cell, Real | Decimal) and not isinstance(cell, bool | np.bool_)
 
 
 def _is_plain(values: Any) -> bool:

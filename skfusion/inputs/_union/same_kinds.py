@@ -22,6 +22,7 @@ _INSTEAD = {
     "text": {"bytes"},
     "bytes": {"text"},
 }
+_ONE_AXIS = {"text", "bytes", "time"}
 _WAS_ANYTHING = {"nothing", "other"}
 _READ_CELLS_THEMSELVES = ("_images", "_sound", "_sequences")
 
@@ -49,6 +50,7 @@ def of_same_kinds(
     """
     if not kinds or _all_numbers(X, kinds) or _reads_cells_itself(transformer):
         return X
+    _check_not_deeper(X, columns, kinds)
     empty = []
     for position, (key, now) in enumerate(_kinds_now(X, columns)):
         was = kinds.get(key, "nothing")
@@ -69,6 +71,17 @@ def kind_of_values(values: object) -> str:
     if isinstance(values, np.ndarray | pd.Series):
         return kind_of_cells(pd.Series(values))
     return "other"
+
+
+def _check_not_deeper(X: object, columns: list[Hashable], kinds: Mapping[Hashable, str]) -> None:
+    """Raise ``BlockTypeError`` for arrays of several axes in place of a column of single cells."""
+    shape: tuple[int | None, ...] = getattr(X, "shape", ())
+    was = kinds.get(columns[0], "nothing")
+    if len(columns) == 1 and len(shape) > 1 and shape[1] != 1 and was in _ONE_AXIS:
+        raise BlockTypeError(
+            f"column {columns[0]!r} holds an array of shape {shape}, and at fit it held "
+            f"{_PLURALS[was]}. Pass one of them in each row."
+        )
 
 
 def _without_times(X: pd.DataFrame, empty: list[int]) -> pd.DataFrame:
