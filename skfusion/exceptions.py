@@ -15,6 +15,7 @@ __all__ = [
     "BlockTypeError",
     "ChanceLevelWarning",
     "CheckpointError",
+    "ColumnKindWarning",
     "MissingDependencyError",
     "NonFiniteLossError",
     "ParameterError",
@@ -133,6 +134,24 @@ class ChanceLevelWarning(ConvergenceWarning):
     ...     model = model.fit(np.zeros((60, 1)), np.arange(60) % 3)
     >>> print(caught[0].message)
     The training ended after 100 epochs, no better than the prior: 0 for every row...
+    """
+
+
+class ColumnKindWarning(UserWarning):
+    """A column looks like something else than it is read as; says the word that changes it.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import pandas as pd
+    >>> from skfusion import BlockUnion
+    >>> frame = pd.DataFrame({"price": ["12.50 EUR", "8.20 EUR", "9.90 EUR"], "stars": [5, 4, 5]})
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     union = BlockUnion().fit(frame)
+    >>> print(caught[0].message)
+    column 'price' looks like numbers written as text (such as '12.50 EUR'), and is...
+    >>> BlockUnion(columns={"price": "number"}).fit(frame).kinds_
+    {'price': 'number', 'stars': 'number'}
     """
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TypeAlias
 import numpy as np
 import torch
 from joblib import Memory
+from sklearn.base import clone
 from sklearn.utils.validation import check_memory
 
 from skfusion._checks import check_choice, check_int, check_real, did_you_mean
@@ -22,6 +23,8 @@ from skfusion.encoders import Encoder
 from skfusion.exceptions import ParameterError
 from skfusion.fusion import Fusion
 from skfusion.heads import Head
+from skfusion.inputs import BlockUnion
+from skfusion.inputs._union.words import check_words
 from skfusion.targets import Target, TargetOptions
 from skfusion.typing import Scorer, SeedLike
 
@@ -39,6 +42,7 @@ __all__ = [
     "check_memory_folder",
     "check_place",
     "check_random",
+    "check_union",
     "check_verbose",
     "has_device",
     "is_balanced",
@@ -57,6 +61,7 @@ class Arguments:
     Recipes are copies, so that what a user changes on theirs later changes nothing that was fitted.
     """
 
+    union: BlockUnion | None  # with the columns of the estimator; None for the default one
     encoders: Mapping[str, Encoder]  # those that the user named, by block
     fusion: Fusion
     head: Head
@@ -107,6 +112,22 @@ def check_gradient_clipping(norm: float | None) -> float | None:
 def check_flag(name: str, value: bool) -> bool:
     """Return ``value``, True or False."""
     return bool(check_choice(name, value, (True, False)))
+
+
+def check_union(
+    union: BlockUnion | None, columns: Mapping[Hashable, str] | None
+) -> BlockUnion | None:
+    """Return a copy of the union that X is to go through, with the kinds of ``columns``."""
+    if union is not None and not isinstance(union, BlockUnion):
+        what = f"the class: write {union.__name__}()" if isinstance(union, type) else f"{union!r}"
+        raise ParameterError(f"union must be None or a BlockUnion. Got {what}.")
+    words = check_words(columns)
+    if union is None and not words:
+        return None
+    union = BlockUnion() if union is None else clone(union)
+    if words:
+        union.columns = {**check_words(union.columns), **words}
+    return union
 
 
 def check_verbose(verbose: int) -> int:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import sklearn
 import torch
-from sklearn.utils import Tags
-from sklearn.utils.fixes import parse_version
 
 from skfusion._checks import check_choice, check_int, check_real
 from skfusion._estimators._arguments import (
@@ -26,6 +23,7 @@ from skfusion._estimators._arguments import (
     check_memory_folder,
     check_place,
     check_random,
+    check_union,
     check_verbose,
     net_dtype,
 )
@@ -73,6 +71,7 @@ from skfusion.encoders._choose import check_blocks_exist, choose_encoders
 from skfusion.exceptions import TargetError, noted
 from skfusion.fusion._base import FusionLike
 from skfusion.heads import Head
+from skfusion.inputs import BlockUnion
 from skfusion.losses import LossLike
 from skfusion.targets import Coding, PlainY, TargetLike, TargetOptions
 from skfusion.training import Averaging, Schedule
@@ -83,9 +82,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["FusionEstimator"]
-
-# scikit-learn 1.6 checks who takes categories with integers, from which it subtracts their mean.
-_TELLS_CATEGORIES = parse_version(sklearn.__version__) >= parse_version("1.7")
 
 _EARLY_STOPPING = (True, False, "auto")
 
@@ -99,6 +95,8 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         fusion: FusionLike = "concat",
         head: Head | str = "linear",
         *,
+        union: BlockUnion | None = None,
+        columns: Mapping[Hashable, str] | None = None,
         target: TargetLike = "auto",
         loss: LossLike = "squared",
         max_epochs: int = 100,
@@ -130,18 +128,16 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         callbacks: Sequence[CallbackLike] | None = None,
         net_params: Mapping[str, object] | None = None,
     ) -> None:
-        self.encoders, self.fusion, self.head = encoders, fusion, head
-        self.target, self.loss = target, loss
+        super().__init__(encoders, fusion, head, union, columns, target, missing)
         self.max_epochs, self.batch_size, self.accumulate = max_epochs, batch_size, accumulate
-        self.batch_by_length, self.lr, self.schedule = batch_by_length, lr, schedule
-        self.optimizer, self.weight_decay = optimizer, weight_decay
-        self.gradient_clipping, self.averaging = gradient_clipping, averaging
-        self.early_stopping, self.validation_fraction = early_stopping, validation_fraction
-        self.validation_split, self.scoring, self.missing = validation_split, scoring, missing
-        self.n_iter_no_change, self.memory, self.warm_start = n_iter_no_change, memory, warm_start
+        self.batch_by_length, self.scoring, self.schedule = batch_by_length, scoring, schedule
+        self.optimizer, self.weight_decay, self.averaging = optimizer, weight_decay, averaging
+        self.gradient_clipping, self.gradient_modulation = gradient_clipping, gradient_modulation
+        self.validation_fraction, self.validation_split = validation_fraction, validation_split
+        self.early_stopping, self.n_iter_no_change, self.lr = early_stopping, n_iter_no_change, lr
         self.block_dropout, self.block_loss_weight = block_dropout, block_loss_weight
-        self.gradient_modulation, self.random_state = gradient_modulation, random_state
-        self.device, self.precision, self.checkpoint = device, precision, checkpoint
+        self.memory, self.warm_start, self.device, self.loss = memory, warm_start, device, loss
+        self.precision, self.checkpoint, self.random_state = precision, checkpoint, random_state
         self.verbose, self.callbacks, self.net_params = verbose, callbacks, net_params
 
     def fit(
@@ -227,6 +223,7 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         fusion, head = check_fusion(self.fusion), check_head(self.head)
         check_head_fits(fusion, head)
         return Arguments(
+            union=check_union(self.union, self.columns),
             encoders=check_encoders(self.encoders),
             fusion=fusion,
             head=head,
@@ -279,7 +276,7 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
                 f"{type(self).__name__} requires y to be passed, but the target y is None."
             )
         if call.before is None:
-            reader = Reader(type(self).__name__, missing, self.memory)
+            reader = Reader(type(self).__name__, missing, self.memory, call.arguments.union)
             if call.arguments.encoders:
                 check_blocks_exist(call.arguments.encoders, reader.names_to_come(X))
             blocks = reader.fit(X)
@@ -389,11 +386,3 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
     def _target_weight(self, y: PlainY) -> np.ndarray | None:
         """Return weights that come from y itself."""
         return None
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.input_tags.three_d_array = True
-        # Of frames, by the default union. It imputes too, but a plain matrix must be finite.
-        tags.input_tags.string, tags.input_tags.categorical = True, _TELLS_CATEGORIES
-        return tags

@@ -21,7 +21,8 @@ def check_same_network(before: FittedState, now: Arguments) -> None:
     Raises
     ------
     ParameterError
-        If ``encoders``, ``fusion``, ``head`` or ``target`` stand for another network; says which.
+        If the union, ``encoders``, ``fusion``, ``head`` or ``target`` stand for another network;
+        says which.
     """
     changes = list(_other_parts(before, now))
     if changes:
@@ -33,6 +34,8 @@ def check_same_network(before: FittedState, now: Arguments) -> None:
 
 def _other_parts(before: FittedState, now: Arguments) -> Iterator[str]:
     plan = before.net.module
+    if not same(before.arguments.union, now.union):
+        yield f"union or columns were {before.arguments.union!r} and are {now.union!r} now"
     if not same(before.arguments.target, now.target):
         yield f"target was {before.arguments.target!r} and is {now.target!r} now"
     if not same(plan.fusion, now.fusion):

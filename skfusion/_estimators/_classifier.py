@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +28,7 @@ from skfusion.encoders import Encoder
 from skfusion.exceptions import ParameterError
 from skfusion.fusion._base import FusionLike
 from skfusion.heads import Head
+from skfusion.inputs import BlockUnion
 from skfusion.losses import CrossEntropy, LossLike, resolve_class_loss
 from skfusion.targets import (
     Coding,
@@ -67,6 +68,13 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         How the encoded blocks become one vector.
     head : {"linear", "mlp"} or Head, default="linear"
         From the fused vector to the outputs. Of no use where the fusion decides, as ``Late`` does.
+    union : BlockUnion or None, default=None
+        What makes blocks of X. None is ``BlockUnion()``, in front of tables that need one; one that
+        is given is copied and put in front of any X but ``Blocks`` and single deeper arrays, which
+        are taken as they are. A search reaches it in either case: ``union__text__ngram_range``.
+    columns : dict of column to str, default=None
+        What columns are, where the union would guess something else, such as ``{"zip": "category",
+        "id": "drop"}``; see ``BlockUnion``. They go before the ``columns`` of the union.
     target : {"auto", "classes", "labels"} or Target, default="auto"
         How y is coded: one of several classes a row, or several labels a row (an indicator matrix);
         "auto" tells by y. Recipes of ``skfusion.targets`` have parameters.
@@ -183,7 +191,8 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
     specs_ : dict of str to BlockSpec
         What was learned about each block.
     union_ : BlockUnion or None
-        The default union that was put in front of a table.
+        The union that was put in front of a table; ``print(model.union_)`` shows what it made of
+        each column, ``model.union_.chosen()`` is the same as a frame.
     target_ : Coding
         Coding of y, with its loss.
     n_features_in_ : int
@@ -216,6 +225,8 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         fusion: FusionLike = "concat",
         head: Head | str = "linear",
         *,
+        union: BlockUnion | None = None,
+        columns: Mapping[Hashable, str] | None = None,
         target: TargetLike = "auto",
         loss: LossLike = "cross_entropy",
         label_smoothing: float = 0.0,

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import sklearn
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils.fixes import parse_version
 from sklearn.utils.validation import check_is_fitted
 
 from skfusion._estimators._parameters import NamedEncoders
@@ -24,15 +28,21 @@ from skfusion._estimators._view import (
 from skfusion._reading import check_finite, rows_without_blocks
 from skfusion._training import Net, outputs
 from skfusion.blocks import Blocks, BlockSpec
+from skfusion.encoders import Encoder
 from skfusion.exceptions import ParameterError
+from skfusion.fusion._base import FusionLike
+from skfusion.heads import Head
 from skfusion.inputs import BlockUnion
-from skfusion.targets import Coding
+from skfusion.targets import Coding, TargetLike
 from skfusion.typing import XLike
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["FittedNetwork", "indexed_like"]
+
+# scikit-learn 1.6 checks who takes categories with integers, from which it subtracts their mean.
+_TELLS_CATEGORIES = parse_version(sklearn.__version__) >= parse_version("1.7")
 
 
 class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEncoders):
@@ -45,6 +55,20 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEnco
     missing: str
     device: str | torch.device
     _fitted: FittedState | None = None
+
+    def __init__(
+        self,
+        encoders: Mapping[str, Encoder | str] | None,
+        fusion: FusionLike,
+        head: Head | str,
+        union: BlockUnion | None,
+        columns: Mapping[Hashable, str] | None,
+        target: TargetLike,
+        missing: str,
+    ) -> None:
+        self.encoders, self.fusion, self.head = encoders, fusion, head
+        self.union, self.columns = union, columns
+        self.target, self.missing = target, missing
 
     def _snapshot(self) -> FittedState:
         """Return what was learned, or raise scikit-learn's ``NotFittedError``."""
@@ -204,6 +228,14 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEnco
         if (fitted := self._fitted) is not None:
             return diagram_of_parts(parts_of(fitted.net.module, fitted.net.module_))
         return diagram_of_recipes(self.encoders, self.fusion, self.head)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.three_d_array = True
+        # Of frames, by the default union. It imputes too, but a plain matrix must be finite.
+        tags.input_tags.string, tags.input_tags.categorical = True, _TELLS_CATEGORIES
+        return tags
 
     def _split_reading(self, X: XLike) -> tuple[Self, Blocks]:
         """Return a copy that takes blocks as they are, and X as these blocks."""

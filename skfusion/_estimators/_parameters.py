@@ -17,6 +17,7 @@ from skfusion.fusion._base import FusionLike
 from skfusion.fusion.tree import resolve_fusion
 from skfusion.heads import Head
 from skfusion.heads._layers import resolve_head
+from skfusion.inputs import BlockUnion
 from skfusion.targets import Target, TargetLike
 from skfusion.training._resolve import resolve_averaging, resolve_schedule
 
@@ -30,7 +31,15 @@ _RESOLVE = {
     "head": resolve_head,
     "schedule": resolve_schedule,
     "averaging": resolve_averaging,
+    "union": lambda given: BlockUnion() if given is None else given,
 }
+
+
+_ADVICE = (
+    "To search over the transformer of texts, set union__text__ngram_range; over that of one "
+    "column, name it: make_pipeline(BlockUnion([({name!r}, TfidfVectorizer(), {name!r})], "
+    "remainder='auto'), model). "
+)
 
 
 class NamedEncoders(BaseEstimator):
@@ -70,7 +79,8 @@ class NamedEncoders(BaseEstimator):
     def set_params(self, **params: Any) -> Self:
         """Set parameters; ``name=...`` exchanges an encoder, ``name__parameter=...`` tunes it.
 
-        So does ``fusion__parameter``; an alias or a list of groups becomes its recipe for that.
+        So does ``fusion__parameter``; an alias or a list of groups becomes its recipe for that, and
+        a ``union`` that is None the default one.
 
         Parameters
         ----------
@@ -125,11 +135,12 @@ class NamedEncoders(BaseEstimator):
         encoders = self.encoders if isinstance(self.encoders, Mapping) else {}
         if name not in encoders:
             known = [*self._get_param_names(), *encoders]
+            of_column = _ADVICE.format(name=name) if "__" in key else ""
             raise ParameterError(
                 f"Invalid parameter {name!r} (of {key!r}) for estimator {type(self).__name__}: it "
                 f"is neither an argument nor a block in `encoders`. {did_you_mean(name, known)} "
                 f"To search over a block's encoder, name it: encoders={{{name!r}: MLP()}}. "
-                f"Valid parameters are: {known}."
+                f"{of_column}Valid parameters are: {known}."
             )
         encoder = resolve_encoder(encoders[name])
         if encoder is not encoders[name]:  # it was the name of one

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from sklearn.base import BaseEstimator
 
 from skfusion.encoders import Encoder
 from skfusion.fusion import Fusion
@@ -43,7 +44,7 @@ def same(one: object, other: object) -> bool:
         return True
     if type(one) is not type(other):
         return False
-    if isinstance(one, _RECIPES) and isinstance(other, _RECIPES):
+    if isinstance(one, BaseEstimator) and isinstance(other, BaseEstimator):
         return same(one.get_params(deep=False), other.get_params(deep=False))
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)

@@ -41,6 +41,8 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
         How the encoded blocks become one vector.
     head : {"linear", "mlp"} or Head, default="linear"
         From the fused vector to the outputs. Of no use where the fusion decides, as ``Late`` does.
+    union, columns : as in FusionClassifier
+        What becomes of the columns of a table.
     target : {"auto", "values"} or Target, default="auto"
         How y is coded. Recipes of ``skfusion.targets`` have parameters.
     loss : str, Loss or callable, default="squared"

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from joblib import Memory
 from scipy.sparse import csr_array, issparse
+from sklearn.base import clone
 from sklearn.utils.validation import check_array
 
 from skfusion._reading.columns import Columns, names_of
@@ -55,12 +56,15 @@ class Reader:
     missing : {"error", "allow"}, default="error"
         Whether X may lack blocks altogether.
     memory : str, path, joblib.Memory or None, default=None
-        Where the default union keeps what its transformers learned.
+        Where the union keeps what its transformers learned.
+    union : BlockUnion or None, default=None
+        What makes blocks of any X that is not blocks already. None is the default union, of
+        tables that need one alone.
 
     Attributes
     ----------
     union_ : BlockUnion or None
-        The default union, where X is a table that needs one.
+        The fitted union, where X went through one.
     specs_ : dict of str to BlockSpec
         The blocks of the fit.
     n_features_in_ : int
@@ -80,8 +84,9 @@ class Reader:
         owner: str,
         missing: str = "error",
         memory: str | PathLike[str] | Memory | None = None,
+        union: BlockUnion | None = None,
     ) -> None:
-        self.owner, self.missing, self.memory = owner, missing, memory
+        self.owner, self.missing, self.memory, self.union = owner, missing, memory, union
 
     @property
     def n_features_in_(self) -> int:
@@ -103,9 +108,9 @@ class Reader:
         """
         self.union_ = None
         X = in_known_container(pandas_table(X))
-        if is_table(X):
-            self.union_ = BlockUnion(missing=self.missing, memory=self.memory)
-            blocks = self.union_.fit_transform(X)
+        if (union := self._union_for(X)) is not None:
+            blocks = union.fit_transform(X)
+            self.union_ = union
             self._columns = _columns_of_table(X)
         elif (given := _given_blocks(X)) is not None:
             blocks = given
@@ -126,8 +131,8 @@ class Reader:
     def names_to_come(self, X: XLike) -> list[str]:
         """Return the names of the blocks that ``fit`` would make of X; nothing is fitted."""
         X = in_known_container(pandas_table(X))
-        if is_table(X):
-            return names_to_come(X)
+        if (union := self._union_for(X)) is not None:
+            return names_to_come(union, X)
         blocks = _given_blocks(X)
         return [PLAIN_NAME] if blocks is None else list(blocks.names)
 
@@ -175,6 +180,19 @@ class Reader:
         other = copy.copy(self)
         other.union_, other._scales = None, {}
         return other
+
+    def _union_for(self, X: Any) -> BlockUnion | None:
+        """Return the union, not fitted yet, that X needs or is to go through."""
+        if self.union is None:
+            return BlockUnion(missing=self.missing, memory=self.memory) if is_table(X) else None
+        if isinstance(X, Blocks | Ragged) or (isinstance(X, np.ndarray) and X.ndim > 2):
+            return None
+        union: BlockUnion = clone(self.union)
+        if self.missing == "allow":
+            union.missing = self.missing
+        if self.memory is not None:
+            union.memory = self.memory
+        return union
 
     def _known(self, X: XLike) -> Any:
         """Return X as a table, dict, matrix or blocks; a list may be the column of the fit."""
@@ -303,7 +321,7 @@ def _no_number(X: XLike) -> str:
 def _columns_of_table(X: Any) -> Columns:
     if isinstance(X, Mapping):
         return Columns(len(X), np.array(list(X), dtype=object))
-    return Columns(len(X.columns), names_of(X))
+    return Columns(X.shape[1], names_of(X))
 
 
 def _given_blocks(X: Any) -> Blocks | None:

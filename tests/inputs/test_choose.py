@@ -92,9 +92,12 @@ def test_an_unseen_category_goes_on():
     ]
 
 
-@pytest.mark.parametrize(("n_values", "block"), [(40, "categories"), (41, "code")])
-def test_many_different_values_are_text(n_values, block):
-    frame = pd.DataFrame({"code": [f"v{i}" for i in range(n_values)] * 3})
+@pytest.mark.parametrize(
+    ("n_values", "times", "block"),
+    [(40, 1, "categories"), (41, 1, "code"), (41, 2, "categories"), (300, 3, "categories")],
+)
+def test_words_that_seldom_repeat_are_text(n_values, times, block):
+    frame = pd.DataFrame({"code": [f"v{i}" for i in range(n_values)] * times})
     assert list(chosen(frame)) == [block]
 
 

@@ -11,6 +11,7 @@ from sklearn.pipeline import Pipeline
 from skfusion.exceptions import BlockTypeError
 from skfusion.inputs._tables.cell_kinds import kind_of_cells
 from skfusion.inputs._tables.dates import DateParts
+from skfusion.inputs._tables.number_texts import NumberTexts
 from skfusion.inputs._tables.plain import PlainLabels
 
 __all__ = ["kind_of_values", "of_same_kinds"]
@@ -119,6 +120,8 @@ def _may_be(was: str, now: str, transformer: object, position: int) -> bool:
     first = transformer.steps[0][1] if isinstance(transformer, Pipeline) else transformer
     if isinstance(first, DateParts):
         return {was, now} == {"text", "date"} or now == "number"  # it refuses them itself, better
+    if isinstance(first, NumberTexts):
+        return now == "number"
     if isinstance(first, PlainLabels):
         return first.labels_[position].may_be_of(now)
     # Who reads texts by code of his own may well read numbers too.

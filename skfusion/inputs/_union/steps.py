@@ -12,6 +12,7 @@ from sklearn.utils import Bunch, get_tags
 from skfusion._checks import did_you_mean
 from skfusion.blocks._agreement import check_block_name
 from skfusion.exceptions import BlockError, BlockTypeError, ParameterError
+from skfusion.inputs._union.recipes import RECIPES
 
 __all__ = [
     "Steps",
@@ -60,7 +61,7 @@ def check_steps(transformers: Any, parameters: dict[str, Any]) -> Steps:
 
 
 def _check_own_name(name: str, parameters: dict[str, Any]) -> None:
-    if name in parameters:
+    if name in parameters and name not in RECIPES:
         raise BlockError(
             f"no block can be called {name!r}, which is a parameter of BlockUnion. "
             f"Call it {name + '_block'!r}."
@@ -129,7 +130,7 @@ def learns_in_chunks(union: Any) -> bool:
     AttributeError
         If not; names the block.
     """
-    if union.transformers is None:
+    if union.transformers is None or is_word(union.remainder, "auto"):
         raise AttributeError(
             "BlockUnion() chooses by looking at all rows, and has no partial_fit. Name the blocks "
             "and their transformers, or fit it on a sample of the rows."

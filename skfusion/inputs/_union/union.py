@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 from typing import Any
 
-import numpy as np
 from sklearn import config_context
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import TransformerMixin
 from sklearn.utils import Bunch, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.metaestimators import available_if
@@ -18,9 +17,8 @@ from sklearn.utils.validation import check_is_fitted, check_memory
 
 from skfusion._checks import check_choice
 from skfusion.blocks import Blocks
-from skfusion.blocks._agreement import check_block_name
 from skfusion.inputs._no_set_output import NO_SET_OUTPUT
-from skfusion.inputs._tables.table import NamedTable, Table
+from skfusion.inputs._tables.table import Table
 from skfusion.inputs._union.apply import (
     Job,
     collect,
@@ -29,30 +27,27 @@ from skfusion.inputs._union.apply import (
     remembered,
     transform_block,
 )
-from skfusion.inputs._union.block_names import names_of_block
-from skfusion.inputs._union.choose import choose_transformers
-from skfusion.inputs._union.columns import as_list, complete, resolve_columns
-from skfusion.inputs._union.diagram import parallel_block, single_block
+from skfusion.inputs._union.columns import as_list, complete
 from skfusion.inputs._union.odd_cells import learn_kinds
+from skfusion.inputs._union.plan import Plan, plan_of
 from skfusion.inputs._union.read import check_target, read_table
 from skfusion.inputs._union.routing import route, router_of
 from skfusion.inputs._union.steps import (
     Steps,
     active_steps,
     check_dtype,
-    check_names,
-    check_steps,
     fresh,
     is_word,
     learns_in_chunks,
     params_of,
     well_formed,
 )
+from skfusion.inputs._union.views import UnionViews
 
 __all__ = ["BlockUnion"]
 
 
-class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
+class BlockUnion(TransformerMixin, UnionViews, **NO_SET_OUTPUT):
     """Transformers side by side, each output a named block in its own form.
 
     Works like ``ColumnTransformer``, but does not lay the outputs side by side in one matrix:
@@ -71,9 +66,18 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         one name or position gives the transformer a 1-D column, all else two dimensions. A
         block without columns (a selector that found none) is left out. None chooses by column,
         see Notes.
-    remainder : "drop", "passthrough" or transformer, default="drop"
+    remainder : "drop", "passthrough", "auto" or transformer, default="drop"
         What becomes of the columns that no block names: a block called "remainder". Of a dict
-        of arrays or ``Blocks``, "passthrough" keeps each as a block of its own name.
+        of arrays or ``Blocks``, "passthrough" keeps each as a block of its own name. "auto"
+        chooses for them by column, as for all columns where ``transformers`` is None.
+    columns : dict of column to str, default=None
+        What columns are that are chosen for, where the guess would be another: "number",
+        "category", "boolean", "date", "text", "image" (paths, bytes or arrays), "audio" (the
+        same), "array" (arrays in cells), or "drop". Nothing else changes.
+    text, numbers, categories, booleans, dates, images, audio, arrays : transformer, default=None
+        What is put on the columns of a kind that are chosen for: on texts, images, sound and
+        arrays in cells one by one, on the others together. None is the usual one, see Notes; a
+        parameter of it, such as ``text__ngram_range``, may be set nevertheless.
     n_jobs : int, default=None
         Number of blocks made at once.
     verbose : bool, default=False
@@ -97,6 +101,8 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         The fitted transformers by name.
     specs_ : dict of str to BlockSpec
         Form and shape of each block.
+    kinds_ : dict of column to str
+        What each column was taken for that was chosen for; ``chosen()`` says why.
     n_features_in_ : int
         Number of columns of X, or of entries of a dict or ``Blocks``.
     feature_names_in_ : ndarray of str of shape (n_features_in_,)
@@ -107,7 +113,14 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
     BlockError
         For a column that does not exist, names used twice, a block without a single row.
     BlockTypeError
-        For a transformer that is none, or returns no block.
+        For a transformer that is none, or returns no block; a column that cannot be what
+        ``columns`` says.
+
+    Warns
+    -----
+    ColumnKindWarning
+        Of a column that looks like something else than it is read as: numbers, dates or paths
+        written as text, codes, identifiers. Not of those in ``columns``.
 
     See Also
     --------
@@ -122,10 +135,13 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
     - numeric columns: one block "numbers", imputed by the median and scaled;
     - booleans: one block "booleans";
     - strings with few values and categories: one sparse one-hot block "categories";
-    - texts (strings with more than 40 different values, or of three and more words on average
-      that seldom repeat): one sparse TF-IDF block per column, named after it;
+    - texts (strings of which most are different, and more than 40 or of three and more words on
+      average; or sentences of which more than 40 and a tenth are): one sparse TF-IDF block per
+      column, named after it;
     - dates: one block "dates" of calendar parts;
     - arrays in cells: one block per column, stacked or ragged;
+    - where ``columns`` says so, images of 64 x 64 pixels (``ImageLoader``), log-mel spectrograms
+      (``LogMel``), numbers written as text ("1,200", "12.5 EUR");
     - in a dict of arrays or ``Blocks``: 2-D numbers are a block of their own, imputed and scaled;
       sparse, ragged and deeper arrays are blocks as they are.
 
@@ -155,6 +171,15 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         transformers: Any = None,
         *,
         remainder: Any = "drop",
+        columns: Mapping[Hashable, str] | None = None,
+        text: object = None,
+        numbers: object = None,
+        categories: object = None,
+        booleans: object = None,
+        dates: object = None,
+        images: object = None,
+        audio: object = None,
+        arrays: object = None,
         n_jobs: int | None = None,
         verbose: bool = False,
         dtype: Any = "float32",
@@ -163,6 +188,14 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
     ) -> None:
         self.transformers = transformers
         self.remainder = remainder
+        self.columns = columns
+        self.text, self.numbers, self.categories, self.booleans = (
+            text,
+            numbers,
+            categories,
+            booleans,
+        )
+        self.dates, self.images, self.audio, self.arrays = dates, images, audio, arrays
         self.n_jobs = n_jobs
         self.verbose = verbose
         self.dtype = dtype
@@ -212,7 +245,7 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         first = not hasattr(self, "transformers_")
         table = read_table(self, X, reset=first)
         check_target(table, y)
-        steps = self._steps(table) if first else self.transformers_
+        steps = self._plan(table).steps if first else self.transformers_
         active = [
             (name, fresh(name, one) if first else copy.deepcopy(one), columns)
             for name, one, columns in active_steps(steps)
@@ -255,46 +288,10 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         arguments = [(self.specs_[name], params_of(routed, name)) for name, _, _ in steps]
         return collect(steps, self._run(transform_block, steps, table, arguments))
 
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Return the names of the columns of ``Blocks.hstack()``, as "block__feature".
-
-        A block that is not 2-D contributes one name, its own. ``input_features`` is there for
-        compatibility; the names seen at fit are used.
-        """
-        check_is_fitted(self, "transformers_")
-        names: list[str] = []
-        for name, transformer, columns in active_steps(self.transformers_):
-            sources = [key if isinstance(key, str) else f"x{key}" for key in as_list(columns)]
-            names += names_of_block(name, transformer, sources, self.specs_[name])
-        return np.array(names, dtype=object)
-
     @property
     def named_transformers_(self) -> Bunch:
         """Fitted transformers by name."""
         return Bunch(**{name: transformer for name, transformer, _ in self.transformers_})
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters; where ``deep``, with those of the transformers by name."""
-        params = dict(super().get_params(deep=deep))
-        for name, transformer, _ in well_formed(self.transformers) if deep else []:
-            params[name] = transformer
-            if hasattr(transformer, "get_params") and not isinstance(transformer, type):
-                inner = transformer.get_params(deep=True)
-                params.update({f"{name}__{key}": value for key, value in inner.items()})
-        return params
-
-    def set_params(self, **params: Any) -> BlockUnion:
-        """Set parameters: the union's, a transformer by its name, or ``name__parameter``."""
-        if "transformers" in params:
-            self.transformers = params.pop("transformers")
-        steps = well_formed(self.transformers)
-        if replaced := {name for name, _, _ in steps} & set(params):
-            self.transformers = [
-                (name, params[name] if name in replaced else transformer, columns)
-                for name, transformer, columns in steps
-            ]
-        super().set_params(**{key: params[key] for key in params if key not in replaced})
-        return self
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Return how metadata reaches the transformers."""
@@ -309,16 +306,12 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         ]
         tags.input_tags.sparse = all(one.sparse for one in inner)
         tags.input_tags.allow_nan = all(one.allow_nan for one in inner)
-        chooses = self.transformers is None
+        chooses = self.transformers is None or is_word(self.remainder, "auto")
         tags.input_tags.string = chooses or any(one.string for one in inner)
         tags.input_tags.categorical = chooses or any(one.categorical for one in inner)
         tags.input_tags.dict = True
         tags.transformer_tags.preserves_dtype = []  # values are cast to `dtype`
         return tags
-
-    def _sk_visual_block_(self) -> Any:
-        steps = getattr(self, "transformers_", None) or well_formed(self.transformers)
-        return parallel_block(steps) if steps else single_block(self)
 
     # How the work is laid out
 
@@ -327,49 +320,31 @@ class BlockUnion(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
         check_choice("missing", self.missing, ("error", "allow"))
         table = read_table(self, X, reset=True)
         check_target(table, y)
-        steps = self._steps(table)
+        plan = self._plan(table)
+        steps = plan.steps
         active = [(name, fresh(name, one), columns) for name, one, columns in active_steps(steps)]
         arguments = [(y, params_of(routed, name)) for name, _, _ in active]
         self._keys: dict[str, str] = {}  # by block: what stands for a transformer in the memory
         self._kinds = {}
         made = self._run(fit_block, active, table, arguments)
         blocks = collect(active, made)
+        self._why = plan.kinds
         keys = {name: one.key for (name, _, _), one in zip(active, made, strict=True)}
         self._keep(steps, active, [one.transformer for one in made], keys)
         self._kinds = learn_kinds(table, active)
         self.specs_ = blocks.specs()
         return blocks
 
+    def _plan(self, table: Table) -> Plan:
+        self._check_names_of_kinds()
+        plan = plan_of(self, table)
+        plan.warn()
+        return plan
+
     def _keep(self, steps: Steps, active: Steps, fitted: list[Any], keys: dict[str, str]) -> None:
         by_name = {name: one for (name, _, _), one in zip(active, fitted, strict=True)}
         self.transformers_ = [(name, by_name.get(name, one), chosen) for name, one, chosen in steps]
         self._keys = keys
-
-    def _steps(self, table: Table) -> Steps:
-        """Return the steps with resolved columns, the remainder included."""
-        if self.transformers is None:
-            steps = choose_transformers(table)
-        else:
-            steps = [
-                (name, transformer, resolve_columns(name, columns, table))
-                for name, transformer, columns in check_steps(
-                    self.transformers, self.get_params(deep=False)
-                )
-            ]
-        steps = steps + self._remaining(steps, table)
-        check_names(steps)
-        return steps
-
-    def _remaining(self, steps: Steps, table: Table) -> Steps:
-        used = {key for _, _, columns in steps for key in as_list(columns)}
-        rest = [key for key in table.keys if key not in used]
-        if not is_word(self.remainder, "drop"):
-            fresh("remainder", self.remainder)
-        if not rest:
-            return []
-        if isinstance(table, NamedTable) and is_word(self.remainder, "passthrough"):
-            return [(check_block_name(key), "passthrough", key) for key in rest]
-        return [("remainder", self.remainder, rest)]
 
     def _run(
         self, work: Callable[..., Any], steps: Steps, table: Table, arguments: list[Any]

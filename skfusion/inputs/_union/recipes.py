@@ -1,0 +1,77 @@
+"""The transformer of each kind of column, where the user gives none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from sklearn.pipeline import make_pipeline
+
+from skfusion.inputs._images.image_loader import ImageLoader
+from skfusion.inputs._sequences.array_stacker import ArrayStacker
+from skfusion.inputs._sound.logmel import LogMel
+from skfusion.inputs._tables.dates import DateParts
+from skfusion.inputs._tables.number_texts import NumberTexts
+from skfusion.inputs._tables.plain import PlainLabels, PlainNumbers
+
+__all__ = ["RECIPES", "booleans", "numbers"]
+
+_IMAGE_SIZE = (64, 64)
+
+# scikit-learn's transformers are imported where they are used: they bring half of it along, which
+# `import skfusion` need not wait for.
+
+
+def numbers(cells: str = "any") -> object:
+    """Return the transformer of numbers; ``cells`` are "plain", "any" or "texts"."""
+    from sklearn.impute import SimpleImputer
+    from sklearn.preprocessing import StandardScaler
+
+    steps = (SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
+    return make_pipeline(*reading_numbers(cells), *steps)
+
+
+def reading_numbers(cells: str) -> list[PlainNumbers]:
+    """Return what makes floats of such cells."""
+    if cells == "plain":
+        return []
+    return [NumberTexts() if cells == "texts" else PlainNumbers()]
+
+
+def booleans() -> object:
+    """Return the transformer of booleans."""
+    from sklearn.impute import SimpleImputer
+
+    return make_pipeline(
+        PlainNumbers(), SimpleImputer(strategy="most_frequent", keep_empty_features=True)
+    )
+
+
+def _categories() -> object:
+    from sklearn.preprocessing import OneHotEncoder
+
+    return make_pipeline(PlainLabels(), OneHotEncoder(handle_unknown="ignore", dtype=np.float32))
+
+
+def _text() -> object:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    # Single characters and signs count as words: a column of them must not leave no vocabulary.
+    return TfidfVectorizer(token_pattern=r"(?u)\w+|[^\w\s]+", dtype=np.float32)
+
+
+def _images() -> object:
+    return ImageLoader(size=_IMAGE_SIZE)
+
+
+# By the argument of BlockUnion that takes another one.
+RECIPES: Mapping[str, Callable[[], object]] = {
+    "text": _text,
+    "numbers": numbers,
+    "categories": _categories,
+    "booleans": booleans,
+    "dates": DateParts,
+    "images": _images,
+    "audio": LogMel,
+    "arrays": ArrayStacker,
+}
