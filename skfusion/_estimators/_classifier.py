@@ -156,7 +156,9 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         Whether ``fit`` goes on from the weights of the last ``fit``.
     random_state : int, RandomState instance or None, default=None
         Seed of the first weights, the order of rows, dropout and the held-out part. Two fits with
-        one int are equal to the last bit on a CPU; no global random state is touched.
+        one int are equal to the last bit on a CPU, also beside each other in threads; no global
+        random state is touched. (torch has one random state a process: a thread that draws from it
+        itself, outside of any fit, while a fit runs in another one does change that fit.)
     device : str, default="auto"
         A torch device; "auto" takes an accelerator where there is one.
     precision : {"float32", "bf16", "auto"}, default="float32"
