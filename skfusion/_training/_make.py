@@ -152,7 +152,7 @@ def follow(net: Net, settings: TrainingSettings, target: Coding) -> None:
         [(name, callback.initialize()) for name, callback in part]
         for part in (_first_callbacks(settings), _last_callbacks())
     )
-    net.callbacks_ = [*net.callbacks_[:begin], *first, *given, *last]
+    net.hear([*net.callbacks_[:begin], *first, *given, *last])
 
 
 def _callbacks(settings: TrainingSettings) -> list[CallbackLike]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback
+from skorch.history import History
 
 from skfusion._balance import block_losses, mean_of_losses, modulate_gradients
 from skfusion._batch import Batch
@@ -260,6 +261,15 @@ class Net(NeuralNet):
             yield
         finally:
             self.run_, self.callbacks_ = None, kept
+
+    def take_up(self, weights: Mapping[str, torch.Tensor], history: Iterable[object]) -> None:
+        """Go on from the weights and the history of another net of the same plan."""
+        self.module_.load_state_dict(weights)
+        self.history = History(history)
+
+    def hear(self, callbacks: Iterable[tuple[str, Callback]]) -> None:
+        """Tell these callbacks, in this order, instead of those before."""
+        self.callbacks_ = [*callbacks]
 
     def follow(self, settings: TrainingSettings, target: Coding) -> None:
         """Go on as the user chose since, with the optimiser's state that there is."""

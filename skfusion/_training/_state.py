@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import numpy as np
 import torch
 from skorch.callbacks import Callback
-from skorch.history import History
 
 from skfusion._training._averaging import Average
 from skfusion._training._early_stopping import StopEarly
@@ -19,6 +18,8 @@ from skfusion._training._schedule import FollowSchedule
 
 if TYPE_CHECKING:
     from skorch import NeuralNet
+
+    from skfusion._training._net import Net
 
 __all__ = ["FitState"]
 
@@ -79,10 +80,9 @@ class FitState:
             if not torch.isfinite(self.weights[name]).all():
                 raise ValueError(f"its weights {name!r} are not finite")
 
-    def put_network(self, net: NeuralNet) -> None:
+    def put_network(self, net: Net) -> None:
         """Give ``net`` weights and history."""
-        net.module_.load_state_dict(self.weights)
-        net.history = History(self.history)
+        net.take_up(self.weights, self.history)
 
     def check_course(self, net: NeuralNet) -> None:
         """Raise ``ValueError`` unless the rest could be that of ``net``, which begins to train."""

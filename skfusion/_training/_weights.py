@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from skorch.history import History
 
 from skfusion._training._net import Net
 from skfusion._training._outputs import evaluate
@@ -29,7 +28,6 @@ def pack_net(net: Net) -> dict[str, Any]:
 def load_weights(net: Net, packed: Mapping[str, Any]) -> Net:
     """Give ``net``, made anew from the same plan, the weights and the history of ``packed``."""
     weights = {key: torch.from_numpy(np.array(value)) for key, value in packed["weights"].items()}
-    net.module_.load_state_dict(weights)
-    net.history = History(packed["history"])
+    net.take_up(weights, packed["history"])
     evaluate(net.module_)
     return net

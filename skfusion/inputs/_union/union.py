@@ -5,11 +5,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Hashable, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sklearn import config_context
 from sklearn.base import TransformerMixin
-from sklearn.utils import Bunch, get_tags
+from sklearn.utils import Bunch, Tags, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.parallel import Parallel, delayed
@@ -43,6 +43,10 @@ from skfusion.inputs._union.steps import (
     well_formed,
 )
 from skfusion.inputs._union.views import UnionViews
+from skfusion.typing import XLike, YLike
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["BlockUnion"]
 
@@ -202,7 +206,7 @@ class BlockUnion(TransformerMixin, UnionViews, **NO_SET_OUTPUT):
         self.memory = memory
         self.missing = missing
 
-    def fit(self, X: Any, y: Any = None, **params: Any) -> BlockUnion:
+    def fit(self, X: XLike, y: YLike | None = None, **params: object) -> Self:
         """Fit all transformers.
 
         Parameters
@@ -223,7 +227,7 @@ class BlockUnion(TransformerMixin, UnionViews, **NO_SET_OUTPUT):
         return self
 
     @available_if(learns_in_chunks)
-    def partial_fit(self, X: Any, y: Any = None) -> BlockUnion:
+    def partial_fit(self, X: XLike, y: YLike | None = None) -> Self:
         """Learn from a further chunk of rows; the first call starts.
 
         Only there if each transformer has ``partial_fit`` or needs no fit. The first chunk decides
@@ -262,11 +266,11 @@ class BlockUnion(TransformerMixin, UnionViews, **NO_SET_OUTPUT):
             ).specs()
         return self
 
-    def fit_transform(self, X: Any, y: Any = None, **params: Any) -> Blocks:
+    def fit_transform(self, X: XLike, y: YLike | None = None, **params: object) -> Blocks:
         """Fit all transformers and return their blocks; parameters as for ``fit``."""
         return self._fit(X, y, route(self, "fit_transform", params))
 
-    def transform(self, X: Any, **params: Any) -> Blocks:
+    def transform(self, X: XLike, **params: object) -> Blocks:
         """Return the blocks of X.
 
         Parameters
@@ -297,7 +301,7 @@ class BlockUnion(TransformerMixin, UnionViews, **NO_SET_OUTPUT):
         """Return how metadata reaches the transformers."""
         return router_of(self, self._consumers())
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         inner = [
             get_tags(transformer).input_tags
@@ -315,7 +319,7 @@ class BlockUnion(TransformerMixin, UnionViews, **NO_SET_OUTPUT):
 
     # How the work is laid out
 
-    def _fit(self, X: Any, y: Any, routed: Any) -> Blocks:
+    def _fit(self, X: XLike, y: YLike | None, routed: Any) -> Blocks:
         check_dtype(self.dtype)
         check_choice("missing", self.missing, ("error", "allow"))
         table = read_table(self, X, reset=True)
