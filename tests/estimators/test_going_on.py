@@ -90,7 +90,7 @@ OTHERS = {
     "device",
 }
 OTHERS |= {"checkpoint", "verbose", "callbacks"}
-REFUSED = {"encoders", "fusion", "head"}
+REFUSED = {"encoders", "fusion", "head", "union", "columns"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
