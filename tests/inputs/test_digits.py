@@ -100,7 +100,8 @@ def test_the_repairs_work():
         BlockUnion().fit(
             frame.assign(id=frame["id"].astype(str), at=pd.to_datetime(frame["at"], unit="s"))
         )
-        make_pipeline(BlockUnion(dtype="float64"), FusionClassifier(max_epochs=1)).fit(frame, Y)
+        union = BlockUnion(dtype="float64", columns={"id": "number", "at": "number"})
+        make_pipeline(union, FusionClassifier(max_epochs=1)).fit(frame, Y)
 
 
 def test_scaled_by_hand():
