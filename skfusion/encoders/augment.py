@@ -14,13 +14,14 @@ from skfusion._checks import check_choice, check_real
 from skfusion._tokens import Encoded
 from skfusion.blocks import BlockSpec
 from skfusion.encoders import _augmentations as operations
+from skfusion.encoders._around import AroundEncoder
 from skfusion.encoders._augmentations import Rows
 from skfusion.encoders._base import Encoder, as_encoder
 from skfusion.encoders.policy import Policy
 from skfusion.exceptions import BlockError, ParameterError
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    pass
 
 __all__ = ["Augment"]
 
@@ -39,7 +40,7 @@ _FORMS = {
 _FLIPS = (False, True, "horizontal", "vertical", "both")
 
 
-class Augment(Encoder):
+class Augment(AroundEncoder):
     """Show an encoder other versions of its rows in every epoch, and the rows themselves after.
 
     Pictures that are flipped, shifted or partly covered show the same thing, so that a network
@@ -113,40 +114,6 @@ class Augment(Encoder):
         self.cutout = cutout
         self.time_warp = time_warp
         self.word_dropout = word_dropout
-
-    def get_params(self, deep: bool = True) -> dict[str, object]:
-        """Return the parameters; with ``deep`` the encoder's too, by their own names.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Whether to include the parameters of the encoder.
-
-        Returns
-        -------
-        params : dict of str to object
-            Values by parameter name.
-        """
-        params = super().get_params(deep=False)
-        return {**self.encoder.get_params(), **params} if deep else params
-
-    def set_params(self, **params: object) -> Self:
-        """Set parameters of the augmentation, or of the encoder.
-
-        Parameters
-        ----------
-        **params : object
-            Values by parameter name.
-
-        Returns
-        -------
-        self : Augment
-            This recipe.
-        """
-        own = ("encoder", *_FORMS)
-        super().set_params(**{key: params.pop(key) for key in own if key in params})
-        self.encoder.set_params(**params)
-        return self
 
     def check(self, spec: BlockSpec) -> None:
         encoder = as_encoder("encoder", self.encoder)

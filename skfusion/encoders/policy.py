@@ -10,6 +10,7 @@ from torch import nn
 from skfusion._checks import check_int, check_real
 from skfusion._tokens import Encoded
 from skfusion.blocks import BlockSpec
+from skfusion.encoders._around import AroundEncoder
 from skfusion.encoders._base import Encoder, as_encoder, finish, frozen_part
 from skfusion.exceptions import ParameterError
 
@@ -18,10 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Policy"]
 
-_OWN = ("encoder", "lr_scale", "weight_decay", "frozen", "unfreeze_at", "pretrain_epochs")
 
-
-class Policy(Encoder):
+class Policy(AroundEncoder):
     """An encoder together with how it is trained.
 
     The encoder's own parameters are reached through it by their names, so that a search can vary
@@ -68,39 +67,6 @@ class Policy(Encoder):
         self.frozen = frozen
         self.unfreeze_at = unfreeze_at
         self.pretrain_epochs = pretrain_epochs
-
-    def get_params(self, deep: bool = True) -> dict[str, object]:
-        """Return the parameters; with ``deep`` the encoder's too, by their own names.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Whether to include the parameters of the encoder.
-
-        Returns
-        -------
-        params : dict of str to object
-            Values by parameter name.
-        """
-        params = super().get_params(deep=False)
-        return {**self.encoder.get_params(), **params} if deep else params
-
-    def set_params(self, **params: object) -> Self:
-        """Set parameters of the policy, or of the encoder.
-
-        Parameters
-        ----------
-        **params : object
-            Values by parameter name.
-
-        Returns
-        -------
-        self : Policy
-            This recipe.
-        """
-        super().set_params(**{key: params.pop(key) for key in _OWN if key in params})
-        self.encoder.set_params(**params)
-        return self
 
     def check(self, spec: BlockSpec) -> None:
         self.encoder.check(spec)
