@@ -31,7 +31,7 @@ test-oldest: $(OLDEST_READY)  ## Run the test suite on the oldest supported libr
 	$(OLDEST)/bin/python $(PYTEST) --override-ini cache_dir=$(OLDEST)/pytest-cache
 
 test-nightly: $(READY)  ## Run what takes minutes, and 10,000 examples of each property
-	$(VENV)/bin/python $(PYTEST) -m "nightly or properties"
+	$(VENV)/bin/python $(PYTEST) -m "nightly or hypothesis"
 
 coverage: $(READY)  ## Say which lines no test runs
 	$(VENV)/bin/python $(PYTEST) --cov

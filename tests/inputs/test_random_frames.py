@@ -6,7 +6,6 @@ import decimal
 import numpy as np
 import pandas as pd
 import pyarrow
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -101,7 +100,6 @@ def assert_rows_equal(part, whole, rows):
         assert rows_of(part[name]) == expected, name
 
 
-@pytest.mark.properties
 @given(frame=frames(), data=st.data())
 def test_rows_are_transformed_on_their_own(frame, data):
     try:
@@ -116,7 +114,6 @@ def test_rows_are_transformed_on_their_own(frame, data):
     assert_rows_equal(union.transform(frame.iloc[rows]), whole, rows)
 
 
-@pytest.mark.properties
 @given(learned=frames(), shown=frames())
 def test_other_columns_than_at_fit_are_read_or_refused_by_name(learned, shown):
     try:
@@ -133,7 +130,6 @@ def test_other_columns_than_at_fit_are_read_or_refused_by_name(learned, shown):
     }
 
 
-@pytest.mark.properties
 @settings(max_examples=settings.default.max_examples // 5)
 @given(frame=frames())
 def test_labels_are_valid_or_an_error_names_a_column(frame):

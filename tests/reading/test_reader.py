@@ -61,7 +61,7 @@ DTYPES = ["uint8", "int8", "uint16", "int16", "int64", "float32", "float64", "bo
 SHAPES = [(3,), (2, 3), (2, 3, 1), (2, 2, 2, 1)]
 
 
-@settings(max_examples=40)
+@settings(max_examples=settings.default.max_examples // 5)
 @given(
     learned=st.sampled_from(DTYPES),
     shown=st.sampled_from(DTYPES),

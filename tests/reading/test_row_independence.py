@@ -58,7 +58,7 @@ def test_rows_of_blocks_in_any_order_and_company(of_blocks, rows):
     np.testing.assert_allclose(of_blocks.predict_proba(BLOCKS[rows]), whole[rows], atol=1e-6)
 
 
-@settings(max_examples=50)
+@settings(max_examples=settings.default.max_examples // 4)
 @given(rows=ROWS)
 def test_rows_of_a_table_in_any_order_and_company(of_table, rows):
     whole = of_table.predict_proba(TABLE)
