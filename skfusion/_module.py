@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from typing import cast
 
 import torch
@@ -18,7 +17,7 @@ from skfusion.blocks import BlockSpec
 from skfusion.encoders import Encoder, Policy, SameAs
 from skfusion.encoders._base import finish, frozen_part, is_frozen
 from skfusion.encoders._measure import encode, encoded_width, measuring
-from skfusion.exceptions import ParameterError, noted
+from skfusion.exceptions import ParameterError, noted, raise_located
 from skfusion.fusion import Concat, Fusion
 from skfusion.fusion._base import Decides, GivesTokens, Weighs
 from skfusion.fusion._build import build_fusion, fused_width, takes_tokens
@@ -194,7 +193,11 @@ class FusionModule(nn.Module):
 
     def fuse(self, batch: Batch) -> torch.Tensor:
         """Return the fused vectors (n_rows, width)."""
-        return self.fusion(*self._encoded(batch))
+        encoded, present = self._encoded(batch)
+        try:  # a context manager would cost more than the rest, and torch.compile not follow it
+            return self.fusion(encoded, present)
+        except Exception as error:
+            raise_located(error, "in the fusion")
 
     def fuse_tokens(self, batch: Batch) -> Tokens:
         """Return the fused tokens (n_rows, tokens, width), of a fusion that gives them."""
@@ -207,8 +210,7 @@ class FusionModule(nn.Module):
         if self.block_heads is not None and self.training:
             vectors = {name: as_vector(block) for name, block in encoded.items()}
             self.block_heads.remember(vectors, present)
-        with _naming("in the fusion"):
-            return encoded, present
+        return encoded, present
 
     def weights(self, batch: Batch) -> torch.Tensor:
         """Return the weight that the fusion gives each block of each row (n_rows, n_blocks)."""
@@ -217,10 +219,12 @@ class FusionModule(nn.Module):
 
     def encode(self, batch: Batch) -> dict[str, Encoded]:
         """Return what the fusion takes of each block: vectors, or tokens and mask."""
-        encoded = {}
-        for i, name in enumerate(self.names):
-            with _naming(f"in the encoder of block {name!r}"):
+        encoded, name = {}, ""
+        try:
+            for i, name in enumerate(self.names):
                 encoded[name] = self._encode(i, batch, batch.present.get(name))
+        except Exception as error:
+            raise_located(error, f"in the encoder of block {name!r}")
         return encoded
 
     def frozen_parts(self) -> dict[str, nn.Module]:
@@ -295,8 +299,3 @@ def rows_per_step(specs: Iterable[BlockSpec]) -> int:
         math.prod(size or 64 for size in spec.shape) for spec in specs if spec.form != "csr"
     )
     return max(16, min(1024, _NUMBERS_PER_STEP // max(1, numbers)))
-
-
-def _naming(where: str) -> AbstractContextManager[None]:
-    # torch.compile follows what it can of a context; it need not follow this one.
-    return nullcontext() if torch.compiler.is_compiling() else noted(where)

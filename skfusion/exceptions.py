@@ -6,7 +6,7 @@ import pickle
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from types import TracebackType
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 from sklearn.exceptions import ConvergenceWarning
 
@@ -226,6 +226,14 @@ class _Noted(AbstractContextManager[None]):
             told = located(error, self.where, repair)
             if told is not error:
                 raise told from error
+
+
+def raise_located(error: Exception, where: str) -> NoReturn:
+    """Raise ``error`` with ``where`` in its text, as ``noted`` does, but from an ``except``."""
+    told = located(error, where)
+    if told is error:
+        raise error
+    raise told from error
 
 
 def located(error: Exception, where: str, repair: str = "") -> Exception:

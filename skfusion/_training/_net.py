@@ -60,6 +60,8 @@ class Net(NeuralNet):
         self.block_losses_: tuple[torch.Tensor, torch.Tensor] | None = None  # of this step
         self.run_: Run | None = None  # what is trained at the moment
         self.stops_ = False  # whether the epoch at hand is the last
+        self.hearing_steps_: list[OwnCallback] = []
+        self.gradients_heard_ = False
         self.n_epochs_before_ = 0  # this run
 
     # Small methods that others may replace
@@ -98,7 +100,7 @@ class Net(NeuralNet):
 
     def after_step(self) -> None:
         """Tell this library's callbacks of a step of the optimiser."""
-        for callback in self._own_callbacks():
+        for callback in self.hearing_steps_:
             callback.on_step_end(self)
 
     def after_rows(self, batches: Iterable[TrainingBatch]) -> None:
@@ -159,6 +161,11 @@ class Net(NeuralNet):
             return
         self.module_.train(training)
         if training:
+            # Asked once an epoch, not in every step.
+            steps = OwnCallback.on_step_end
+            own = self._own_callbacks()
+            self.hearing_steps_ = [one for one in own if type(one).on_step_end is not steps]
+            self.gradients_heard_ = listens(self.callbacks_, "on_grad_computed")
             self.history.record("lr", self.optimizer_.param_groups[0]["lr"])
         if listens(self.callbacks_, "on_batch_begin", "on_batch_end"):
             super().run_single_epoch(iterator, training, prefix, step_fn, **params)
@@ -209,7 +216,7 @@ class Net(NeuralNet):
         strength = self.settings.balance.gradient_modulation
         if strength and self.block_losses_ is not None:
             modulate_gradients(self.module_.encoders, *self.block_losses_, strength)
-        if listens(self.callbacks_, "on_grad_computed"):
+        if self.gradients_heard_:
             parameters = list(self.get_all_learnable_params())
             self.notify("on_grad_computed", named_parameters=parameters, batch=batch, training=True)
         self.step_optimizer()
