@@ -13,7 +13,7 @@ import torch
 
 from skfusion.blocks import Block, Blocks, BlockSpec, Ragged
 from skfusion.blocks._kinds import is_csr
-from skfusion.exceptions import noted
+from skfusion.exceptions import raise_located
 
 __all__ = [
     "Batch",
@@ -99,9 +99,11 @@ def make_batch(
         absent = _either(blocks.missing(name), dropped.get(name))
         if absent is not None:
             present[name] = torch.from_numpy(~absent).to(device)
-        with noted(f"block {name!r}"):  # a lazy block is read here, and may be damaged
+        try:  # a lazy block is read here, and may be damaged
             block = blocks[name] if absent is None else blocks[~absent][name]
             inputs[name] = _input(block, dtype, device)
+        except Exception as error:
+            raise_located(error, f"block {name!r}")
     return Batch(inputs, present, len(blocks), encoded)
 
 
