@@ -234,12 +234,14 @@ class FusionModule(nn.Module):
 
     def _encode(self, i: int, batch: Batch, present: torch.Tensor | None) -> Encoded:
         """Return what the fusion takes of block ``i``; a missing row is a learned embedding."""
-        none = present is not None and not present.any()
-        encoded = None if none else self._encode_rows(i, batch)
+        if present is None:
+            encoded = self._encode_rows(i, batch)
+            return encoded if self.pooled else as_tokens(encoded)
+        there = self._encode_rows(i, batch) if present.any() else None
         if self.pooled:
-            vectors = cast("torch.Tensor | None", encoded)
+            vectors = cast("torch.Tensor | None", there)
             return _fill(vectors, present, self.missing_embeddings[i])
-        tokens = None if encoded is None else as_tokens(encoded)
+        tokens = None if there is None else as_tokens(there)
         return _fill_tokens(tokens, present, self.missing_embeddings[i])
 
     def _encode_rows(self, i: int, batch: Batch) -> Encoded:
@@ -261,12 +263,9 @@ class FusionModule(nn.Module):
 
 
 def _fill(
-    encoded: torch.Tensor | None, present: torch.Tensor | None, embedding: torch.Tensor
+    encoded: torch.Tensor | None, present: torch.Tensor, embedding: torch.Tensor
 ) -> torch.Tensor:
     """Spread the encoded rows over the places that are present; the others get the embedding."""
-    if present is None:
-        assert encoded is not None
-        return encoded
     everywhere = embedding.expand(len(present), *embedding.shape)
     if encoded is None:
         return everywhere
@@ -274,15 +273,10 @@ def _fill(
     return everywhere.index_put((present.nonzero(as_tuple=True)[0],), encoded)
 
 
-def _fill_tokens(
-    encoded: Tokens | None, present: torch.Tensor | None, embedding: torch.Tensor
-) -> Tokens:
+def _fill_tokens(encoded: Tokens | None, present: torch.Tensor, embedding: torch.Tensor) -> Tokens:
     """As ``_fill``; a missing row has one token, the embedding."""
     if encoded is None:
-        assert present is not None
         return Tokens(embedding.expand(len(present), 1, -1))
-    if present is None:
-        return encoded
     values, mask = encoded
     n_tokens = values.shape[1]
     filled = _fill(values, present, embedding.expand(n_tokens, -1))
