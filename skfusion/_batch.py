@@ -182,8 +182,9 @@ def _tensor(array: np.ndarray, dtype: torch.dtype | None, device: torch.device) 
     if array.dtype not in _SHARED:  # another order of bytes, or long doubles
         kind = array.dtype.kind
         array = array.astype(np.int64 if kind in "iu" else np.float64)
-    size = array.itemsize
-    odd = any(stride < 0 or stride % size for stride in array.strides)
-    if odd or not array.flags.writeable:
+    flags, size = array.flags, array.itemsize
+    if not flags.writeable or not (
+        flags.c_contiguous or all(step >= 0 and step % size == 0 for step in array.strides)
+    ):
         array = array.copy()
     return torch.from_numpy(array).to(device, dtype)

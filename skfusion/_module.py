@@ -221,8 +221,8 @@ class FusionModule(nn.Module):
         """Return what the fusion takes of each block: vectors, or tokens and mask."""
         encoded, name = {}, ""
         try:
-            for i, name in enumerate(self.names):
-                encoded[name] = self._encode(i, batch, batch.present.get(name))
+            for i, (name, encoder) in enumerate(zip(self.names, self.encoders, strict=True)):
+                encoded[name] = self._encode(i, encoder, batch, batch.present.get(name))
         except Exception as error:
             raise_located(error, f"in the encoder of block {name!r}")
         return encoded
@@ -232,21 +232,23 @@ class FusionModule(nn.Module):
         parts = zip(self.names, map(frozen_part, self.encoders), strict=True)
         return {name: part for name, part in parts if part is not None}
 
-    def _encode(self, i: int, batch: Batch, present: torch.Tensor | None) -> Encoded:
+    def _encode(
+        self, i: int, encoder: nn.Module, batch: Batch, present: torch.Tensor | None
+    ) -> Encoded:
         """Return what the fusion takes of block ``i``; a missing row is a learned embedding."""
         if present is None:
-            encoded = self._encode_rows(i, batch)
+            encoded = self._encode_rows(i, encoder, batch)
             return encoded if self.pooled else as_tokens(encoded)
-        there = self._encode_rows(i, batch) if present.any() else None
+        there = self._encode_rows(i, encoder, batch) if present.any() else None
         if self.pooled:
             vectors = cast("torch.Tensor | None", there)
             return _fill(vectors, present, self.missing_embeddings[i])
         tokens = None if there is None else as_tokens(there)
         return _fill_tokens(tokens, present, self.missing_embeddings[i])
 
-    def _encode_rows(self, i: int, batch: Batch) -> Encoded:
+    def _encode_rows(self, i: int, encoder: nn.Module, batch: Batch) -> Encoded:
         """Return the rows that have block ``i``, encoded."""
-        name, encoder = self.names[i], self.encoders[i]
+        name = self.names[i]
         x = batch.inputs[name]
         if name not in batch.encoded:
             return encode(encoder, x)

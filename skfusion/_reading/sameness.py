@@ -33,9 +33,9 @@ def _are_whole(values: np.ndarray) -> bool:
 
 def check_same_blocks(fitted: Mapping[str, BlockSpec], specs: Mapping[str, BlockSpec]) -> None:
     """Raise ``BlockError`` unless names, forms and shapes are those of the fit."""
-    new = [name for name in specs if name not in fitted]
-    gone = [name for name in fitted if name not in specs]
-    if new or gone:
+    if specs.keys() != fitted.keys():
+        new = [name for name in specs if name not in fitted]
+        gone = [name for name in fitted if name not in specs]
         parts = [f"new are {new}"] * bool(new) + [f"gone are {gone}"] * bool(gone)
         raise BlockError(
             f"X has other blocks than at fit: {'; '.join(parts)}. "

@@ -19,6 +19,7 @@ __all__ = ["evaluate", "outputs"]
 
 Part = Literal["forward", "fuse", "weights"]
 Inspect = Callable[[Blocks, int], None]
+_AS_IT_IS = nullcontext()
 
 
 def outputs(net: Net, blocks: Blocks, inspect: Inspect, part: Part = "forward") -> np.ndarray:
@@ -45,7 +46,7 @@ def _evaluating(net: Net) -> AbstractContextManager[None]:
         return _for_now(net.module_)
     if net.module_.training:
         evaluate(net.module_)
-    return nullcontext()
+    return _AS_IT_IS
 
 
 @contextmanager

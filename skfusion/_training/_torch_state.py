@@ -28,6 +28,7 @@ _LEAST = 0.02  # seconds of a turn before it is handed on: handing on costs a sw
 _GRACE, _GRACE_WHILE_WAITING = 0.5, 0.05
 _TRIES = 10  # to leave, each of which could be interrupted
 _CPU = torch.device("cpu")
+_AS_IT_IS = nullcontext()
 _DTYPE = torch.float32  # what layers are built in; all of torch's code is written for it
 
 
@@ -278,14 +279,16 @@ def lent() -> Iterator[None]:
 
 def plain_settings(device: torch.device, training: bool = False) -> AbstractContextManager[None]:
     """Compute as torch does by default, whatever the caller has set for this thread or process."""
-    asked = [kind for kind in _kinds(device) if torch.is_autocast_enabled(kind)]
+    asked = ["cpu"] if torch.is_autocast_enabled("cpu") else []
+    if device.type != "cpu" and torch.is_autocast_enabled(device.type):
+        asked.append(device.type)
     made = torch.empty(0)  # tells the defaults quicker than functions do
     elsewhere = made.device.type != "cpu"
     # A dtype that is plain only because a fit runs somewhere would change with its end.
     outside = _queue.outside
     odd = made.dtype is not _DTYPE or (outside is not None and outside.dtype is not _DTYPE)
     if not (asked or elsewhere or odd or training):
-        return nullcontext()
+        return _AS_IT_IS
     return _plain_settings(asked, elsewhere, odd and not training, training)
 
 
