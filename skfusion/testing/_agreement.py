@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 import torch
 from sklearn.base import BaseEstimator, clone
 from torch import nn
+
+from skfusion.exceptions import located
 
 __all__ = [
     "assert_close",
@@ -16,10 +19,25 @@ __all__ = [
     "assert_independent",
     "assert_recipe_travels",
     "assert_same_state",
+    "run_checks",
     "seeded_build",
 ]
 
 TOLERANCE = 1e-5
+
+
+Case = TypeVar("Case")
+
+
+def run_checks(case: Case, checks: Iterable[Callable[[Case], None]]) -> None:
+    """Run the checks; whatever is raised says of which case, and of which check if it broke."""
+    for check in checks:
+        try:
+            check(case)
+        except AssertionError as error:
+            raise AssertionError(f"{case}: {error}") from error
+        except Exception as error:  # the recipe under test may raise anything
+            raise located(error, f"{case}, in {check.__name__[1:]}") from error.__cause__
 
 
 def seeded_build(build: Callable[[], nn.Module], seed: int = 0) -> nn.Module:

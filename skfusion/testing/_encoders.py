@@ -20,7 +20,7 @@ from skfusion.blocks._kinds import is_csr
 from skfusion.blocks._rows import as_block
 from skfusion.encoders import Encoder
 from skfusion.encoders._measure import encode
-from skfusion.exceptions import BlockError, located
+from skfusion.exceptions import BlockError
 from skfusion.testing._agreement import (
     assert_close,
     assert_finite,
@@ -28,6 +28,7 @@ from skfusion.testing._agreement import (
     assert_independent,
     assert_recipe_travels,
     assert_same_state,
+    run_checks,
     seeded_build,
 )
 from skfusion.testing._samples import samples
@@ -84,13 +85,7 @@ def check_encoder(encoder: Encoder, block: Block | None = None) -> None:
         "check_encoder(encoder, block=...)."
     )
     for case in cases:
-        for check in _CHECKS:
-            try:
-                check(case)
-            except AssertionError as error:
-                raise AssertionError(f"{case}: {error}") from error
-            except Exception as error:
-                raise located(error, f"{case}, in {check.__name__[1:]}") from error.__cause__
+        run_checks(case, _CHECKS)
     assert_recipe_travels(encoder)
 
 

@@ -17,7 +17,6 @@ from skfusion._module import ModulePlan
 from skfusion._tokens import Encoded, Tokens, as_vector
 from skfusion.blocks import Blocks
 from skfusion.encoders import MLP
-from skfusion.exceptions import located
 from skfusion.fusion import Fusion
 from skfusion.fusion._base import GivesTokens
 from skfusion.fusion._build import build_fusion
@@ -30,6 +29,7 @@ from skfusion.testing._agreement import (
     assert_independent,
     assert_recipe_travels,
     assert_same_state,
+    run_checks,
     seeded_build,
 )
 
@@ -87,13 +87,7 @@ def check_fusion(fusion: Fusion, n_blocks: Sequence[int] = (1, 2, 3, 5)) -> None
     """
     for n in n_blocks:
         case = _Case(fusion, n)
-        for check in _CHECKS:
-            try:
-                check(case)
-            except AssertionError as error:
-                raise AssertionError(f"{case}: {error}") from error
-            except Exception as error:
-                raise located(error, f"{case}, in {check.__name__[1:]}") from error.__cause__
+        run_checks(case, _CHECKS)
     assert_recipe_travels(fusion)
 
 

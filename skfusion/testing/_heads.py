@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from skfusion._tokens import Encoded, Tokens
-from skfusion.exceptions import ParameterError, located
+from skfusion.exceptions import ParameterError
 from skfusion.heads import Head
 from skfusion.heads._base import build_head
 from skfusion.targets import OutputSpec
@@ -21,6 +21,7 @@ from skfusion.testing._agreement import (
     assert_independent,
     assert_recipe_travels,
     assert_same_state,
+    run_checks,
     seeded_build,
 )
 
@@ -77,13 +78,7 @@ def check_head(head: Head, output: OutputSpec | None = None) -> None:
         "check_head(head, output=OutputSpec(...))."
     )
     for case in cases:
-        for check in _CHECKS:
-            try:
-                check(case)
-            except AssertionError as error:
-                raise AssertionError(f"{case}: {error}") from error
-            except Exception as error:
-                raise located(error, f"{case}, in {check.__name__[1:]}") from error.__cause__
+        run_checks(case, _CHECKS)
     assert_recipe_travels(head)
 
 

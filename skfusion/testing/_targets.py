@@ -13,9 +13,13 @@ from skfusion._training._codes import Codes
 from skfusion.blocks import Block, Blocks
 from skfusion.blocks._kinds import is_csr
 from skfusion.blocks._rows import cut_rows
-from skfusion.exceptions import located
 from skfusion.targets import Coding, LabelCoding, OutputSpec, PlainY, Target
-from skfusion.testing._agreement import assert_close, assert_finite, assert_recipe_travels
+from skfusion.testing._agreement import (
+    assert_close,
+    assert_finite,
+    assert_recipe_travels,
+    run_checks,
+)
 from skfusion.typing import YLike
 
 __all__ = ["check_target"]
@@ -58,13 +62,7 @@ def check_target(target: Target, y: YLike) -> None:
     AssertionError: Wrong(): what was read is read as something else.
     """
     case = _Case(target, y)
-    for check in _CHECKS:
-        try:
-            check(case)
-        except AssertionError as error:
-            raise AssertionError(f"{target!r}: {error}") from error
-        except Exception as error:
-            raise located(error, f"{target!r}, in {check.__name__[1:]}") from error.__cause__
+    run_checks(case, _CHECKS)
     assert_recipe_travels(target)
 
 
@@ -75,6 +73,9 @@ class _Case:
         self.target, self.y = target, target.read(y)
         self.coding = target.learn(self.y)
         self.rng = np.random.default_rng(0)
+
+    def __str__(self) -> str:
+        return repr(self.target)
 
     @property
     def n_rows(self) -> int:
