@@ -41,6 +41,16 @@ def test_ids_are_warned_of(union, kind):
         union.transform(frame)
 
 
+def test_the_first_chunk_is_warned_of():
+    frame = pd.DataFrame({"id": IDS})
+    union = BlockUnion([("facts", "passthrough", ["id"])])
+    with pytest.warns(UserWarning, match="block 'facts': whole numbers .column 'id'"):
+        union.partial_fit(frame[:10])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        union.partial_fit(frame[10:])
+
+
 @pytest.mark.parametrize(
     "X",
     [

@@ -5,12 +5,14 @@ import datetime
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from skfusion import BlockUnion, FusionClassifier
 from skfusion.exceptions import BlockTypeError
+from skfusion.inputs import DateParts
 
 DAYS = pd.date_range("2024-01-01", periods=20)
 SPANS = pd.to_timedelta(np.arange(20), unit="h")
@@ -48,6 +50,38 @@ def test_behind_a_scaler_they_are_refused(transformer, values):
     for X, columns in sources(values):
         with pytest.raises(BlockTypeError, match="in block 'facts'.*(column '?|dtype)"):
             BlockUnion([("facts", transformer, columns)]).fit(X)
+
+
+@pytest.mark.parametrize("columns", [["due"], "due", [1], slice("due", None), lambda X: ["due"]])
+@pytest.mark.parametrize("values", [DAYS, SPANS], ids=["dates", "durations"])
+def test_within_a_column_transformer_they_are_refused(values, columns):
+    X = pd.DataFrame({"cost": np.arange(20.0), "due": values})
+    for inner in (
+        ColumnTransformer([("scaled", StandardScaler(), columns)]),
+        ColumnTransformer([("kept", "passthrough", ["cost"])], remainder=StandardScaler()),
+        ColumnTransformer([("more", ColumnTransformer([("s", StandardScaler(), [1])]), [0, 1])]),
+    ):
+        with pytest.raises(BlockTypeError, match="in block 'facts'.*column 'due' holds"):
+            BlockUnion([("facts", inner, ["cost", "due"])]).fit(X)
+
+
+def test_a_column_transformer_may_know_what_to_do_with_dates():
+    X = pd.DataFrame({"cost": np.arange(20.0), "due": DAYS, "kind": list("ab") * 10})
+    inner = ColumnTransformer(
+        [
+            ("scaled", StandardScaler(), ["cost"]),
+            ("parts", DateParts(), ["due"]),
+            ("kinds", OneHotEncoder(), ["kind"]),
+            ("left", "drop", ["due"]),
+        ],
+        remainder="passthrough",
+    )
+    blocks = BlockUnion([("facts", inner, ["cost", "due", "kind"])]).fit_transform(X)
+    assert blocks["facts"].shape[0] == 20
+    array = X[["cost", "due"]].to_numpy()
+    behind = ColumnTransformer([("scaled", StandardScaler(), [1])])
+    with pytest.raises(BlockTypeError, match="in block 'facts'.*column 1 holds datetimes"):
+        BlockUnion([("facts", behind, [0, 1])]).fit(array)
 
 
 def test_the_repair_of_dates_works():

@@ -35,7 +35,10 @@ def refuse_times(X: object, who: str, names: list[Hashable] | None = None) -> No
 
 
 _REPAIRS = {
-    "M": ("datetimes", "Make numbers of it by DateParts(), or leave it to BlockUnion()."),
+    "M": (
+        "datetimes",
+        "Make numbers of it by skfusion.inputs.DateParts(), or leave it to BlockUnion().",
+    ),
     "m": ("durations", "Convert it to a number: .dt.total_seconds()."),
 }
 

@@ -123,12 +123,12 @@ def transform_block(job: Job, spec: BlockSpec | None, params: Any) -> Made:
     with _timed(job), _named(job), _explained(job):
         if spec is not None and job.missing is not None and job.missing.all():
             return Made(job.transformer, _empty_block(spec, len(job.missing)), job.missing)
-        job = _as_learned(job)
+        job, at_fit = _as_learned(job), spec is None  # the first chunk of a fit by chunks
         if is_word(job.transformer, "passthrough"):
-            made = _pass(job)
+            made = _pass(job, at_fit)
         else:
             params = _present_params(job, params["transform"])
-            made = _made(job, job.transformer.transform(_present(job, job.X), **params))
+            made = _made(job, job.transformer.transform(_present(job, job.X), **params), at_fit)
             made = replace(made, transformer=None)  # known already, and large where it is kept
         _check_like_fit(spec, made.block)
         return made
