@@ -10,9 +10,13 @@ from skfusion._estimators._state import FittedState
 from skfusion._training import Net, copy_of, follow, load_weights, make_net, pack_net, pick_device
 from skfusion.encoders._choose import choose_encoders
 from skfusion.exceptions import ParameterError
+from skfusion.inputs import BlockUnion
 from skfusion.targets import Coding
 
 __all__ = ["check_same_network", "continued"]
+
+# Parameters of a union that say how blocks are made, and not which.
+_NOT_OF_BLOCKS = {"memory", "missing", "n_jobs", "verbose"}
 
 
 def check_same_network(before: FittedState, now: Arguments) -> None:
@@ -34,7 +38,7 @@ def check_same_network(before: FittedState, now: Arguments) -> None:
 
 def _other_parts(before: FittedState, now: Arguments) -> Iterator[str]:
     plan = before.net.module
-    if not same(before.arguments.union, now.union):
+    if not _same_union(before, now):
         yield f"union or columns were {before.arguments.union!r} and are {now.union!r} now"
     if not same(before.arguments.target, now.target):
         yield f"target was {before.arguments.target!r} and is {now.target!r} now"
@@ -47,6 +51,19 @@ def _other_parts(before: FittedState, now: Arguments) -> Iterator[str]:
     for name, encoder in plan.encoders.items():
         if not same(encoder, chosen[name]):
             yield f"encoders: that of block {name!r} was {encoder!r} and is {chosen[name]!r} now"
+
+
+def _same_union(before: FittedState, now: Arguments) -> bool:
+    # Where X went through a union, that of None was a BlockUnion().
+    default = None if before.reader.union_ is None else BlockUnion()
+    return same(_asked(before.arguments.union, default), _asked(now.union, default))
+
+
+def _asked(union: BlockUnion | None, default: BlockUnion | None) -> dict[str, object]:
+    """Return the parameters that blocks follow from."""
+    union = default if union is None else union
+    params = {} if union is None else union.get_params(deep=False)
+    return {name: value for name, value in params.items() if name not in _NOT_OF_BLOCKS}
 
 
 def continued(before: FittedState, target: Coding, now: Arguments) -> Net:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from sklearn.base import BaseEstimator, clone
 
+from skfusion._estimators._recipes import same
 from skfusion.encoders import Encoder, SameAs
 from skfusion.exceptions import ParameterError, noted
 from skfusion.fusion import Early, FiLM, Fusion, Tree
@@ -65,17 +66,20 @@ def check_operators(operators: Operators, given: FusionLike) -> dict[str, Fusion
     A label is the key of a dict, an alias, or the recipe's repr. An operator that equals ``given``
     gives it its label.
     """
-    asked: dict[Hashable, tuple[str, Fusion]] = {}
+    asked: list[tuple[str, Fusion]] = []
     for label, fusion in _labelled(operators):
-        known, _ = asked.setdefault(_content(fusion), (label, fusion))
-        if known != label:
+        known = next((known for known, other in asked if same(fusion, other)), None)
+        if known is None:
+            asked.append((label, fusion))
+        elif known != label:
             raise ParameterError(
                 f"the operators {known!r} and {label!r} are the same fusion. Leave one of them out."
             )
     own = resolve_fusion(given)
-    first = asked.pop(_content(own), (_label(given), own))
+    first = next((pair for pair in asked if same(own, pair[1])), (_label(given), own))
+    others = [pair for pair in asked if not same(own, pair[1])]
     fusions: dict[str, Fusion] = {}
-    for label, fusion in [first, *asked.values()]:
+    for label, fusion in [first, *others]:
         if label in fusions:
             name, one, other = _shortened(label), _shortened(fusions[label]), _shortened(fusion)
             raise ParameterError(
@@ -143,17 +147,6 @@ def _label(fusion: FusionLike) -> str:
 
 def _shortened(fusion: FusionLike) -> str:
     return textwrap.shorten(_label(fusion), 80, placeholder=" ...")
-
-
-def _content(recipe: object) -> Hashable:
-    """Return what a recipe holds, to be compared; its repr leaves out the middle of long ones."""
-    if isinstance(recipe, BaseEstimator):
-        return type(recipe), _content(recipe.get_params(deep=False))
-    if isinstance(recipe, Mapping):
-        return tuple((name, _content(value)) for name, value in recipe.items())
-    if isinstance(recipe, list | tuple):
-        return tuple(map(_content, recipe))
-    return repr(recipe)
 
 
 def _without(fusion: Fusion, out: str) -> Fusion:

@@ -7,9 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.impute import SimpleImputer
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from skorch.callbacks import Callback
 
-from skfusion import Blocks, FusionClassifier, FusionRegressor, Ragged
+from skfusion import Blocks, BlockUnion, FusionClassifier, FusionRegressor, Ragged
 from skfusion.encoders import MLP, Policy, Pretrained
 from skfusion.exceptions import ParameterError
 from skfusion.fusion import Gated
@@ -223,6 +226,80 @@ def test_another_network_is_made_by_a_fit_anew(rows):
 def test_what_says_the_same_in_other_words_is_no_change(rows):
     same = {"head": LinearHead(), "encoders": {"facts": MLP(widths=4), "words": "rnn"}}
     assert len(begun(rows).set_params(**same).fit(*rows).history_) == 4
+
+
+class Words:
+    """A tokenizer without words of its own on when it equals another."""
+
+    def __call__(self, text):
+        return text.split()
+
+
+TEXTS = pd.DataFrame(
+    {"memo": ["good one", "bad one"] * 10, "cost": [1.0, 2.0] * 10, "kind": [*"ab"] * 10}
+)
+SPELLED_ANEW = {  # what a union is made with, and what may stand in its place
+    "an object of the user's": lambda: (
+        "memo",
+        TfidfVectorizer(tokenizer=Words(), token_pattern=None),
+        "memo",
+    ),
+    "NaN": lambda: ("facts", SimpleImputer(missing_values=float("nan")), ["cost"]),
+    "an Index": lambda: ("kind", OneHotEncoder(categories=[pd.Index(["a", "b"])]), ["kind"]),
+    "a mask": lambda: ("facts", StandardScaler(), pd.Series([False, True, False])),
+    "an array": lambda: ("facts", StandardScaler(), np.array(["cost"])),
+}
+
+
+@pytest.mark.parametrize("loaded", [False, True])
+@pytest.mark.parametrize("step", SPELLED_ANEW.values(), ids=SPELLED_ANEW)
+def test_a_union_that_is_made_anew_goes_on(step, loaded):
+    y = np.arange(20) % 2
+    model = FusionClassifier(union=BlockUnion([step()]), max_epochs=1, random_state=0)
+    model.partial_fit(TEXTS, y)
+    model = pickle.loads(pickle.dumps(model)) if loaded else model
+    model.set_params(union=BlockUnion([step()])).partial_fit(TEXTS, y)
+    assert len(model.history_) == 2
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"union__n_jobs": 2},
+        {"union__memory": "folder"},
+        {"union__verbose": True},
+        {"union__missing": "allow"},
+        {"union": BlockUnion()},
+        {"encoders": {"numbers": MLP([np.int64(8)], dropout=0)}},
+        {"head": MLPHead(widths=[8])},
+    ],
+    ids=str,
+)
+def test_how_it_is_made_and_spelled_may_change(params, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    y = np.arange(20) % 2
+    encoders = {"numbers": MLP((8,), dropout=0.0)}
+    model = FusionClassifier(encoders, head=MLPHead(widths=(8,)), max_epochs=1, random_state=0)
+    model.partial_fit(TEXTS, y).set_params(**params).partial_fit(TEXTS, y)
+    assert len(model.history_) == 2
+
+
+@pytest.mark.parametrize(
+    "union",
+    [
+        BlockUnion([("memo", TfidfVectorizer(tokenizer=str.split, token_pattern=None), "memo")]),
+        BlockUnion([("memo", TfidfVectorizer(sublinear_tf=True), "memo")]),
+        BlockUnion(columns={"kind": "text"}),
+        BlockUnion(dtype="float64"),
+    ],
+    ids=str,
+)
+def test_another_union_is_refused(union):
+    y = np.arange(20) % 2
+    first = BlockUnion([("memo", TfidfVectorizer(), "memo")])
+    model = FusionClassifier(union=first, max_epochs=1, random_state=0).partial_fit(TEXTS, y)
+    with pytest.raises(ParameterError, match="(?s)union or columns were .* Fit anew"):
+        model.set_params(union=union).partial_fit(TEXTS, y)
 
 
 def test_a_head_of_no_use_may_change(rows):
