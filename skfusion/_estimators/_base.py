@@ -67,7 +67,7 @@ from skfusion._training import (
 )
 from skfusion.blocks import Blocks
 from skfusion.encoders import Encoder
-from skfusion.encoders._choose import check_blocks_exist, choose_encoders
+from skfusion.encoders._choose import check_blocks_exist, choose_encoders, meant
 from skfusion.exceptions import TargetError, noted
 from skfusion.fusion._base import FusionLike
 from skfusion.heads import Head
@@ -276,7 +276,7 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
                 f"{type(self).__name__} requires y to be passed, but the target y is None."
             )
         if call.before is None:
-            reader = Reader(type(self).__name__, missing, self.memory, call.arguments.union)
+            reader = self._reader(call.arguments)
             if call.arguments.encoders:
                 check_blocks_exist(call.arguments.encoders, reader.names_to_come(X))
             blocks = reader.fit(X)
@@ -285,6 +285,14 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
             blocks = reader.read(X)
         check_rows(blocks, y, missing)
         return reader, blocks
+
+    def _new_reader(self) -> Reader:
+        """Return what would read X in a fit."""
+        return self._reader(self._checked_arguments())
+
+    def _reader(self, arguments: Arguments) -> Reader:
+        owner, encoders = type(self).__name__, meant(arguments.encoders)
+        return Reader(owner, arguments.missing, self.memory, arguments.union, encoders)
 
     def _code(self, call: Call, reader: Reader, blocks: Blocks, data: FitData) -> Lesson:
         """Return the rows that weigh something, with the target that codes their y."""

@@ -63,7 +63,9 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
     encoders : dict of str to Encoder, default=None
         Sub-network of each block, by the block's name. Blocks that are not named get the usual
         encoder for their form: ``SparseLinear`` for csr, ``MLP`` for vectors, ``CNN`` for images,
-        ``RNN`` for sequences and tokens.
+        ``RNN`` for sequences and tokens. One that is named for a column of a table decides how the
+        column is read: ``{"review": Transformer(), "photo": CNN()}`` makes token ids of the one
+        and images of the other, each a block of its own.
     fusion : str or Fusion, default="concat"
         How the encoded blocks become one vector.
     head : {"linear", "mlp"} or Head, default="linear"

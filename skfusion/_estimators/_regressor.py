@@ -36,7 +36,8 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
     ----------
     encoders : dict of str to Encoder, default=None
         Sub-network of each block, by the block's name; blocks that are not named get the usual
-        encoder for their form.
+        encoder for their form. One that is named for a column of a table decides how the column
+        is read: see ``FusionClassifier``.
     fusion : str or Fusion, default="concat"
         How the encoded blocks become one vector.
     head : {"linear", "mlp"} or Head, default="linear"

@@ -30,7 +30,8 @@ from skfusion.inputs._tables.cell_kinds import find_odd_cell, not_finite_cell
 from skfusion.inputs._tables.digits import check_digits
 from skfusion.inputs._tables.times import refuse_times
 from skfusion.inputs._tables.to_pandas import comes_from, pandas_table, rows_as_objects
-from skfusion.inputs._union.foresee import names_to_come
+from skfusion.inputs._union.foresee import fit_for, names_to_come
+from skfusion.inputs._union.own_blocks import NamedEncoders
 from skfusion.typing import XLike
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class Reader:
     union : BlockUnion or None, default=None
         What makes blocks of any X that is not blocks already. None is the default union, of
         tables that need one alone.
+    encoders : mapping of str to encoder, default=None
+        Those that are named: a column called so is read as its encoder can take it.
 
     Attributes
     ----------
@@ -85,8 +88,10 @@ class Reader:
         missing: str = "error",
         memory: str | PathLike[str] | Memory | None = None,
         union: BlockUnion | None = None,
+        encoders: NamedEncoders | None = None,
     ) -> None:
         self.owner, self.missing, self.memory, self.union = owner, missing, memory, union
+        self.encoders = encoders or {}
 
     @property
     def n_features_in_(self) -> int:
@@ -109,7 +114,7 @@ class Reader:
         self.union_ = None
         X = in_known_container(pandas_table(X))
         if (union := self._union_for(X)) is not None:
-            blocks = union.fit_transform(X)
+            blocks = fit_for(union, X, self.encoders)
             self.union_ = union
             self._columns = _columns_of_table(X)
         elif (given := _given_blocks(X)) is not None:
@@ -132,7 +137,7 @@ class Reader:
         """Return the names of the blocks that ``fit`` would make of X; nothing is fitted."""
         X = in_known_container(pandas_table(X))
         if (union := self._union_for(X)) is not None:
-            return names_to_come(union, X)
+            return names_to_come(union, X, self.encoders)
         blocks = _given_blocks(X)
         return [PLAIN_NAME] if blocks is None else list(blocks.names)
 
@@ -184,7 +189,8 @@ class Reader:
     def _union_for(self, X: Any) -> BlockUnion | None:
         """Return the union, not fitted yet, that X needs or is to go through."""
         if self.union is None:
-            return BlockUnion(missing=self.missing, memory=self.memory) if is_table(X) else None
+            needs_union = is_table(X) or self._has_named_column(X)
+            return BlockUnion(missing=self.missing, memory=self.memory) if needs_union else None
         if isinstance(X, Blocks | Ragged) or (isinstance(X, np.ndarray) and X.ndim > 2):
             return None
         union: BlockUnion = clone(self.union)
@@ -193,6 +199,11 @@ class Reader:
         if self.memory is not None:
             union.memory = self.memory
         return union
+
+    def _has_named_column(self, X: object) -> bool:
+        """Whether an encoder is named for a column of a frame, which is one block otherwise."""
+        named = set(self.encoders) - {PLAIN_NAME}
+        return bool(named) and isinstance(X, pd.DataFrame) and not named.isdisjoint(X.columns)
 
     def _known(self, X: XLike) -> Any:
         """Return X as a table, dict, matrix or blocks; a list may be the column of the fit."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from skfusion.encoders._base import Encoder
+from skfusion.exceptions import BlockError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -16,6 +18,15 @@ class AroundEncoder(Encoder):
     """Base of recipes around an ``encoder``, whose own parameters are reached through them."""
 
     encoder: Encoder
+
+    def accepts(self, form: str) -> bool:
+        return self.encoder.accepts(form)
+
+    def reads(self, kind: str) -> object | None:
+        return self.encoder.reads(kind)
+
+    def misfit(self, name: str, what: str, forms: Iterable[str]) -> BlockError:
+        return self.encoder.misfit(name, what, forms)
 
     def get_params(self, deep: bool = True) -> dict[str, object]:
         """Return the parameters; with ``deep`` the encoder's too, by their own names.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import ClassVar, Protocol, TypeVar, cast
 
 import torch
@@ -102,15 +102,37 @@ class Encoder(BaseEstimator):
         """
         raise NotImplementedError
 
+    def accepts(self, form: str) -> bool:
+        """Whether this encoder takes blocks of ``form``, told before there is one."""
+        return form in self.takes
+
+    def reads(self, kind: str) -> object | None:
+        """Return a new transformer of raw columns of ``kind``, or None where the usual one will do.
+
+        An estimator asks for it where this encoder is named for a column of a table: to read texts
+        by the vocabulary of a model that is trained already, for example.
+
+        Parameters
+        ----------
+        kind : str
+            What the column is: "text", "image", "number", ..., as in ``columns`` of ``BlockUnion``.
+        """
+        return None
+
+    def misfit(self, name: str, what: str, forms: Iterable[str]) -> BlockError:
+        """Return the error that this encoder cannot take ``what``, which is of one of ``forms``."""
+        others = dict.fromkeys(one for form in forms for one in FITTING[form])
+        return BlockError(
+            f"{what}, which {type(self).__name__} cannot take: it takes {', '.join(self.takes)}. "
+            f"Use {' or '.join(others)}, or leave {name!r} out of `encoders` to have a fitting "
+            "encoder chosen."
+        )
+
     def check(self, spec: BlockSpec) -> None:
         """Raise ``BlockError`` if this encoder cannot take a block of ``spec.form``."""
         if spec.form not in self.takes:
-            raise BlockError(
-                f"block {spec.name!r} has the form {spec.form!r}, which "
-                f"{type(self).__name__} cannot take: it takes {', '.join(self.takes)}. "
-                f"Use {' or '.join(FITTING[spec.form])}, or leave {spec.name!r} out of `encoders` "
-                "to have a fitting encoder chosen."
-            )
+            what = f"block {spec.name!r} has the form {spec.form!r}"
+            raise self.misfit(spec.name, what, [spec.form])
 
 
 def activation(name: str) -> nn.Module:

@@ -19,7 +19,13 @@ from skfusion.encoders.tokens import TokenEmbedding
 from skfusion.encoders.transformer import Transformer
 from skfusion.exceptions import BlockError, ParameterError
 
-__all__ = ["choose_encoders", "resolve_encoder"]
+__all__ = [
+    "check_blocks_exist",
+    "choose_encoders",
+    "meant",
+    "resolve_encoder",
+    "resolve_encoders",
+]
 
 _ALIASES = {
     "sparse": SparseLinear,
@@ -137,6 +143,14 @@ def resolve_encoders(given: Mapping[str, Encoder | str] | None) -> dict[str, Enc
             f"encoders must be a dict of block name to encoder. Got {type(given).__name__}."
         )
     return {name: resolve_encoder(encoder) for name, encoder in (given or {}).items()}
+
+
+def meant(named: Mapping[str, Encoder]) -> dict[str, Encoder]:
+    """Return the encoders with the one that is shared in the place of each ``SameAs``."""
+    return {
+        name: named.get(one.block, one) if isinstance(one, SameAs) else one
+        for name, one in named.items()
+    }
 
 
 def _by_form(spec: BlockSpec) -> Encoder:

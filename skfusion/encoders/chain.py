@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import nn
 
@@ -9,7 +11,7 @@ from skfusion._tokens import Encoded
 from skfusion.blocks import BlockSpec
 from skfusion.encoders._base import Encoder, as_encoder, finish, frozen_part, is_frozen
 from skfusion.encoders._measure import output_spec
-from skfusion.exceptions import noted
+from skfusion.exceptions import BlockError, noted
 
 __all__ = ["Chain"]
 
@@ -46,6 +48,15 @@ class Chain(Encoder):
     def __init__(self, first: Encoder, then: Encoder) -> None:
         self.first = first
         self.then = then
+
+    def accepts(self, form: str) -> bool:
+        return as_encoder("first", self.first).accepts(form)
+
+    def reads(self, kind: str) -> object | None:
+        return as_encoder("first", self.first).reads(kind)
+
+    def misfit(self, name: str, what: str, forms: Iterable[str]) -> BlockError:
+        return self.first.misfit(name, what, forms)
 
     def check(self, spec: BlockSpec) -> None:
         as_encoder("then", self.then)

@@ -17,7 +17,8 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import indexable
 
 from skfusion._checks import check_real
-from skfusion._reading import Reader, needs_coding, rows_without_blocks
+from skfusion._estimators._base import FusionEstimator
+from skfusion._reading import needs_coding, rows_without_blocks
 from skfusion.blocks import Blocks
 from skfusion.exceptions import BlockTypeError, ParameterError, noted
 from skfusion.fusion import Fusion
@@ -139,11 +140,11 @@ default=("early", "concat", "gated", "late")
     2  concat  middle fusion  fusion did not help: no better than 'left' alone
     3    late    late fusion  fusion did not help: no better than 'left' alone
     """
-    _check_fuses(final_step(estimator))
+    _fusing(final_step(estimator))
     check_y(y)
     scorer = find_scorer(estimator, scoring)
     estimator = unwrapped(estimator)
-    learner = final_step(estimator)
+    learner = _fusing(final_step(estimator))
     fusions = check_operators(operators, learner.fusion)
     alpha = check_real("alpha", alpha, 0, 1)
     X, y, groups = indexable(_indexed(X), y, groups)
@@ -155,14 +156,15 @@ default=("early", "concat", "gated", "late")
     return compare(_gather(rows, folds), alpha)
 
 
-def _check_fuses(learner: BaseEstimator) -> None:
-    params = learner.get_params(deep=False) if hasattr(learner, "get_params") else {}
-    if not {"fusion", "encoders"} <= set(params):
+def _fusing(learner: BaseEstimator) -> FusionEstimator:
+    """Return ``learner`` if it has a fusion to exchange."""
+    if not isinstance(learner, FusionEstimator):
         raise ParameterError(
             "ablation exchanges the fusion of a FusionClassifier or FusionRegressor. Got "
             f"{type(learner).__name__}. Pass such an estimator, a Pipeline that ends in one, or a "
             "search over one that is fitted."
         )
+    return learner
 
 
 def _indexed(X: XLike) -> XLike:
@@ -206,8 +208,7 @@ def _blocks_of_fold(
         steps = clone(estimator[:-1])
         X_train = steps.fit_transform(X_train, y_train)
         X_test = steps.transform(X_test)
-    learner = final_step(estimator)
-    reader = Reader(type(learner).__name__, learner.missing, learner.memory)
+    reader = _fusing(final_step(estimator))._new_reader()
     return reader.fit(X_train), reader.read(X_test)
 
 

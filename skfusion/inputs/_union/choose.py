@@ -22,12 +22,21 @@ from skfusion.inputs._union.same_kinds import kind_of_values
 from skfusion.inputs._union.steps import Steps
 from skfusion.inputs._union.words import Words, check_word
 
-__all__ = ["Choice", "choose_transformers"]
+__all__ = [
+    "GROUPS",
+    "RECIPE_OF",
+    "RESERVED",
+    "Choice",
+    "OwnBlock",
+    "choose_transformers",
+    "transformer_of",
+    "unique_name",
+]
 
-_GROUPS = {"number": "numbers", "boolean": "booleans", "category": "categories", "date": "dates"}
+GROUPS = {"number": "numbers", "boolean": "booleans", "category": "categories", "date": "dates"}
 
 # By kind, the argument of BlockUnion that holds its transformer.
-_RECIPE_OF = {
+RECIPE_OF = {
     "array": "arrays",
     "audio": "audio",
     "boolean": "booleans",
@@ -45,7 +54,7 @@ _WITHOUT_BLOCK = ("empty", "blank", "drop")
 
 # A block with one of these names could not be told from the estimator's own parameter in
 # names such as optimizer__lr, so a column of that name gets a block of a slightly other name.
-_RESERVED = frozenset(
+RESERVED = frozenset(
     {
         "accumulate",
         "averaging",
@@ -92,6 +101,16 @@ _RESERVED = frozenset(
 )
 
 
+@dataclass(frozen=True)
+class OwnBlock:
+    """The block of a single column that was decided before the others are chosen."""
+
+    name: str
+    kind: Kind
+    transformer: object
+    columns: Hashable | list[Hashable]  # a list where the transformer takes two dimensions
+
+
 @dataclass
 class Choice:
     """What was chosen for the columns that no block names.
@@ -114,6 +133,7 @@ def choose_transformers(
     words: Words,
     recipes: Mapping[str, object],
     taken: Sequence[str] = (),
+    own: Mapping[Hashable, OwnBlock] | None = None,
 ) -> Choice:
     """Return ``(name, transformer, columns)`` for the columns ``keys`` of ``table``.
 
@@ -132,6 +152,8 @@ def choose_transformers(
         The transformer of a kind, by the argument of ``BlockUnion``; None is the usual one.
     taken : list of str
         Names that other blocks have.
+    own : mapping of key to OwnBlock, default=None
+        Blocks of single columns that are decided already.
 
     Raises
     ------
@@ -139,31 +161,36 @@ def choose_transformers(
         For a column that is none of these, or cannot be what the user says; names it and the
         repair.
     """
-    if not words and isinstance(table, ArrayTable) and holds_only_numbers(table.source):
+    own = own or {}
+    if not (words or own) and isinstance(table, ArrayTable) and holds_only_numbers(table.source):
         return _block_of_numbers(table, list(keys), recipes, taken)
-    kinds = _kinds_of_columns(table, keys, words)
-    names = set(taken)
+    kinds = _kinds_of_columns(table, keys, words, {key: one.kind for key, one in own.items()})
+    names = {*taken, *(one.name for one in own.values())}
     steps: Steps = []
-    for kind, stem in _GROUPS.items():
-        if chosen := [key for key, one in kinds.items() if one.name == kind]:
-            name = _unique_name(stem, names)
+    for kind, stem in GROUPS.items():
+        if chosen := [key for key, one in kinds.items() if one.name == kind and key not in own]:
+            name = unique_name(stem, names)
             names.add(name)
-            steps.append((name, _transformer_of(kind, table, chosen, recipes), chosen))
+            steps.append((name, transformer_of(kind, table, chosen, recipes), chosen))
     for key, one in kinds.items():
-        if one.name not in (*_GROUPS, *_WITHOUT_BLOCK):
-            name = _unique_name(key, names)
+        if key in own:
+            steps.append((own[key].name, own[key].transformer, own[key].columns))
+        elif one.name not in (*GROUPS, *_WITHOUT_BLOCK):
+            name = unique_name(key, names)
             names.add(name)
-            steps.append((name, _transformer_of(one.name, table, key, recipes), key))
+            steps.append((name, transformer_of(one.name, table, key, recipes), key))
     return Choice(steps, kinds)
 
 
-def _kinds_of_columns(table: Table, keys: Sequence[Hashable], words: Words) -> dict[Hashable, Kind]:
+def _kinds_of_columns(
+    table: Table, keys: Sequence[Hashable], words: Words, known: Mapping[Hashable, Kind]
+) -> dict[Hashable, Kind]:
     """Return the kind of each column.
 
     Columns without a value count as numbers, all missing, where there are numbers.
     """
-    kinds = {key: _said_or_seen(key, table, words) for key in keys}
-    if any(kind.name == "number" for kind in kinds.values()):
+    kinds = {key: known.get(key) or _said_or_seen(key, table, words) for key in keys}
+    if any(kind.name == "number" and key not in known for key, kind in kinds.items()):
         kinds = {
             key: Kind("number", "no value, as a missing number") if kind.name == "empty" else kind
             for key, kind in kinds.items()
@@ -197,7 +224,7 @@ def _block_of_numbers(
     if not keys:
         return Choice()
     kinds = dict.fromkeys(keys, Kind("number", f"{table.source.dtype} values"))
-    name = _unique_name("numbers", set(taken))
+    name = unique_name("numbers", set(taken))
     if issparse(table.source) and recipes.get("numbers") is None:
         return Choice([(name, "passthrough", keys)], kinds)
     is_plain = table.source.dtype.kind != "O" and _is_plain(table.source)
@@ -205,10 +232,11 @@ def _block_of_numbers(
     return Choice([(name, _reading(recipes.get("numbers"), cells), keys)], kinds)
 
 
-def _transformer_of(kind: str, table: Table, columns: Any, recipes: Mapping[str, object]) -> object:
+def transformer_of(kind: str, table: Table, columns: Any, recipes: Mapping[str, object]) -> object:
+    """Return what is put on ``columns`` of a kind: the user's recipe, or the usual one."""
     if kind == "passthrough":
         return "passthrough"
-    name = _RECIPE_OF[kind]
+    name = RECIPE_OF[kind]
     given = recipes.get(name)
     if name == "numbers":
         return _reading(given, _cells_of_numbers(table, as_list(columns)))
@@ -244,9 +272,10 @@ def _is_plain(values: Any) -> bool:
 # What a block is called
 
 
-def _unique_name(key: Any, taken: set[str]) -> str:
+def unique_name(key: Any, taken: set[str]) -> str:
+    """Return what the block of a column, or of several, is called."""
     stem = re.sub(r"[\W_]+", "_", key if isinstance(key, str) else f"x{key}").strip("_")
-    stem = f"{stem}_block" if stem in _RESERVED else stem or "block"
+    stem = f"{stem}_block" if stem in RESERVED else stem or "block"
     name, number = stem, 2
     while name in taken:
         name, number = f"{stem}_{number}", number + 1

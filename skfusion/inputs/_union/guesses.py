@@ -16,7 +16,7 @@ from skfusion.inputs._tables.number_texts import spells_number
 from skfusion.inputs._tables.table import Table
 from skfusion.inputs._union.kinds import Kind
 
-__all__ = ["warn_of_guesses"]
+__all__ = ["Guess", "guess_of", "warn_of_guesses"]
 
 _SAMPLE = 200
 _FEW_ROWS = 20
@@ -30,7 +30,9 @@ _ID_NAMES = frozenset({"id", "uid", "uuid", "guid"})
 _CODE_DIGITS = 5
 
 
-class _Guess(NamedTuple):
+class Guess(NamedTuple):
+    """What a column looks like, and the word by which the user says that it is that."""
+
     looks_like: str
     word: str
 
@@ -42,7 +44,7 @@ def warn_of_guesses(
     for key, kind in kinds.items():
         if key in said or kind.name not in ("number", "text", "category"):
             continue
-        guess = _guess_of(key, kind.name, table.take(key))
+        guess = guess_of(key, kind.name, table.take(key))
         if guess is not None:
             warnings.warn(
                 f"column {key!r} looks like {guess.looks_like}, and is read as {kind.name}. Say "
@@ -53,7 +55,8 @@ def warn_of_guesses(
             )
 
 
-def _guess_of(key: Hashable, kind: str, value: object) -> _Guess | None:
+def guess_of(key: Hashable, kind: str, value: object) -> Guess | None:
+    """Return what a column of such a kind looks like, if it is something else."""
     if not isinstance(value, np.ndarray | pd.Series) or value.ndim != 1:
         return None
     column = pd.Series(value)
@@ -65,18 +68,18 @@ def _guess_of(key: Hashable, kind: str, value: object) -> _Guess | None:
 # Numbers that may be codes
 
 
-def _guess_of_numbers(key: Hashable, column: pd.Series) -> _Guess | None:
+def _guess_of_numbers(key: Hashable, column: pd.Series) -> Guess | None:
     if not pd.api.types.is_integer_dtype(column.dtype):
         return None
     names = _parts(key)
     if names & _CODE_NAMES:
-        return _Guess("postal codes or the like, which are no quantities", "category")
+        return Guess("postal codes or the like, which are no quantities", "category")
     if not isinstance(column.dtype, np.dtype) or len(column) < _FEW_ROWS:
         return None
     numbers = column.to_numpy()
     if names & _ID_NAMES and len(np.unique(numbers)) == len(numbers):
-        return _Guess("an identifier, with another value in each row", "drop")
-    return _Guess("codes, which are no quantities", "category") if _are_codes(numbers) else None
+        return Guess("an identifier, with another value in each row", "drop")
+    return Guess("codes, which are no quantities", "category") if _are_codes(numbers) else None
 
 
 def _parts(key: Hashable) -> set[str]:
@@ -102,25 +105,25 @@ def _are_days(distinct: np.ndarray) -> bool:
 # Texts that may be something else
 
 
-def _guess_of_texts(kind: str, column: pd.Series) -> _Guess | None:
+def _guess_of_texts(kind: str, column: pd.Series) -> Guess | None:
     texts = _texts(column)
     if len(texts) < 2:
         return None
     shown = f"(such as {texts[0]!r:.40})"
     if all(map(_IMAGES.fullmatch, texts)):
-        return _Guess(f"paths of images {shown}", "image")
+        return Guess(f"paths of images {shown}", "image")
     if all(map(_SOUND.fullmatch, texts)):
-        return _Guess(f"paths of sound {shown}", "audio")
+        return Guess(f"paths of sound {shown}", "audio")
     if _are_dates(texts):
-        return _Guess(f"dates written as text {shown}", "date")
+        return Guess(f"dates written as text {shown}", "date")
     if spells_number(texts):
         return (
             None
             if _may_be_labels(kind, texts)
-            else _Guess(f"numbers written as text {shown}", "number")
+            else Guess(f"numbers written as text {shown}", "number")
         )
     if kind == "text" and _are_identifiers(column, texts):
-        return _Guess(f"an identifier, with another value in each row {shown}", "drop")
+        return Guess(f"an identifier, with another value in each row {shown}", "drop")
     return None
 
 

@@ -12,6 +12,7 @@ from skfusion.inputs._union.choose import Choice, choose_transformers
 from skfusion.inputs._union.columns import as_list, resolve_columns
 from skfusion.inputs._union.guesses import warn_of_guesses
 from skfusion.inputs._union.kinds import Kind
+from skfusion.inputs._union.own_blocks import NamedEncoders, check_left_to_choose, own_blocks
 from skfusion.inputs._union.recipes import RECIPES
 from skfusion.inputs._union.steps import Steps, check_names, check_steps, fresh, is_word
 from skfusion.inputs._union.words import Words, column_words, wants_default
@@ -48,8 +49,10 @@ class Plan:
         warn_of_guesses(self.table, self.kinds, self.words)
 
 
-def plan_of(union: BlockUnion, table: Table) -> Plan:
+def plan_of(union: BlockUnion, table: Table, encoders: NamedEncoders) -> Plan:
     """Return the steps with resolved columns, the remainder included; nothing is fitted.
+
+    A column that is chosen for, and for which one of ``encoders`` is named, is a block of its own.
 
     Raises
     ------
@@ -61,15 +64,17 @@ def plan_of(union: BlockUnion, table: Table) -> Plan:
     used = {key for _, _, columns in named for key in as_list(columns)}
     chooses = union.transformers is None or is_word(union.remainder, "auto")
     wants_default(words, list(used), chooses)
+    left = [key for key in table.keys if key not in used] if chooses else []
+    check_left_to_choose(encoders, table, named, left)
     if not chooses:
         return _checked(Plan([*named, *_remaining(union, named, table)], {}, words, table))
-    rest = [key for key in table.keys if key not in used]
     recipes = {name: vars(union)[name] for name in RECIPES}
     for name, recipe in recipes.items():
         if recipe is not None:
             fresh(name, recipe)
     taken = [name for name, _, _ in named]
-    chosen = choose_transformers(table, rest, words, recipes, taken) if rest else Choice()
+    own = own_blocks(encoders, table, left, words, recipes, taken)
+    chosen = choose_transformers(table, left, words, recipes, taken, own) if left else Choice()
     steps = [*named, *chosen.steps]
     return _checked(
         Plan([*steps, *_passed_over(union, steps, chosen, table)], chosen.kinds, words, table)

@@ -7,16 +7,30 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from sklearn.pipeline import make_pipeline
 
+from skfusion.inputs._images.frame_loader import FrameLoader
 from skfusion.inputs._images.image_loader import ImageLoader
 from skfusion.inputs._sequences.array_stacker import ArrayStacker
 from skfusion.inputs._sound.logmel import LogMel
 from skfusion.inputs._tables.dates import DateParts
 from skfusion.inputs._tables.number_texts import NumberTexts
 from skfusion.inputs._tables.plain import PlainLabels, PlainNumbers
+from skfusion.inputs._text.tokenizer import Tokenizer
 
-__all__ = ["RECIPES", "booleans", "numbers"]
+__all__ = [
+    "RECIPES",
+    "booleans",
+    "dense_categories",
+    "form_made_by",
+    "frames",
+    "numbers",
+    "reading_numbers",
+    "words",
+    "words_of_labels",
+]
 
 _IMAGE_SIZE = (64, 64)
+# Single characters and signs count as words: a column of them must not leave no vocabulary.
+_WORD = r"(?u)\w+|[^\w\s]+"
 
 # scikit-learn's transformers are imported where they are used: they bring half of it along, which
 # `import skfusion` need not wait for.
@@ -53,15 +67,54 @@ def _categories() -> object:
     return make_pipeline(PlainLabels(), OneHotEncoder(handle_unknown="ignore", dtype=np.float32))
 
 
+def dense_categories() -> object:
+    """Return the transformer of categories for an encoder of vectors."""
+    from sklearn.preprocessing import OneHotEncoder
+
+    one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float32)
+    return make_pipeline(PlainLabels(), one_hot)
+
+
 def _text() -> object:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    # Single characters and signs count as words: a column of them must not leave no vocabulary.
-    return TfidfVectorizer(token_pattern=r"(?u)\w+|[^\w\s]+", dtype=np.float32)
+    return TfidfVectorizer(token_pattern=_WORD, dtype=np.float32)
+
+
+def words() -> object:
+    """Return the transformer of texts for an encoder of tokens."""
+    return Tokenizer(token_pattern=_WORD)
+
+
+def words_of_labels() -> object:
+    """Return the transformer of categories, of any type, for an encoder of tokens."""
+    return make_pipeline(PlainLabels(), words())
+
+
+def frames() -> object:
+    """Return the transformer of clips."""
+    return FrameLoader(size=_IMAGE_SIZE)
 
 
 def _images() -> object:
     return ImageLoader(size=_IMAGE_SIZE)
+
+
+def form_made_by(transformer: object) -> str | None:
+    """Return the form of what a transformer will make, as far as its class says it."""
+    from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
+    from sklearn.preprocessing import OneHotEncoder
+
+    if isinstance(transformer, OneHotEncoder):
+        return "csr" if transformer.sparse_output else "vector"
+    forms: dict[str, type | tuple[type, ...]] = {
+        "csr": (CountVectorizer, HashingVectorizer),
+        "tokens": Tokenizer,
+        "image": ImageLoader,
+        "sequence": LogMel,
+        "vector": DateParts,
+    }
+    return next((form for form, kinds in forms.items() if isinstance(transformer, kinds)), None)
 
 
 # By the argument of BlockUnion that takes another one.

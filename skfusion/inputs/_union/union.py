@@ -29,6 +29,7 @@ from skfusion.inputs._union.apply import (
 )
 from skfusion.inputs._union.columns import as_list, complete
 from skfusion.inputs._union.odd_cells import learn_kinds
+from skfusion.inputs._union.own_blocks import NamedEncoders
 from skfusion.inputs._union.plan import Plan, plan_of
 from skfusion.inputs._union.read import check_target, read_table
 from skfusion.inputs._union.routing import route, router_of
@@ -319,12 +320,14 @@ class BlockUnion(TransformerMixin, UnionViews, **NO_SET_OUTPUT):
 
     # How the work is laid out
 
-    def _fit(self, X: XLike, y: YLike | None, routed: Any) -> Blocks:
+    def _fit(
+        self, X: XLike, y: YLike | None, routed: Any, encoders: NamedEncoders | None = None
+    ) -> Blocks:
         check_dtype(self.dtype)
         check_choice("missing", self.missing, ("error", "allow"))
         table = read_table(self, X, reset=True)
         check_target(table, y)
-        plan = self._plan(table)
+        plan = self._plan(table, encoders)
         steps = plan.steps
         active = [(name, fresh(name, one), columns) for name, one, columns in active_steps(steps)]
         arguments = [(y, params_of(routed, name)) for name, _, _ in active]
@@ -339,9 +342,9 @@ class BlockUnion(TransformerMixin, UnionViews, **NO_SET_OUTPUT):
         self.specs_ = blocks.specs()
         return blocks
 
-    def _plan(self, table: Table) -> Plan:
+    def _plan(self, table: Table, encoders: NamedEncoders | None = None) -> Plan:
         self._check_names_of_kinds()
-        plan = plan_of(self, table)
+        plan = plan_of(self, table, encoders or {})
         plan.warn()
         return plan
 
@@ -373,6 +376,10 @@ class BlockUnion(TransformerMixin, UnionViews, **NO_SET_OUTPUT):
         known = getattr(self, "_kinds", {})
         kinds = {one: known[one] for one in as_list(columns) if one in known}
         return Job(name, transformer, columns, X, missing, dtype, message, key, kinds)
+
+    def _fit_for(self, X: XLike, encoders: NamedEncoders) -> Blocks:
+        """Fit all transformers and return their blocks, columns read as ``encoders`` can take."""
+        return self._fit(X, None, route(self, "fit_transform", {}), encoders)
 
     def _consumers(self) -> list[tuple[str, Any]]:
         named = [(name, transformer) for name, transformer, _ in well_formed(self.transformers)]

@@ -14,7 +14,7 @@ from skfusion.inputs._tables.table import Table
 from skfusion.inputs._union.columns import shown_names
 from skfusion.inputs._union.same_kinds import kind_of_values
 
-__all__ = ["WORDS", "Words", "check_word", "check_words", "column_words", "wants_default"]
+__all__ = ["HELD", "WORDS", "Words", "check_word", "check_words", "column_words", "wants_default"]
 
 Words: TypeAlias = Mapping[Hashable, str]
 
@@ -34,7 +34,7 @@ _CELLS = {
 # The same for arrays of two axes and more, which are blocks: by the number of axes.
 _AXES = {"number": (2,), "boolean": (2,), "date": (2,), "image": (4,), "audio": (2,)}
 
-_HELD = {
+HELD = {
     "array": "arrays or lists",
     "bytes": "bytes",
     "date": "dates",
@@ -129,7 +129,7 @@ def check_word(key: Hashable, word: str, value: object) -> None:
     held = kind_of_values(value)
     if held not in _CELLS[word]:
         raise BlockTypeError(
-            f"columns={{{key!r}: {word!r}}}: column {key!r} holds {_HELD.get(held, held)}, which "
+            f"columns={{{key!r}: {word!r}}}: column {key!r} holds {HELD.get(held, held)}, which "
             f"cannot be read as {word}. {_repair(word, held)}"
         )
     if word == "boolean" and held == "number" and not _are_flags(pd.Series(value)):
