@@ -38,6 +38,12 @@ def test_a_table(run):
     assert names["model"].union_ is not None
     assert set(names["model"].specs_) == {"note", "categories", "numbers", "dates"}
     assert names["model"].score(names["test"], names["late_test"]) > 0.85
+    assert {name: spec.form for name, spec in names["ordered"].specs_.items()} == {
+        "numbers": "vector",
+        "dates": "vector",
+        "note": "tokens",
+        "carrier": "csr",
+    }
 
 
 def test_images_beside_a_table(run):
