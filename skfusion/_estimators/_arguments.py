@@ -26,6 +26,7 @@ from skfusion.heads import Head
 from skfusion.inputs import BlockUnion
 from skfusion.inputs._union.words import check_words
 from skfusion.targets import Target, TargetOptions
+from skfusion.targets._class_weight import ClassWeight
 from skfusion.typing import Scorer, SeedLike
 
 __all__ = [
@@ -71,10 +72,12 @@ class Arguments:
     validation_split: ValidationSplit
     scorer: Scorer | None  # of held-out rows; None for their loss
     missing: str
+    memory: MemoryLike | None  # where the union and frozen encoders keep their work
     random_state: SeedLike
     device: str  # "auto", or as torch names it
     checkpoint: PathLike | None
     training: TrainingSettings
+    class_weight: ClassWeight = None
 
     @property
     def plans_ahead(self) -> bool:
@@ -199,9 +202,7 @@ def _is_path(value: object) -> bool:
     return isinstance(value, os.PathLike) or (isinstance(value, str) and bool(value))
 
 
-def check_class_weight(
-    class_weight: Mapping[object, float] | str | None,
-) -> Mapping[object, float] | str | None:
+def check_class_weight(class_weight: ClassWeight) -> ClassWeight:
     """Return the weights of classes: by class, "balanced" or None."""
     if isinstance(class_weight, Mapping):
         for label, weight in class_weight.items():

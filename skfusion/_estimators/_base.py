@@ -6,7 +6,6 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from skfusion._checks import check_choice, check_int, check_real
@@ -38,6 +37,7 @@ from skfusion._estimators._held_out import (
     check_validation_data,
     check_validation_split,
     holds_out,
+    read_groups,
     split_rows,
 )
 from skfusion._estimators._parameters import check_names_free
@@ -47,7 +47,7 @@ from skfusion._estimators._scoring import HeldOut, check_scoring, scorer_of_outp
 from skfusion._estimators._sklearn_callbacks import CallbackSupport, FitTask, with_callbacks
 from skfusion._estimators._state import FittedState, learn_prior
 from skfusion._module import ModulePlan, check_head_fits
-from skfusion._reading import Reader
+from skfusion._reading import Reader, check_missing
 from skfusion._training import (
     Balance,
     CallbackLike,
@@ -73,7 +73,8 @@ from skfusion.fusion._base import FusionLike
 from skfusion.heads import Head
 from skfusion.inputs import BlockUnion
 from skfusion.losses import LossLike
-from skfusion.targets import Coding, PlainY, TargetLike, TargetOptions
+from skfusion.targets import Coding, TargetLike, TargetOptions
+from skfusion.targets._class_weight import weight_by_class
 from skfusion.training import Averaging, Schedule
 from skfusion.training._resolve import resolve_averaging, resolve_schedule
 from skfusion.typing import ArrayLike, Scorer, SeedLike, ValidationData, WeightLike, XLike, YLike
@@ -184,20 +185,23 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         NonFiniteLossError
             If the loss becomes NaN or infinite.
         """
-        data = FitData(X, y, sample_weight, groups, check_validation_data(validation_data))
+        given = check_validation_data(validation_data)
+        data = FitData(X, y, sample_weight, read_groups(groups), given)
         self._fitted = self._fit(data)
         return self
 
     @with_callbacks
     def _fit(self, data: FitData) -> FittedState:
-        call = Call(self._checked_arguments(), self._fitted if self.warm_start else None)
+        before = self._fitted if self.warm_start else None
+        call = Call(self._checked_arguments(), self.get_params(), before)
         task = FitTask.begin(self, data, call.arguments.training.max_epochs)
         state = self._learn(call, data, task)
         task.end(state)
         return state
 
     def _fit_part(self, data: FitData, classes: ArrayLike | None = None) -> FittedState:
-        call = Call(self._checked_arguments(), self._fitted, whole=False, classes=classes)
+        arguments, params = self._checked_arguments(), self.get_params()
+        call = Call(arguments, params, self._fitted, whole=False, classes=classes)
         return self._learn(call, data, FitTask())
 
     def _learn(self, call: Call, data: FitData, task: FitTask) -> FittedState:
@@ -208,7 +212,7 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         lesson = self._code(call, reader, blocks, data)
         seed = call.draw_seed()
         net = self._make_net(call, lesson, seed)
-        checkpoint = open_checkpoint(type(self), self.get_params(), call, lesson, net, seed)
+        checkpoint = open_checkpoint(type(self), call, lesson, net, seed)
         seed = seed if checkpoint is None else checkpoint.seed
         prior = learn_prior(lesson.target, lesson.rows, call.prior_before)
         state = FittedState(call.arguments, reader, lesson.target, net, prior, seed)
@@ -234,7 +238,8 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
                 self.validation_fraction, self.validation_split
             ),
             scorer=check_scoring(self.scoring),
-            missing=check_choice("missing", self.missing, ("error", "allow")),
+            missing=check_missing(self.missing),
+            memory=self.memory,
             random_state=check_random(self.random_state),
             device=check_device(self.device),
             checkpoint=check_place(self.checkpoint),
@@ -281,7 +286,7 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
                 check_blocks_exist(call.arguments.encoders, reader.names_to_come(X))
             blocks = reader.fit(X)
         else:
-            reader = call.before.reader.with_missing(missing).with_memory(self.memory)
+            reader = call.before.reader.with_missing(missing).with_memory(call.arguments.memory)
             blocks = reader.read(X)
         check_rows(blocks, y, missing)
         return reader, blocks
@@ -292,7 +297,7 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
 
     def _reader(self, arguments: Arguments) -> Reader:
         owner, encoders = type(self).__name__, meant(arguments.encoders)
-        return Reader(owner, arguments.missing, self.memory, arguments.union, encoders)
+        return Reader(owner, arguments.missing, arguments.memory, arguments.union, encoders)
 
     def _code(self, call: Call, reader: Reader, blocks: Blocks, data: FitData) -> Lesson:
         """Return the rows that weigh something, with the target that codes their y."""
@@ -301,22 +306,24 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         blocks, checked, weight, groups = with_weight(
             blocks, recipe.read(data.y), data.sample_weight, groups
         )
-        weight = scaled(weight, self._target_weight(checked))
+        weight = scaled(weight, weight_by_class(call.arguments.class_weight, checked))
         if call.before is None:
             check_names_free(type(self), blocks.names)
             target = recipe.learn(checked, weight, replace(options, classes=call.classes))
             check_lengths(call.arguments.training.batch_by_length, blocks.specs())
         else:
             target = call.before.target.with_options(options)
-        self._check_coding(target)
+        self._check_coding(target, call.arguments)
         rows = Rows(blocks.row_major(), target.encode(checked), weight)
-        given = data.validation and self._held_out(call, reader, target, data.validation)
-        return Lesson(blocks, checked, target, rows, groups, given or None)
+        held_out = self._held_out(call, reader, target, data.validation)
+        return Lesson(blocks, checked, target, rows, groups, held_out)
 
     def _held_out(
-        self, call: Call, reader: Reader, target: Coding, given: ValidationData
-    ) -> HeldOut:
-        """Return the rows that the user gave to measure on."""
+        self, call: Call, reader: Reader, target: Coding, given: ValidationData | None
+    ) -> HeldOut | None:
+        """Return the rows that the user gave to measure on, if there are any."""
+        if given is None:
+            return None
         X, y, *weights = given
         with noted("validation_data"):
             blocks = reader.read(X)
@@ -324,7 +331,7 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
             blocks, checked, weight, _ = with_weight(
                 blocks, call.arguments.target.read(y), weights[0] if weights else None
             )
-            weight = scaled(weight, self._target_weight(checked))
+            weight = scaled(weight, weight_by_class(call.arguments.class_weight, checked))
             return HeldOut(Rows(blocks.row_major(), target.encode(checked), weight), checked)
 
     def _make_net(self, call: Call, lesson: Lesson, seed: int) -> Net:
@@ -388,9 +395,5 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         """Return what the arguments say of the target, checked."""
         raise NotImplementedError
 
-    def _check_coding(self, coding: Coding) -> None:
+    def _check_coding(self, coding: Coding, arguments: Arguments) -> None:
         """Check what was learned of y."""
-
-    def _target_weight(self, y: PlainY) -> np.ndarray | None:
-        """Return weights that come from y itself."""
-        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +27,7 @@ class FitData:
     X: XLike
     y: YLike
     sample_weight: WeightLike | None = None
-    groups: ArrayLike | None = None
+    groups: np.ndarray | None = None
     validation: ValidationData | None = None
 
 
@@ -38,6 +39,8 @@ class Call:
     ----------
     arguments : Arguments
         Those of the estimator.
+    params : mapping of str to object
+        The same as the user gave them, those of recipes included.
     before : FittedState or None
         What is gone on from.
     whole : bool
@@ -47,6 +50,7 @@ class Call:
     """
 
     arguments: Arguments
+    params: Mapping[str, object]
     before: FittedState | None
     whole: bool = True
     classes: ArrayLike | None = None

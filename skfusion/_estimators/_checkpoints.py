@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from numbers import Integral
 
 from skfusion._estimators._call import Call, Lesson
@@ -13,13 +12,13 @@ __all__ = ["open_checkpoint"]
 
 
 def open_checkpoint(
-    kind: type, params: Mapping[str, object], call: Call, lesson: Lesson, net: Net, seed: int
+    kind: type, call: Call, lesson: Lesson, net: Net, seed: int
 ) -> Checkpoint | None:
     """Return the checkpoint of a whole fit of these rows, with its state if there is one."""
     arguments, n_epochs = call.arguments, call.n_epochs
     if arguments.checkpoint is None or not call.whole:
         return None
-    words = fingerprint(kind, params, lesson.blocks, lesson.y, lesson.rows.weight)
+    words = fingerprint(kind, call.params, lesson.blocks, lesson.y, lesson.rows.weight)
     if arguments.random_state is not None:
         words["random_state"] = str(seed)
     if lesson.groups is not None:

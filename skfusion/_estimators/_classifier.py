@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.utils import Tags, check_consistent_length
 
 from skfusion._checks import check_real
 from skfusion._estimators._arguments import (
+    Arguments,
     MemoryLike,
     PathLike,
     check_class_weight,
@@ -33,12 +35,11 @@ from skfusion.losses import CrossEntropy, LossLike, resolve_class_loss
 from skfusion.targets import (
     Coding,
     LabelCoding,
-    PlainY,
     Target,
     TargetLike,
     TargetOptions,
 )
-from skfusion.targets._class_weight import check_classes_known, weight_by_class
+from skfusion.targets._class_weight import check_classes_known
 from skfusion.targets._labels import check_same_classes, same_labels
 from skfusion.targets._reading import read_labels
 from skfusion.targets._resolve import check_heeded, resolve_label_target
@@ -365,23 +366,23 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
 
     def _target_options(self) -> TargetOptions:
         smoothing = check_real("label_smoothing", self.label_smoothing, 0, 1)
-        check_class_weight(self.class_weight)
         loss = resolve_class_loss(self.loss)
         given = {"loss": loss, "label_smoothing": smoothing}
         usual = {"loss": CrossEntropy, "label_smoothing": 0.0}
         check_heeded(self._resolve_target(), given, usual)
         return TargetOptions(own_copy(loss), smoothing)
 
-    def _check_coding(self, coding: Coding) -> None:
+    def _checked_arguments(self) -> Arguments:
+        class_weight = check_class_weight(self.class_weight)
+        return replace(super()._checked_arguments(), class_weight=class_weight)
+
+    def _check_coding(self, coding: Coding, arguments: Arguments) -> None:
         if not isinstance(coding, LabelCoding):
             raise ParameterError(
-                f"target={self.target!r} learns no classes, but a {type(coding).__name__}, and a "
-                "classifier needs a LabelCoding. Use FusionRegressor."
+                f"target={arguments.target!r} learns no classes, but a {type(coding).__name__}, "
+                "and a classifier needs a LabelCoding. Use FusionRegressor."
             )
-        check_classes_known(self.class_weight, coding.classes)
-
-    def _target_weight(self, y: PlainY) -> np.ndarray | None:
-        return weight_by_class(self.class_weight, y)
+        check_classes_known(arguments.class_weight, coding.classes)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -21,7 +21,18 @@ __all__ = ["content", "fingerprint"]
 
 # How a fit is shown and kept; random_state and device are told by what comes of them, encoders and
 # other recipes by their own parameters.
-_NOT_TOLD = {"checkpoint", "device", "encoders", "max_epochs", "memory", "random_state", "verbose"}
+_NOT_TOLD = {
+    "checkpoint",
+    "device",
+    "encoders",
+    "max_epochs",
+    "memory",
+    "random_state",
+    "union__memory",
+    "union__n_jobs",
+    "union__verbose",
+    "verbose",
+}
 _LENGTH = 40
 
 

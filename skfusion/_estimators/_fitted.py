@@ -98,7 +98,7 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEnco
 
     @property
     def history_(self) -> pd.DataFrame:
-        return self._snapshot().history
+        return self._snapshot().history.copy()
 
     @property
     def union_(self) -> BlockUnion | None:
@@ -178,12 +178,12 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEnco
             If the fusion has no weights.
         """
         fitted = self._snapshot()
-        blocks = fitted.read(X, self.missing)
         if not hasattr(fitted.net.module_.fusion, "weights"):
             raise ParameterError(
-                f"fusion={self.fusion!r} has no weights per row and block to explain. "
-                'Use one with gates or attention, such as fusion="gated".'
+                f"the fusion of the fit, {fitted.arguments.fusion!r}, has no weights per row and "
+                'block to explain. Use one with gates or attention, such as fusion="gated".'
             )
+        blocks = fitted.read(X, self.missing)
         weights = outputs(fitted.net, blocks, check_finite, part="weights")
         without = rows_without_blocks(blocks)
         if without is not None:

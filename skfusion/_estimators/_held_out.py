@@ -8,6 +8,7 @@ from numbers import Real
 from typing import TypeAlias
 
 import numpy as np
+import pandas as pd
 from sklearn.model_selection import (
     BaseCrossValidator,
     BaseShuffleSplit,
@@ -29,6 +30,7 @@ __all__ = [
     "check_validation_data",
     "check_validation_split",
     "holds_out",
+    "read_groups",
     "split_rows",
 ]
 
@@ -73,18 +75,50 @@ def check_validation_data(given: ValidationData | None) -> ValidationData | None
     )
 
 
-def check_groups(groups: ArrayLike | None, n_rows: int) -> np.ndarray | None:
-    """Return the group of each row (n_rows,), or None."""
+def read_groups(groups: ArrayLike | None) -> np.ndarray | None:
+    """Return the group of each row (n_rows,), or None.
+
+    Raises
+    ------
+    ParameterError
+        If a row has none, or groups are of types that cannot be told apart by their order.
+    """
     if groups is None:
         return None
-    found = columns_of(groups)
+    with noted("groups"):
+        found = columns_of(groups)
     if found.ndim != 1:
         raise ParameterError(
             f"groups must be one value a row, of shape (n_rows,). Got shape {found.shape}."
         )
-    with noted("groups beside X"):
-        check_consistent_length(found, np.empty(n_rows))
+    missing = pd.isna(found)
+    if missing.any():
+        raise ParameterError(
+            f"groups: row {int(missing.argmax())} has none. Give each row a group; one that is in "
+            "no group with others has one of its own."
+        )
+    _check_one_type(found)
     return found
+
+
+def _check_one_type(groups: np.ndarray) -> None:
+    try:
+        np.unique(groups)
+    except TypeError as error:
+        types = [type(group).__name__ for group in groups]
+        row = next(row for row, name in enumerate(types) if name != types[0])
+        raise ParameterError(
+            f"groups must be of one type. Got {groups[0]!r} ({types[0]}) in row 0, {groups[row]!r} "
+            f"({types[row]}) in row {row}. Make them texts: [str(group) for group in groups]."
+        ) from error
+
+
+def check_groups(groups: np.ndarray | None, n_rows: int) -> np.ndarray | None:
+    """Return the groups, if there are any, one a row."""
+    if groups is not None:
+        with noted("groups beside X"):
+            check_consistent_length(groups, np.empty(n_rows))
+    return groups
 
 
 def holds_out(early_stopping: bool | str, split: ValidationSplit, n_rows: int) -> bool:

@@ -10,7 +10,13 @@ import numpy as np
 import pandas as pd
 
 from skfusion._estimators._arguments import Arguments, has_device
-from skfusion._reading import Reader, check_finite, check_some_block, rows_without_blocks
+from skfusion._reading import (
+    Reader,
+    check_finite,
+    check_missing,
+    check_some_block,
+    rows_without_blocks,
+)
 from skfusion._training import (
     Net,
     Rows,
@@ -69,7 +75,7 @@ class FittedState:
 
     def read(self, X: XLike, missing: str) -> Blocks:
         """Return X as blocks like those of the fit."""
-        blocks = self.reader.with_missing(missing).read(X)
+        blocks = self.reader.with_missing(check_missing(missing)).read(X)
         if missing == "error":
             check_some_block(blocks)
         return blocks

@@ -6,10 +6,16 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from skfusion._checks import check_choice
 from skfusion.blocks import Blocks, BlockSpec
 from skfusion.exceptions import BlockError
 
-__all__ = ["check_some_block", "rows_without_blocks", "with_absent"]
+__all__ = ["check_missing", "check_some_block", "rows_without_blocks", "with_absent"]
+
+
+def check_missing(missing: str) -> str:
+    """Return what to do about rows, and X, that lack blocks: "error" or "allow"."""
+    return str(check_choice("missing", missing, ("error", "allow")))
 
 
 def rows_without_blocks(blocks: Blocks) -> np.ndarray | None:

@@ -167,7 +167,7 @@ class Reader:
         other = copy.copy(self)
         other.missing = missing
         if self.union_ is not None:
-            other.union_ = copy.copy(self.union_).set_params(missing=missing)
+            other.union_ = copy.copy(self.union_).set_params(missing=other._missing_of_union())
         return other
 
     def with_memory(self, memory: str | PathLike[str] | Memory | None) -> Self:
@@ -194,11 +194,15 @@ class Reader:
         if isinstance(X, Blocks | Ragged) or (isinstance(X, np.ndarray) and X.ndim > 2):
             return None
         union: BlockUnion = clone(self.union)
-        if self.missing == "allow":
-            union.missing = self.missing
+        union.missing = self._missing_of_union()
         if self.memory is not None:
             union.memory = self.memory
         return union
+
+    def _missing_of_union(self) -> str:
+        """Blocks may be missing where the estimator allows it, or the union itself."""
+        own = "error" if self.union is None else self.union.missing
+        return own if self.missing == "error" else self.missing
 
     def _has_named_column(self, X: object) -> bool:
         """Whether an encoder is named for a column of a frame, which is one block otherwise."""

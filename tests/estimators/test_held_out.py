@@ -171,6 +171,9 @@ def test_a_checkpoint_knows_what_was_held_out(tmp_path):
         ({"validation_data": (X_VAL * np.nan, Y_VAL)}, BlockError, "validation_data.*NaN"),
         ({"groups": GROUPS[:5]}, ValueError, "groups beside X"),
         ({"groups": np.zeros((N, 2))}, ParameterError, "one value a row"),
+        ({"groups": [None, *GROUPS[1:]]}, ParameterError, "groups: row 0 has none"),
+        ({"groups": [*GROUPS[:-1], "a"]}, ParameterError, f"groups .*'a' .str. in row {N - 1}"),
+        ({"groups": pd.Series(pd.NaT, range(N))}, ParameterError, "groups: row 0 has none"),
     ],
 )
 def test_what_is_wrong_is_said_before_training(given, error, message):

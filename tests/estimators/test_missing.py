@@ -1,5 +1,7 @@
 """Rows and whole blocks that are missing, while fitting and predicting."""
 
+import copy
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -114,6 +116,24 @@ def test_a_table_without_a_block_is_an_error_that_names_it():
     with pytest.raises(BlockError, match=match):
         model.predict(frame.drop(columns="note"))
     model.set_params(missing="allow").predict(frame.drop(columns="note"))
+
+
+def test_a_union_that_allows_it_goes_on_doing_so():
+    frame, y = a_table()
+    union = BlockUnion(missing="allow")
+    model = FusionClassifier(union=union, missing="allow", max_epochs=1).fit(frame, y)
+    model.set_params(missing="error").predict(frame.drop(columns="note"))
+    model.set_params(union__missing="error").fit(frame, y)
+    with pytest.raises(BlockError, match="column 'note'"):
+        model.predict(frame.drop(columns="note"))
+
+
+def test_a_wrong_word_is_refused_when_predicting_too(fitted):
+    model, X, _ = fitted
+    other = copy.copy(model).set_params(missing="alow")
+    for call in (other.predict, other.predict_proba, other.transform):
+        with pytest.raises(ParameterError, match=r"missing must be .*'alow'"):
+            call(X)
 
 
 def test_a_dict_with_text_may_lack_a_block_where_that_is_allowed():

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback
 
-from skfusion import FusionClassifier, FusionRegressor
+from skfusion import BlockUnion, FusionClassifier, FusionRegressor
+from skfusion.exceptions import ParameterError
 
 CALLS = ["fit", "warm fit", "partial_fit"]
 HOOKS = ["on_train_begin", "on_epoch_begin", "on_batch_begin", "on_grad_computed"]
@@ -211,3 +213,40 @@ def test_a_prediction_takes_what_was_learned_once(frame):
     np.testing.assert_array_equal(found, expected)
     assert model._fitted is not state
     assert (model.predict_proba(X) != expected).any()
+
+
+class Meddler(StandardScaler):
+    """Changes the estimator that it is fitted in, as a thread beside the fit may do."""
+
+    model = None
+
+    def fit(self, X, y=None, sample_weight=None):
+        type(self).model.set_params(class_weight={0: 0.0, 1: 1.0}, memory="elsewhere", lr=1e-9)
+        return super().fit(X, y)
+
+
+def test_a_fit_follows_the_arguments_of_its_start(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    frame, y = pd.DataFrame({"a": np.arange(20.0), "b": [*"xy"] * 10}), np.arange(20) % 2
+    params = {"max_epochs": 2, "random_state": 0, "memory": None}
+    models = [
+        FusionClassifier(union=BlockUnion(numbers=scaler()), **params)
+        for scaler in (Meddler, StandardScaler)
+    ]
+    Meddler.model = models[0]
+    changed, other = (model.fit(frame, y).predict_proba(frame) for model in models)
+    np.testing.assert_array_equal(changed, other)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_history_that_the_user_changes_is_theirs():
+    model = FusionClassifier(max_epochs=2, random_state=0).fit(np.eye(20), [0, 1] * 10)
+    model.history_.loc[:, "train_loss"] = 0.0
+    assert model.history_["train_loss"].min() > 0
+
+
+def test_explain_speaks_of_the_fusion_that_was_fitted():
+    model = FusionClassifier(max_epochs=1).fit(np.eye(20), [0, 1] * 10)
+    model.set_params(fusion="gated")
+    with pytest.raises(ParameterError, match=r"fusion of the fit, Concat\(\), has no weights"):
+        model.explain("no X at all")

@@ -8,13 +8,14 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from skorch.callbacks import Callback
 
-from skfusion import FusionClassifier
+from skfusion import BlockUnion, FusionClassifier
 from skfusion.exceptions import CheckpointError, NonFiniteLossError, ParameterError
 
 
@@ -226,6 +227,20 @@ def test_other_fits_in_one_folder_are_left_alone(killing, data, break_off, tmp_p
         clone(broken).fit(X, 1 - y), clone(broken).set_params(checkpoint=None).fit(X, 1 - y)
     )
     assert kept.read_bytes() == content
+
+
+def test_how_a_union_works_makes_no_other_fit(killing, data, break_off, tmp_path):
+    table = (pd.DataFrame(data[0]["left"]).add_prefix("left "), data[1])
+    plain = killing.model("plain", tmp_path, encoders=None, union=BlockUnion(n_jobs=1))
+    broken = break_off(plain, table, 3)
+    (kept,) = killing.files(tmp_path)
+    params = {
+        "union__n_jobs": 2,
+        "union__verbose": True,
+        "union__memory": str(tmp_path.parent / "memory"),
+    }
+    clone(broken).set_params(**params).fit(*table)
+    assert killing.files(tmp_path) == [kept]
 
 
 def test_a_grid_search_shares_one_folder(killing, data, tmp_path):

@@ -14,6 +14,7 @@ def process(killing, monkeypatch):
     """Return a function that starts a process in which a fit begins, from one that is ready."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
     monkeypatch.setenv("FIT_ON_IMPORT", "plain")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # a fork of a process with threads of OpenMP hangs
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["killing"])
 
