@@ -192,8 +192,8 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
 
     @with_callbacks
     def _fit(self, data: FitData) -> FittedState:
-        before = self._fitted if self.warm_start else None
-        call = Call(self._checked_arguments(), self.get_params(), before)
+        arguments, params = self._checked_arguments(), self.get_params()
+        call = Call(arguments, params, self._fitted if self.warm_start else None)
         task = FitTask.begin(self, data, call.arguments.training.max_epochs)
         state = self._learn(call, data, task)
         task.end(state)

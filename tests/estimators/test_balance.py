@@ -368,5 +368,5 @@ def test_explain_gives_weights_per_row_and_block(two_views):
 def test_explain_says_which_fusions_have_weights(two_views):
     X, y = two_views
     model = FusionClassifier(max_epochs=1).fit(X, y)
-    with pytest.raises(ParameterError, match="fusion='concat' has no weights"):
+    with pytest.raises(ParameterError, match=r"Concat\(\), has no weights"):
         model.explain(X)
