@@ -51,6 +51,11 @@ class ModulePlan:
         self.block_heads = block_heads
         self.rows_per_step = rows_per_step(self.specs.values())
 
+    def __getstate__(self) -> dict[str, object]:
+        """A file of it needs no other files, such as those that an encoder's weights came from."""
+        encoders = {name: encoder.kept() for name, encoder in self.encoders.items()}
+        return {**vars(self), "encoders": encoders}
+
     def __call__(self) -> FusionModule:
         pooled = not takes_tokens(self.fusion)
         encoders = self._encoders(pooled)

@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from skfusion._estimators._recipes import own_copy
 from skfusion.blocks import BlockSpec
-from skfusion.encoders import Encoder, FittedEncoder, Policy, Pretrained, SameAs
+from skfusion.encoders import Backbone, Encoder, FittedEncoder, Policy, Pretrained, SameAs
 from skfusion.encoders._choose import resolve_encoders
 from skfusion.exceptions import BlockError, ParameterError, noted
 from skfusion.fusion import Fusion
@@ -41,7 +41,7 @@ _SHAPES: dict[str, list[tuple[int | None, ...]]] = {
 }
 _DTYPES = {"tokens": np.int64, "image": np.uint8, "video": np.uint8}
 _WIDTH = 8
-_LEFT_ALONE = (FittedEncoder, Pretrained, SameAs)
+_LEFT_ALONE = (Backbone, FittedEncoder, Pretrained, SameAs)
 _NAMES = ("first", "second")
 _IN_PLACE = (torch.Tensor.normal_, torch.Tensor.uniform_, nn.init.normal_, nn.init.trunc_normal_)
 _BYTES_PER_WEIGHT = 4

@@ -3,6 +3,7 @@
 from skfusion._tokens import Encoded, Tokens
 from skfusion.encoders._base import Encoder
 from skfusion.encoders.augment import Augment
+from skfusion.encoders.backbone import Backbone
 from skfusion.encoders.chain import Chain
 from skfusion.encoders.cnn import CNN
 from skfusion.encoders.fitted import FittedEncoder
@@ -23,6 +24,7 @@ __all__ = [
     "MLP",
     "RNN",
     "Augment",
+    "Backbone",
     "Chain",
     "Encoded",
     "Encoder",

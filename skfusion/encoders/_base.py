@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable
 from typing import ClassVar, Protocol, TypeVar, cast
 
@@ -118,6 +119,15 @@ class Encoder(BaseEstimator):
             What the column is: "text", "image", "number", ..., as in ``columns`` of ``BlockUnion``.
         """
         return None
+
+    def kept(self) -> Encoder:
+        """Return a recipe of the same network for a file with its weights, which needs no other."""
+        params = self.get_params(deep=False)
+        inner = {name: one.kept() for name, one in params.items() if isinstance(one, Encoder)}
+        if all(one is params[name] for name, one in inner.items()):
+            return self
+        other: Encoder = copy.copy(self).set_params(**inner)
+        return other
 
     def misfit(self, name: str, what: str, forms: Iterable[str]) -> BlockError:
         """Return the error that this encoder cannot take ``what``, which is of one of ``forms``."""

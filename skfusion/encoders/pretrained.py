@@ -8,11 +8,11 @@ from typing import ClassVar
 import torch
 from torch import nn
 
-from skfusion._tokens import Encoded, Tokens, masked_mean
+from skfusion._tokens import Encoded
 from skfusion.blocks import FORMS, BlockSpec
-from skfusion.encoders._backbone import BackboneModule
+from skfusion.encoders._backbone import BackboneModule, shaped
 from skfusion.encoders._base import Encoder, as_float
-from skfusion.exceptions import BlockError, ParameterError
+from skfusion.exceptions import ParameterError
 
 __all__ = ["Pretrained"]
 
@@ -113,42 +113,14 @@ class _Pretrained(BackboneModule):
         x = x.permute(0, 3, 1, 2) if self.is_image else x  # (batch, channels, height, width)
         inputs = (x,) if mask is None else (x, mask)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            output = _tensor_of(_pass_on(self.backbone, self._prepared(*inputs)), self.name)
-        return self._shaped(output, mask)
+            output = _pass_on(self.backbone, self._prepared(*inputs))
+        return shaped(output, mask, self.pooled, f"block {self.name!r}: the module of Pretrained")
 
     def _prepared(self, *inputs: torch.Tensor) -> object:
         return inputs if self.preprocess is None else self.preprocess(*inputs)
-
-    def _shaped(self, output: torch.Tensor, mask: torch.Tensor | None) -> Encoded:
-        if output.ndim == 2:
-            return output
-        if output.ndim not in (3, 4):
-            raise BlockError(
-                f"block {self.name!r}: the module of Pretrained returned the shape "
-                f"{tuple(output.shape)}. It must return vectors (batch, width), tokens (batch, "
-                "tokens, width) or a feature map (batch, channels, height, width)."
-            )
-        tokens = output if output.ndim == 3 else output.flatten(2).transpose(1, 2)
-        mask = mask if mask is not None and mask.shape == tokens.shape[:2] else None
-        return masked_mean(tokens, mask) if self.pooled else Tokens(tokens, mask)
 
 
 def _pass_on(module: nn.Module, inputs: object) -> object:
     if isinstance(inputs, Mapping):
         return module(**inputs)
     return module(*inputs) if isinstance(inputs, tuple) else module(inputs)
-
-
-def _tensor_of(output: object, name: str) -> torch.Tensor:
-    """Return the tensor in what a module returns."""
-    if isinstance(output, torch.Tensor):
-        return output
-    hidden = getattr(output, "last_hidden_state", None)
-    if isinstance(hidden, torch.Tensor):
-        return hidden
-    if isinstance(output, tuple) and output and isinstance(output[0], torch.Tensor):
-        return output[0]
-    raise BlockError(
-        f"block {name!r}: the module of Pretrained returned a {type(output).__name__}. It must "
-        "return a tensor, a tuple that begins with one, or an output with last_hidden_state."
-    )

@@ -200,11 +200,11 @@ class _Column:
                 f"column {self.key!r} has no value of which {encoder!r:.60} could learn "
                 f"({kinds[0].why}). Leave {name!r} out of `encoders`, or give rows that have one."
             )
-        for kind in kinds:
+        ways = list(self._ways(kinds))
+        for kind in [*kinds, *self._also(ways)]:
             transformer = encoder.reads(kind.name)
             if transformer is not None:
                 return self._block(name, kind, transformer, encoder)
-        ways = list(self._ways(kinds))
         for way in ways:
             if any(map(encoder.accepts, way.forms)):
                 return self._block(name, way.kind, way.make(), encoder)
@@ -254,6 +254,13 @@ class _Column:
         for kind in reversed(kinds):
             for form, make in _FURTHER.get(kind.name, {}).items():
                 yield _Way(kind, (form,), make)
+
+    def _also(self, ways: list[_Way]) -> Iterator[Kind]:
+        """Yield what an encoder that reads columns itself may take the column for."""
+        if self.held == "text" and self.word is None:
+            yield Kind("text", "texts")
+        if self.held == "array" and any("image" in way.forms for way in ways):
+            yield Kind("image", "arrays in its cells")
 
     def _usual(self, kind: Kind) -> Iterator[_Way]:
         if kind.name == "array" and self.recipes.get("arrays") is None:

@@ -1,0 +1,254 @@
+"""A text or image model of Hugging Face as an encoder."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from skfusion._checks import check_choice, check_int
+from skfusion._tokens import Encoded, Tokens
+from skfusion.blocks import BlockSpec
+from skfusion.encoders._backbone import shaped
+from skfusion.encoders._base import Encoder, as_float
+from skfusion.encoders._hugging_face import (
+    Known,
+    ModelConfig,
+    model_of,
+    read_known,
+    tokenizer_of,
+    train_upper_layers,
+    untrained,
+    with_adapters,
+)
+from skfusion.exceptions import BlockError, ParameterError
+from skfusion.inputs import ImageLoader, Tokenizer
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["Backbone"]
+
+
+class Backbone(Encoder):
+    """A language or image model of Hugging Face, with the tokenizer or scale that belongs to it.
+
+    Named for a raw column, it reads it by itself: ``{"review": Backbone("folder")}`` makes token
+    ids by the tokenizer of that folder, of paths or arrays images in the size of the model. In
+    front of a block of one's own, ids come from ``Backbone("folder").reads("text")``, a
+    ``Tokenizer``.
+
+    By default the model is as it is, and what it makes of each row is computed once per fit.
+    ``layers`` trains its upper layers or all of it; at a lower rate, or later, by a ``Policy``
+    around: ``Policy(Backbone("folder", layers="all"), lr_scale=0.01)``. ``adapters`` trains a few
+    weights beside each of its linear layers instead (LoRA; Hu et al., 2022).
+
+    Needs the extra ``backbones`` (transformers; peft for adapters).
+
+    Token ids (batch, tokens), or images (batch, height, width, channels) of any size -> (batch,
+    width), or (batch, tokens, width) and a mask if not pooled.
+
+    Parameters
+    ----------
+    name : str
+        Folder that ``save_pretrained`` has written, or name of a model on the hub.
+    layers : int or "all", default=0
+        How many of the upper layers are trained; "all" trains the embeddings too.
+    adapters : int or None, default=None
+        Rank of low-rank adapters, which alone are trained then.
+    pooling : {"mean", "first"}, default="mean"
+        Of the tokens of a row: their mean, or the first (that of [CLS], where there is one).
+    max_length : int, default=None
+        Keep the first tokens of each text only. None keeps what the tokenizer says.
+
+    Raises
+    ------
+    BlockError
+        If the model does not take the form of the block, or its ids are of another vocabulary.
+    ParameterError
+        If the folder has no model, no tokenizer or no scale of pixels, or has no layers to train.
+    MissingDependencyError
+        If transformers, or for adapters peft, is not installed.
+
+    Examples
+    --------
+    >>> from skfusion.encoders import Backbone, Policy
+    >>> tuned = Policy(Backbone("all-MiniLM-L6-v2", layers=2), lr_scale=0.1)
+    >>> sorted(tuned.get_params())
+    ['adapters', 'encoder', 'frozen', 'layers', 'lr_scale', 'max_length', 'name', 'pooling', \
+'pretrain_epochs', 'unfreeze_at', 'weight_decay']
+    """
+
+    takes: ClassVar[tuple[str, ...]] = ("tokens", "image")
+
+    def __init__(
+        self,
+        name: str,
+        layers: int | str = 0,
+        *,
+        adapters: int | None = None,
+        pooling: str = "mean",
+        max_length: int | None = None,
+    ) -> None:
+        self.name = name
+        self.layers = layers
+        self.adapters = adapters
+        self.pooling = pooling
+        self.max_length = max_length
+
+    _kept: Known | None = None  # of the recipe of a network whose weights are kept elsewhere
+
+    def accepts(self, form: str) -> bool:
+        return form == self._known().form
+
+    def reads(self, kind: str) -> object | None:
+        known = self._known()
+        if kind == "text" and known.form == "tokens":
+            tokenizer, max_length = tokenizer_of(self.name, self.max_length)
+            return Tokenizer(tokenizer=tokenizer, max_length=max_length)
+        if kind == "image" and known.pixels is not None:
+            return ImageLoader(size=known.pixels.size)
+        return None
+
+    def check(self, spec: BlockSpec) -> None:
+        check_choice("pooling", self.pooling, ("mean", "first"))
+        self._check_training()
+        known = self._known()
+        if spec.form != known.form:
+            raise BlockError(
+                f"block {spec.name!r} has the form {spec.form!r}, which the model of {self.name!r} "
+                f"cannot take: it takes {known.form}."
+            )
+        if known.form == "tokens":
+            self._check_ids(spec, known.config)
+        elif spec.shape[-1] not in (1, 3):
+            raise BlockError(
+                f"block {spec.name!r} has images of {spec.shape[-1]} channels, and the model of "
+                f"{self.name!r} takes 3, or 1 that is repeated."
+            )
+
+    def _check_ids(self, spec: BlockSpec, config: ModelConfig) -> None:
+        n_known = int(config.vocab_size)
+        if (spec.n_tokens or 0) > n_known:
+            raise BlockError(
+                f"block {spec.name!r} has {spec.n_tokens:,} different token ids, but the model of "
+                f"{self.name!r} knows {n_known:,}. Make them by its own tokenizer: "
+                f"Backbone({self.name!r}).reads('text')."
+            )
+
+    def _check_training(self) -> None:
+        if self.layers != "all":
+            check_int("layers", self.layers, 0, repair='Or use "all".')
+        if self.adapters is not None:
+            check_int("adapters", self.adapters)
+            if self.layers != 0:
+                raise ParameterError(
+                    "adapters are trained in the place of layers. Got layers="
+                    f"{self.layers!r} and adapters={self.adapters!r}. Leave out one of them."
+                )
+
+    def _known(self) -> Known:
+        """Return what is known of the model without its weights."""
+        if self._kept is not None:
+            return self._kept
+        if not isinstance(self.name, str) or not self.name:
+            raise ParameterError(
+                f"name must be a folder, or the name of a model on the hub. Got {self.name!r}."
+            )
+        return read_known(self.name)
+
+    def kept(self) -> Self:
+        other = copy.copy(self)
+        other._kept = self._known()
+        return other
+
+    def build(self, spec: BlockSpec, pooled: bool = True) -> nn.Module:
+        self.check(spec)
+        known = self._known()
+        model = model_of(self.name) if self._kept is None else untrained(known.config)
+        if any(True for _ in getattr(model, "pooler", nn.Identity()).parameters()):
+            model.register_module("pooler", None)  # which makes nothing of the tokens that are asked for
+        if self.adapters is not None:
+            model = with_adapters(model, self.adapters)
+        elif self.layers != "all":
+            train_upper_layers(model, known.config, int(self.layers), self.name)
+        kind = _Texts if known.pixels is None else _Images
+        return kind(model, known, spec, pooled and self.pooling == "first", pooled)
+
+
+class _Model(nn.Module):
+    """A model, of which those weights are trained that need a gradient when it comes."""
+
+    like: torch.Tensor
+
+    def __init__(
+        self, model: nn.Module, known: Known, spec: BlockSpec, first: bool, pooled: bool
+    ) -> None:
+        super().__init__()
+        self.model, self.known, self.name = model, known, spec.name
+        self.first, self.pooled = first, pooled
+        self._trained = [one for one in model.parameters() if one.requires_grad]
+        self.frozen = not self._trained
+        self.register_buffer("like", torch.zeros(()), persistent=False)
+        self.train()
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode; parts of which nothing is trained stay as they are when predicting."""
+        super().train(mode)
+        for part in self.model.modules():
+            part.train(mode and any(one.requires_grad for one in part.parameters()))
+        return self
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        for one in self._trained:
+            one.requires_grad_(requires_grad)
+        return self
+
+    def _shaped(self, output: object, mask: torch.Tensor | None) -> Encoded:
+        who = f"block {self.name!r}: the model of Backbone"
+        if not self.first:
+            return shaped(output, mask, self.pooled, who)
+        tokens = shaped(output, mask, False, who)
+        return tokens.values[:, 0] if isinstance(tokens, Tokens) else tokens
+
+
+class _Texts(_Model):
+    """(batch, tokens) ids and a mask -> (batch, width), or tokens."""
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> Encoded:
+        mask = torch.ones_like(x, dtype=torch.bool) if mask is None else mask
+        longest = int(getattr(self.known.config, "max_position_embeddings", x.shape[1]))
+        if x.shape[1] > longest:
+            raise BlockError(
+                f"block {self.name!r} has rows of {x.shape[1]:,} tokens, and the model takes "
+                f"{longest:,}. Cut the texts: Backbone(..., max_length={longest})."
+            )
+        output = self.model(input_ids=x.long(), attention_mask=mask.long())
+        return self._shaped(output, mask)
+
+
+class _Images(_Model):
+    """(batch, height, width, channels) -> (batch, width), or tokens."""
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(
+        self, model: nn.Module, known: Known, spec: BlockSpec, first: bool, pooled: bool
+    ) -> None:
+        super().__init__(model, known, spec, first, pooled)
+        assert known.pixels is not None
+        self.size = known.pixels.size
+        for name in ("mean", "std"):
+            scale = torch.tensor(getattr(known.pixels, name)).reshape(-1, 1, 1)
+            self.register_buffer(name, scale, persistent=False)
+
+    def forward(self, x: torch.Tensor) -> Encoded:
+        x = as_float(x, self.like).permute(0, 3, 1, 2)  # (batch, channels, height, width)
+        x = x.expand(-1, 3, -1, -1)
+        if x.shape[2:] != self.size:
+            x = F.interpolate(x, self.size, mode="bilinear", antialias=True, align_corners=False)
+        return self._shaped(self.model(pixel_values=(x - self.mean) / self.std), None)
