@@ -170,7 +170,7 @@ class Backbone(Encoder):
         known = self._known()
         model = model_of(self.name) if self._kept is None else untrained(known.config)
         if any(True for _ in getattr(model, "pooler", nn.Identity()).parameters()):
-            model.register_module("pooler", None)  # which makes nothing of the tokens that are asked for
+            model.register_module("pooler", None)  # has no part in the tokens, and so no gradient
         if self.adapters is not None:
             model = with_adapters(model, self.adapters)
         elif self.layers != "all":
