@@ -11,25 +11,42 @@ from skfusion.fusion.tree import resolve_fusion
 GUIDES = Path(__file__).parents[1] / "docs"
 
 
-@pytest.fixture(scope="module")
-def fusion(tmp_path_factory):
-    """The guide's code as a module, since what is pickled must be importable."""
+def module_of(guide, tmp_path_factory):
+    """Yield a guide's code as a module, since what is pickled must be importable."""
     folder = tmp_path_factory.mktemp("guides")
-    code = re.findall(r"```python\n(.+?)```", (GUIDES / "fusion.md").read_text(), re.S)
-    (folder / "guide_to_fusion.py").write_text("\n".join(code))
+    code = re.findall(r"```python\n(.+?)```", (GUIDES / f"{guide}.md").read_text(), re.S)
+    (folder / f"guide_to_{guide}.py").write_text("\n".join(code))
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
-        yield importlib.import_module("guide_to_fusion")
+        yield importlib.import_module(f"guide_to_{guide}")
+
+
+@pytest.fixture(scope="module")
+def fusion(tmp_path_factory):
+    yield from module_of("fusion", tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
 def targets(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("guides")
-    code = re.findall(r"```python\n(.+?)```", (GUIDES / "targets.md").read_text(), re.S)
-    (folder / "guide_to_targets.py").write_text("\n".join(code))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(folder)
-        yield importlib.import_module("guide_to_targets")
+    yield from module_of("targets", tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def columns(tmp_path_factory):
+    yield from module_of("columns", tmp_path_factory)
+
+
+@pytest.mark.filterwarnings("error::skfusion.exceptions.ColumnKindWarning")
+def test_columns_become_the_blocks_that_the_guide_shows(columns):
+    shown = re.search(r"```text\n(.+?)```", (GUIDES / "columns.md").read_text(), re.S).group(1)
+    chosen = columns.model.union_.chosen()
+    rows = [line.split() for line in shown.splitlines()[1:]]
+    assert [(row[0], row[1], row[-2], row[-1]) for row in rows] == [
+        *chosen[["column", "kind", "block", "form"]].itertuples(index=False, name=None)
+    ]
+    assert columns.model.score(columns.orders, columns.broken) > 0.9
+    search = columns.search.fit(columns.orders, columns.broken)
+    assert len(search.cv_results_["params"]) == 8
 
 
 def test_ordered_grades_are_learned(targets):
