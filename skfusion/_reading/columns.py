@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
+
+from skfusion._warn import warn_user
 
 __all__ = ["Columns", "names_of"]
 
@@ -34,15 +35,11 @@ class Columns:
         """Raise ``ValueError`` if columns with names have others than at fit, or another order."""
         if names is None or self.names is None:
             if names is not None:
-                warnings.warn(
-                    f"X has feature names, but {owner} was fitted without feature names",
-                    stacklevel=2,
-                )
+                warn_user(f"X has feature names, but {owner} was fitted without feature names")
             if self.names is not None:
-                warnings.warn(
+                warn_user(
                     f"X does not have valid feature names, but {owner} was fitted with feature "
-                    "names",
-                    stacklevel=2,
+                    "names"
                 )
         elif list(names) != list(self.names):
             raise ValueError(

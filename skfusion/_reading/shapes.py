@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 
+from skfusion._warn import warn_user
 from skfusion.blocks import BlockSpec
 from skfusion.exceptions import BlockError
 
@@ -28,12 +28,11 @@ def warn_of_channels(specs: Mapping[str, BlockSpec]) -> None:
     for spec in specs.values():
         axis = channels_axis(spec.shape) if spec.form in ("image", "video") else None
         if axis is not None:
-            warnings.warn(
+            warn_user(
                 f"block {spec.name!r} has {spec.form}s of shape {spec.shape}, which are read with "
                 f"their channels last: {spec.shape[-1]} of them. If yours come first, turn them "
                 f"before fit and predict: np.moveaxis(X, {axis + 1}, -1).",
                 UserWarning,
-                stacklevel=2,
             )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import torch
 
@@ -12,6 +10,7 @@ from skfusion._training._early_stopping import StopEarly
 from skfusion._training._net import Net
 from skfusion._training._prior import outputs_of_prior, prior_loss
 from skfusion._training._run import Run
+from skfusion._warn import warn_user
 from skfusion.exceptions import ChanceLevelWarning
 
 __all__ = ["warn_at_chance_level"]
@@ -35,10 +34,10 @@ def warn_at_chance_level(net: Net, run: Run) -> None:
         return
     prior = prior_loss(net, run.rows, rows)
     if huge and loss > _EXPLODED * abs(prior.loss):
-        warnings.warn(_diverged(net, run, (prior.loss, loss)), ChanceLevelWarning, stacklevel=2)
+        warn_user(_diverged(net, run, (prior.loss, loss)), ChanceLevelWarning)
     elif (enough or early) and prior.exists and not prior.is_beaten_by(loss):
         message = _message(net, run, early, (prior.loss, loss))
-        warnings.warn(message, ChanceLevelWarning, stacklevel=2)
+        warn_user(message, ChanceLevelWarning)
 
 
 def _stopped_early(net: Net) -> bool:

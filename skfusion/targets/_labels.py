@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +11,7 @@ from scipy.special import expit, logit, softmax
 from sklearn.utils import column_or_1d
 
 from skfusion._checks import check_choice
+from skfusion._warn import warn_user
 from skfusion.blocks import Block
 from skfusion.blocks._kinds import is_csr
 from skfusion.exceptions import TargetError
@@ -110,12 +110,11 @@ def _check_several(y: PlainY, several: bool | str) -> None:
         raise TargetError(f"y of shape {y.shape} holds several labels a row. {repair}")
     counts = np.asarray(y.sum(axis=1)).ravel()
     if several == "auto" and len(counts) > 1 and (counts == 1).all():
-        warnings.warn(
+        warn_user(
             f"y of shape {y.shape} has exactly one 1 in every row. It is read as several labels a "
             f"row, each of which is predicted by itself. {repair} If rows may have several, "
             'target="labels" says so and ends this warning.',
             UserWarning,
-            stacklevel=2,
         )
 
 

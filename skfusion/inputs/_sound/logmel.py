@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skfusion._checks import check_choice, check_int, check_real
+from skfusion._warn import warn_user
 from skfusion.blocks import MaskedBlock, Ragged
 from skfusion.exceptions import BlockError, ParameterError
 from skfusion.inputs._no_set_output import NO_SET_OUTPUT
@@ -213,12 +213,11 @@ class LogMel(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
     def _warn_of_empty_bands(self) -> None:
         empty = np.flatnonzero(self._filters().max(axis=1) == 0)
         if len(empty):
-            warnings.warn(
+            warn_user(
                 f"{len(empty)} of {self.n_mels} mel bands hold no frequency of a transform of "
                 f"n_fft={self.n_fft} samples (the first is band {empty[0]}) and will be constant. "
                 "Use a larger n_fft or fewer n_mels.",
                 UserWarning,
-                stacklevel=4,
             )
 
     def _reader(self) -> WaveReader:

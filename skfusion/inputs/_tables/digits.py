@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from typing import cast
 
@@ -10,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array, issparse
 
+from skfusion._warn import warn_user
 from skfusion.blocks import Block, Ragged
 
 __all__ = ["check_digits", "check_scaled_digits"]
@@ -146,10 +146,9 @@ def _warn(block: str, ranges: Mapping[Hashable, Range]) -> None:
         ("" if name is None else f"column {name!r}, ") + f"{low:.0f} to {high:.0f}"
         for name, (low, high) in list(ranges.items())[:_SHOWN]
     ]
-    warnings.warn(
+    warn_user(
         f"block {block!r}: whole numbers ({'; '.join(shown)}) lose their last digits in float32. "
         "Leave ids out, or make them categories: .astype(str). Make dates of Unix seconds: "
         "pd.to_datetime(column, unit='s'). BlockUnion(dtype='float64') keeps all digits.",
         UserWarning,
-        stacklevel=2,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timezone, tzinfo
@@ -10,6 +9,7 @@ from datetime import date, datetime, timezone, tzinfo
 import numpy as np
 import pandas as pd
 
+from skfusion._warn import warn_user
 from skfusion.exceptions import BlockError, BlockTypeError
 from skfusion.inputs._tables.date_texts import ORDERS, Written, orders_of, written
 
@@ -124,12 +124,11 @@ def _warn_if_several(name: object, unclear: dict[str, Written], orders: list[str
     for text, one in unclear.items():
         readings = [one.read(order) for order in orders]
         if any(reading != readings[0] for reading in readings):
-            warnings.warn(
+            warn_user(
                 f"column {name!r}: the order of day, month and year is not told by any of its "
                 f"dates. Text such as {text!r} is read as {readings[0]:%Y-%m-%d}, {orders[0]}. Say "
                 f"DateParts(order={orders[0]!r}) or DateParts(order={orders[1]!r}). {_REPAIR}",
                 UserWarning,
-                stacklevel=2,
             )
             return
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Hashable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from skfusion._warn import warn_user
 from skfusion.exceptions import ColumnKindWarning
 from skfusion.inputs._tables.date_texts import orders_of, written
 from skfusion.inputs._tables.number_texts import spells_number
@@ -46,12 +46,11 @@ def warn_of_guesses(
             continue
         guess = guess_of(key, kind.name, table.take(key))
         if guess is not None:
-            warnings.warn(
+            warn_user(
                 f"column {key!r} looks like {guess.looks_like}, and is read as {kind.name}. Say "
                 f"columns={{{key!r}: {guess.word!r}}} to BlockUnion or the estimator if it is, "
                 f"or {{{key!r}: {kind.name!r}}} to keep it so.",
                 ColumnKindWarning,
-                stacklevel=2,
             )
 
 
