@@ -9,6 +9,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from skfusion import Blocks, BlockUnion, FusionClassifier
+from skfusion.encoders import CNN
 
 N = 24
 Y = np.arange(N) % 2
@@ -20,14 +21,14 @@ CALLS = {
     "an estimator": lambda: model().fit(CODED, Y),
     "a pipeline": lambda: make_pipeline(BlockUnion(), model()).fit(CODED, Y),
     "cross-validation": lambda: cross_val_score(model(), CODED, Y, cv=2),
-    "a shape": lambda: model().fit(CHANNELS_FIRST, Y),
+    "a shape": lambda: model({"photo": CNN(4)}).fit(CHANNELS_FIRST, Y),
     "several labels": lambda: model().fit(np.eye(N), np.eye(2)[Y]),
     "names": lambda: model().fit(np.eye(N), Y).predict(pd.DataFrame(np.eye(N)).add_prefix("x")),
 }
 
 
-def model():
-    return FusionClassifier(max_epochs=1, random_state=0)
+def model(encoders=None):
+    return FusionClassifier(encoders, max_epochs=1, random_state=0)
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
