@@ -159,12 +159,20 @@ def check_memory_folder(memory: MemoryLike | None) -> Memory:
         )
     if isinstance(folder, str) and Path(folder).exists() and not Path(folder).is_dir():
         raise ParameterError(f"memory must be a folder. Got {folder!r}, which is a file.")
+    if isinstance(folder, str) and not _may_be_made(Path(folder)):
+        raise ParameterError(f"memory must be a folder that can be written. Got {folder!r}.")
     try:
         return check_memory(folder)
     except ValueError as error:
         raise ParameterError(
             f"memory must be None, the path of a folder or a joblib.Memory. Got {memory!r}."
         ) from error
+
+
+def _may_be_made(folder: Path) -> bool:
+    """Whether a folder is there, or can be made, and can be written to."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    return there.is_dir() and os.access(there, os.W_OK)
 
 
 def check_device(device: str | torch.device) -> str:

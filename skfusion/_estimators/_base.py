@@ -42,7 +42,7 @@ from skfusion._estimators._held_out import (
 )
 from skfusion._estimators._parameters import check_names_free
 from skfusion._estimators._recipes import own_copy
-from skfusion._estimators._rows import check_rows, scaled, with_weight
+from skfusion._estimators._rows import check_given, check_rows, scaled, with_weight
 from skfusion._estimators._scoring import HeldOut, check_scoring, scorer_of_outputs
 from skfusion._estimators._sklearn_callbacks import CallbackSupport, FitTask, with_callbacks
 from skfusion._estimators._state import FittedState, learn_prior
@@ -68,7 +68,7 @@ from skfusion._training import (
 from skfusion.blocks import Blocks
 from skfusion.encoders import Encoder
 from skfusion.encoders._choose import check_blocks_exist, choose_encoders, meant
-from skfusion.exceptions import TargetError, noted
+from skfusion.exceptions import noted
 from skfusion.fusion._base import FusionLike
 from skfusion.heads import Head
 from skfusion.inputs import BlockUnion
@@ -275,11 +275,8 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
 
     def _read(self, call: Call, data: FitData) -> tuple[Reader, Blocks]:
         """Return X as blocks, and what read it: a new reader, or that of the fit before."""
-        X, y, missing = data.X, data.y, call.arguments.missing
-        if y is None:
-            raise TargetError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None."
-            )
+        X, missing = data.X, call.arguments.missing
+        y = check_given(data.y, type(self).__name__)
         if call.before is None:
             reader = self._reader(call.arguments)
             if call.arguments.encoders:

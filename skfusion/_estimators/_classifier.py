@@ -40,7 +40,7 @@ from skfusion.targets import (
     TargetOptions,
 )
 from skfusion.targets._class_weight import check_classes_known
-from skfusion.targets._labels import check_same_classes, same_labels
+from skfusion.targets._labels import check_label_type, check_same_classes, same_labels
 from skfusion.targets._reading import read_labels
 from skfusion.targets._resolve import check_heeded, resolve_label_target
 from skfusion.training import Averaging, Schedule
@@ -358,6 +358,7 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         """
         labels, predicted = read_labels(y), self.predict(X)
         check_consistent_length(labels, predicted)
+        check_label_type(labels, predicted)
         weight = read_score_weight(sample_weight, predicted)
         return float(np.average(same_labels(labels, predicted), weights=weight))
 

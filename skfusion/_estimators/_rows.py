@@ -14,9 +14,21 @@ from skfusion.targets import PlainY
 from skfusion.targets._reading import columns_of
 from skfusion.typing import WeightLike, YLike
 
-__all__ = ["check_rows", "read_score_weight", "read_weight", "scaled", "with_weight"]
+__all__ = ["check_given", "check_rows", "read_score_weight", "read_weight", "scaled", "with_weight"]
 
 _HUGE = 1e200  # of weights; their sum may be infinite
+
+
+def check_given(y: YLike | None, owner: str) -> YLike:
+    """Return y, which is there, and is more than the name of a column."""
+    if y is None:
+        raise TargetError(f"{owner} requires y to be passed, but the target y is None.")
+    if isinstance(y, str):
+        raise TargetError(
+            f"y must be values, one a row. Got the text {y!r}. If that is a column of X, pass "
+            f"X.drop(columns={y!r}) and X[{y!r}]."
+        )
+    return y
 
 
 def check_rows(blocks: Blocks, y: YLike, missing: str) -> None:

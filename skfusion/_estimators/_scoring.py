@@ -52,7 +52,10 @@ def scorer_of_outputs(
 
     def score(outputs: np.ndarray) -> float:
         kind = _Labels if isinstance(coding, LabelCoding) else _Values
-        with noted("scoring of the held-out rows"):
+        with noted(
+            f"scoring={scorer!r} of the held-out rows",
+            lambda said: "Use a score for such a y; None takes the estimator's own.",
+        ):
             found = float(scorer(kind(coding, outputs), held_out.rows.blocks, held_out.y))
         if np.isnan(found):
             raise ParameterError(

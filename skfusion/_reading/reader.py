@@ -22,6 +22,7 @@ from skfusion._reading.sameness import check_same_blocks, in_fitted_form
 from skfusion._reading.scaling import Scale, learn_scales, rescaled
 from skfusion._reading.shapes import check_not_empty, warn_of_channels
 from skfusion._reading.tables import is_mapping, is_table
+from skfusion._reading.unscaled import warn_of_scales
 from skfusion.blocks import Blocks, BlockSpec, Ragged
 from skfusion.blocks._kinds import is_csr
 from skfusion.exceptions import BlockError, noted
@@ -39,10 +40,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Reader"]
 
-_REPAIR_OF_MATRIX = (
-    "Give text and categories as columns of a DataFrame, pd.DataFrame(X); missing numbers in a "
-    "DataFrame too, behind a BlockUnion()."
-)
+_REPAIRS_OF_MATRIX = {  # by a word of scikit-learn's message
+    "NaN": "Have missing numbers filled in: union=BlockUnion(), which has a SimpleImputer.",
+    "1D array": "One column is a table too: pd.DataFrame(X).",
+    "convert": "Give text and categories as columns of a DataFrame: pd.DataFrame(X).",
+}
 
 
 class Reader:
@@ -129,6 +131,7 @@ class Reader:
         self.specs_ = blocks.specs()
         check_not_empty(self.specs_)
         warn_of_channels(self.specs_)
+        warn_of_scales(blocks)
         self._scales = learn_scales(blocks, self.specs_)
         self._has_ragged = any(spec.ragged for spec in self.specs_.values())
         return blocks
@@ -214,6 +217,7 @@ class Reader:
         if is_known(X):
             return X
         names, column = self._columns.names, None
+        _check_single_row(X, names)
         if self.union_ is not None and names is not None and len(names) == 1:
             column = str(names[0])
         arrays = any(spec.form not in ("csr", "vector") for spec in self.specs_.values())
@@ -281,7 +285,7 @@ class Reader:
             raise BlockError(f"X is a table without columns (0 features, shape {X.shape}).")
         with noted(
             f"X is one matrix of numbers, the block {PLAIN_NAME!r}",
-            lambda said: _no_number(X) + _REPAIR_OF_MATRIX,
+            lambda said: _no_number(X) + _repair_of_matrix(said),
         ):
             refuse_times(X, self.owner)
             return check_array(
@@ -307,6 +311,19 @@ class Reader:
         if fitted == "csr" and not issparse(X):
             return csr_array(X)
         return X.toarray() if fitted == "vector" and issparse(X) else X
+
+
+def _repair_of_matrix(said: str) -> str:
+    return next((repair for word, repair in _REPAIRS_OF_MATRIX.items() if word in said), "")
+
+
+def _check_single_row(X: object, names: np.ndarray | None) -> None:
+    """Raise ``ValueError`` for a row that was taken out of a frame as a Series."""
+    if isinstance(X, pd.Series) and names is not None and {*names} <= {*X.index}:
+        raise ValueError(
+            "X is a single row, as a Series of its cells. Pass a table of one row, such as "
+            "X.iloc[[0]] in place of X.iloc[0]."
+        )
 
 
 def _check_digits(blocks: Blocks) -> None:

@@ -48,5 +48,6 @@ def row_numbers(key: object, n: int) -> np.ndarray:
     rows = rows.astype(np.intp)
     low, high = rows.min(initial=0), rows.max(initial=-1)
     if low < -n or high >= n:
-        raise IndexError(f"row numbers must lie in [-{n}, {n}). Got {low} to {high}.")
+        wrong = low if low < -n else high
+        raise IndexError(f"row numbers must lie in [-{n}, {n}). Got {wrong}.")
     return np.where(rows < 0, rows + n, rows) if low < 0 else rows

@@ -17,7 +17,7 @@ from skfusion.encoders.temporal_cnn import TemporalCNN
 from skfusion.encoders.time_distributed import TimeDistributed
 from skfusion.encoders.tokens import TokenEmbedding
 from skfusion.encoders.transformer import Transformer
-from skfusion.exceptions import BlockError, ParameterError
+from skfusion.exceptions import BlockError, ParameterError, noted
 
 __all__ = [
     "check_blocks_exist",
@@ -142,7 +142,14 @@ def resolve_encoders(given: Mapping[str, Encoder | str] | None) -> dict[str, Enc
         raise ParameterError(
             f"encoders must be a dict of block name to encoder. Got {type(given).__name__}."
         )
-    return {name: resolve_encoder(encoder) for name, encoder in (given or {}).items()}
+    return {name: _resolved(name, encoder) for name, encoder in (given or {}).items()}
+
+
+def _resolved(name: str, encoder: Encoder | str) -> Encoder:
+    with noted(
+        f"encoders: that of {name!r}", lambda said: f"Leave {name!r} out for the usual encoder."
+    ):
+        return resolve_encoder(encoder)
 
 
 def meant(named: Mapping[str, Encoder]) -> dict[str, Encoder]:

@@ -98,7 +98,8 @@ def _classes(y: PlainY, options: TargetOptions) -> np.ndarray:
     if len(found) < 2:
         raise TargetError(
             f"y has one class only, {_plain(found)}, so there is nothing to tell apart. "
-            "A classifier needs at least two classes, each with a row of weight above 0."
+            "A classifier needs at least two classes, each with a row of weight above 0; "
+            "partial_fit takes those yet to come in classes=."
         )
     return found
 
@@ -175,7 +176,8 @@ class LabelCoding(Coding):
             row = int(np.argmax(unknown))
             raise TargetError(
                 f"y, row {row}: label {_plain(labels)[row]!r} is none of the classes "
-                f"{_plain(self.classes)}. Name all classes in the first partial_fit(classes=...)."
+                f"{_plain(self.classes)} of the fit. Leave the row out; a model that learns in "
+                "parts is told all classes at its start: partial_fit(classes=...)."
             )
         return positions.astype(np.int64)
 
@@ -351,6 +353,17 @@ def check_same_classes(classes: ArrayLike, coding: LabelCoding) -> None:
             f"classes={_plain(found)} are not the classes of the first fit, which were "
             f"{_plain(known)}. Name all classes in the first partial_fit, or fit anew."
         )
+
+
+def check_label_type(labels: PlainY, predicted: np.ndarray) -> None:
+    """Raise ``TargetError`` for labels that no prediction can equal, since they are of one type."""
+    if labels.ndim == 1 == predicted.ndim and len(predicted):
+        known = np.asarray(labels)
+        if not _are_comparable(known, predicted):
+            raise TargetError(
+                f"y holds {_plain(known)[0]!r} in row 0, but the classes of the fit are such as "
+                f"{_plain(predicted)[0]!r}, of another type. Pass labels of the type of the fit."
+            )
 
 
 def same_labels(labels: PlainY, predicted: np.ndarray) -> np.ndarray:

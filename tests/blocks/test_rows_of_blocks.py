@@ -157,7 +157,7 @@ def test_blocks_do_not_pretend_to_be_a_dict_or_a_list(blocks):
 @pytest.mark.parametrize(
     ("key", "error", "match"),
     [
-        ([12], IndexError, r"row numbers must lie in \[-12, 12\). Got 0 to 12"),
+        ([12], IndexError, r"row numbers must lie in \[-12, 12\). Got 12"),
         ([-13], IndexError, r"must lie in \[-12, 12\). Got -13"),
         (np.ones(5, bool), IndexError, r"a mask of rows must have shape \(12,\). Got \(5,\)"),
         (True, IndexError, "a mask of rows must have shape"),

@@ -108,5 +108,5 @@ def test_the_error_of_a_scorer_names_it():
     def broken(estimator, X, y):
         raise ValueError("not to my taste")
 
-    with pytest.raises(ValueError, match="scoring of the held-out rows.*not to my taste"):
+    with pytest.raises(ValueError, match="scoring=.* of the held-out rows.*not to my taste"):
         model(scoring=broken).fit(X, Y, validation_data=VAL)
