@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import torch
 
+from skfusion._mixing import Mixing
 from skfusion.blocks import Block, Blocks, BlockSpec, Ragged
 from skfusion.blocks._kinds import is_csr
 from skfusion.exceptions import raise_located
@@ -67,12 +68,15 @@ class Batch:
         Number of rows of the batch.
     encoded : frozenset of str
         Blocks whose inputs are the outputs of their encoder already, so far as it is frozen.
+    mixing : Mixing or None
+        How the fused vectors of the rows are mixed with each other, where they are.
     """
 
     inputs: dict[str, Input]
     present: dict[str, torch.Tensor]
     n_rows: int
     encoded: frozenset[str] = frozenset()
+    mixing: Mixing | None = None
 
     def __len__(self) -> int:
         return self.n_rows
@@ -89,10 +93,12 @@ def make_batch(
     device: torch.device,
     encoded: frozenset[str] = frozenset(),
     dropped: Mapping[str, np.ndarray] = MappingProxyType({}),
+    mixing: Mixing | None = None,
 ) -> Batch:
     """Return all rows of ``blocks`` as one batch on ``device``, floating values as ``dtype``.
 
-    Blocks are left out of the rows where they are missing, or ``dropped``.
+    Blocks are left out of the rows where they are missing, or ``dropped``. The network mixes
+    the rows by ``mixing``.
     """
     inputs, present = {}, {}
     for name in blocks.names:
@@ -104,7 +110,7 @@ def make_batch(
             inputs[name] = _input(block, dtype, device)
         except Exception as error:
             raise_located(error, f"block {name!r}")
-    return Batch(inputs, present, len(blocks), encoded)
+    return Batch(inputs, present, len(blocks), encoded, mixing)
 
 
 def prefetched(parts: Iterable[Blocks]) -> Iterator[Blocks]:

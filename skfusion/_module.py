@@ -194,7 +194,10 @@ class FusionModule(nn.Module):
         self.block_heads, self.head_takes_tokens = None, False
 
     def forward(self, batch: Batch) -> torch.Tensor:
-        return self.head(self.fuse_tokens(batch) if self.head_takes_tokens else self.fuse(batch))
+        if self.head_takes_tokens:
+            return self.head(self.fuse_tokens(batch))
+        fused = self.fuse(batch)
+        return self.head(fused if batch.mixing is None else batch.mixing.rows(fused))
 
     def fuse(self, batch: Batch) -> torch.Tensor:
         """Return the fused vectors (n_rows, width)."""

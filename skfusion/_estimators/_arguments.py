@@ -41,6 +41,7 @@ __all__ = [
     "check_lengths",
     "check_lr",
     "check_memory_folder",
+    "check_mixup",
     "check_place",
     "check_random",
     "check_union",
@@ -173,6 +174,18 @@ def _may_be_made(folder: Path) -> bool:
     """Whether a folder is there, or can be made, and can be written to."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     return there.is_dir() and os.access(there, os.W_OK)
+
+
+def check_mixup(mixup: float, fusion: Fusion, head: Head) -> float:
+    """Return the alpha of mixup, which needs one fused vector a row."""
+    alpha = check_real("mixup", mixup, repair="0 mixes nothing.")
+    if alpha and head.takes == "tokens" and not fusion.decides:
+        raise ParameterError(
+            f"mixup={mixup!r} mixes the fused vectors of rows, but the head {head!r} takes the "
+            "fused tokens, which stand for other things in each row. Use mixup=0.0, or a head that "
+            'takes the vector, such as head="linear".'
+        )
+    return alpha
 
 
 def check_device(device: str | torch.device) -> str:

@@ -20,6 +20,7 @@ from skfusion._estimators._arguments import (
     check_lengths,
     check_lr,
     check_memory_folder,
+    check_mixup,
     check_place,
     check_random,
     check_union,
@@ -119,6 +120,7 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         block_dropout: float = 0.0,
         block_loss_weight: float = 0.0,
         gradient_modulation: float = 0.0,
+        mixup: float = 0.0,
         memory: MemoryLike | None = None,
         warm_start: bool = False,
         random_state: SeedLike = None,
@@ -129,17 +131,16 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         callbacks: Sequence[CallbackLike] | None = None,
         net_params: Mapping[str, object] | None = None,
     ) -> None:
-        super().__init__(encoders, fusion, head, union, columns, target, missing)
-        self.max_epochs, self.batch_size, self.accumulate = max_epochs, batch_size, accumulate
-        self.batch_by_length, self.scoring, self.schedule = batch_by_length, scoring, schedule
-        self.optimizer, self.weight_decay, self.averaging = optimizer, weight_decay, averaging
-        self.gradient_clipping, self.gradient_modulation = gradient_clipping, gradient_modulation
-        self.validation_fraction, self.validation_split = validation_fraction, validation_split
-        self.early_stopping, self.n_iter_no_change, self.lr = early_stopping, n_iter_no_change, lr
-        self.block_dropout, self.block_loss_weight = block_dropout, block_loss_weight
-        self.memory, self.warm_start, self.device, self.loss = memory, warm_start, device, loss
-        self.precision, self.checkpoint, self.random_state = precision, checkpoint, random_state
-        self.verbose, self.callbacks, self.net_params = verbose, callbacks, net_params
+        super().__init__(encoders, fusion, head, union, columns, target, missing, device, precision)
+        self.validation_fraction, self.max_epochs, self.loss = validation_fraction, max_epochs, loss
+        self.validation_split, self.warm_start, self.scoring = validation_split, warm_start, scoring
+        self.gradient_modulation, self.weight_decay, self.lr = gradient_modulation, weight_decay, lr
+        self.gradient_clipping, self.batch_size, self.memory = gradient_clipping, batch_size, memory
+        self.block_loss_weight, self.accumulate, self.mixup = block_loss_weight, accumulate, mixup
+        self.n_iter_no_change, self.checkpoint, self.verbose = n_iter_no_change, checkpoint, verbose
+        self.batch_by_length, self.optimizer, self.averaging = batch_by_length, optimizer, averaging
+        self.early_stopping, self.net_params, self.callbacks = early_stopping, net_params, callbacks
+        self.block_dropout, self.random_state, self.schedule = block_dropout, random_state, schedule
 
     def fit(
         self,
@@ -243,10 +244,10 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
             random_state=check_random(self.random_state),
             device=check_device(self.device),
             checkpoint=check_place(self.checkpoint),
-            training=self._training_settings(),
+            training=self._training_settings(check_mixup(self.mixup, fusion, head)),
         )
 
-    def _training_settings(self) -> TrainingSettings:
+    def _training_settings(self, mixup: float) -> TrainingSettings:
         lr, net_params = check_lr(self.lr), check_net_params(self.net_params)
         weight_decay = check_real("weight_decay", self.weight_decay)
         return TrainingSettings(
@@ -267,6 +268,7 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
                 check_real("block_loss_weight", self.block_loss_weight),
                 check_real("gradient_modulation", self.gradient_modulation),
             ),
+            mixup=mixup,
             precision=check_choice("precision", self.precision, ("float32", "bf16", "auto")),
             verbose=check_verbose(self.verbose),
             callbacks=check_callbacks(self.callbacks),
@@ -380,7 +382,6 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
             held_out=None if held_out is None else held_out.rows,
             score=score,
             stops=call.arguments.early_stopping is not False,
-            fresh=call.fresh,
             whole=call.whole,
             checkpoint=checkpoint,
             callbacks=task.epochs(state),

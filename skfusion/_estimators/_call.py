@@ -56,11 +56,6 @@ class Call:
     classes: ArrayLike | None = None
 
     @property
-    def fresh(self) -> bool:
-        """Whether the fit begins with a new network."""
-        return self.before is None
-
-    @property
     def n_epochs(self) -> int:
         return self.arguments.training.max_epochs if self.whole else 1
 

@@ -149,6 +149,10 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         Strength by which the gradients of encoders that are ahead of the others are shrunk (OGM-GE,
         Peng et al., 2022; the paper's alpha, 0.1 to 1). Meant for ``optimizer="sgd"``, as in the
         paper: AdamW divides gradients by their running size, which cancels much of a factor.
+    mixup : float, default=0.0
+        Alpha of the distribution Beta(alpha, alpha) of the share by which, while training, fused
+        vectors (outputs, where the fusion decides) are mixed with those of other rows, and losses
+        alike (manifold mixup, Verma et al., 2019; 0.2 to 2 is usual). 0 mixes nothing.
     class_weight : dict, "balanced" or None, default=None
         Weight of each class in the loss.
     memory : str, joblib.Memory or None, default=None
@@ -254,6 +258,7 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         block_dropout: float = 0.0,
         block_loss_weight: float = 0.0,
         gradient_modulation: float = 0.0,
+        mixup: float = 0.0,
         class_weight: Mapping[object, float] | str | None = None,
         memory: MemoryLike | None = None,
         warm_start: bool = False,

@@ -52,8 +52,6 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEnco
     that a fit beside it changes nothing of what it sees.
     """
 
-    missing: str
-    device: str | torch.device
     _fitted: FittedState | None = None
 
     def __init__(
@@ -65,10 +63,13 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEnco
         columns: Mapping[Hashable, str] | None,
         target: TargetLike,
         missing: str,
+        device: str | torch.device,
+        precision: str,
     ) -> None:
         self.encoders, self.fusion, self.head = encoders, fusion, head
         self.union, self.columns = union, columns
         self.target, self.missing = target, missing
+        self.device, self.precision = device, precision
 
     def _snapshot(self) -> FittedState:
         """Return what was learned, or raise scikit-learn's ``NotFittedError``."""

@@ -62,6 +62,8 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
         When to stop; the held-out rows are shuffled.
     missing, block_dropout, block_loss_weight, gradient_modulation : as in FusionClassifier
         Missing blocks, and balance between blocks.
+    mixup : as in FusionClassifier
+        Augmentation of fused vectors.
     memory, warm_start, random_state, device, precision, checkpoint : as in FusionClassifier
         How a fit runs.
     verbose, callbacks, net_params : as in FusionClassifier

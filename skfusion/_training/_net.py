@@ -32,8 +32,8 @@ __all__ = ["Net"]
 class Net(NeuralNet):
     """skorch's network over ``Blocks``, which takes steps. Functions around it make it train.
 
-    Other ways to take a step replace one of the small methods: ``compute``, ``objective``,
-    ``backward``, ``step_optimizer``, ``after_step``, ``after_rows``.
+    Other ways to take a step replace one of the small methods: ``compute``, ``batch_loss``,
+    ``objective``, ``backward``, ``step_optimizer``, ``after_step``, ``after_rows``.
 
     Parameters
     ----------
@@ -73,6 +73,15 @@ class Net(NeuralNet):
             return compute(batch)
         with torch.autocast(self.placement.type, torch.bfloat16):
             return compute(batch).to(self.module.dtype)
+
+    def batch_loss(self, outputs: torch.Tensor, batch: TrainingBatch) -> torch.Tensor:
+        """Return the mean loss; that of mixed rows is the same mix of the losses to both codes."""
+        (inputs, codes, weight), loss = batch, self.criterion_.target.loss
+        if inputs.mixing is None:
+            return loss(outputs, codes, weight)
+        partners = inputs.mixing.partners
+        other = loss(outputs, codes[partners], None if weight is None else weight[partners])
+        return inputs.mixing.pair(loss(outputs, codes, weight), other)
 
     def objective(
         self, loss: torch.Tensor, codes: torch.Tensor, weight: torch.Tensor | None
@@ -115,7 +124,7 @@ class Net(NeuralNet):
         if self.accumulation_.begins:
             self.optimizer_.zero_grad(set_to_none=True)
         outputs = self.compute(inputs)
-        loss = self.criterion_.target.loss(outputs, codes, weight)
+        loss = self.batch_loss(outputs, batch)
         self._check_loss(loss, "training")
         objective = self.objective(loss, codes, weight)
         self.backward(self.accumulation_.scaled(objective, len(codes)))
@@ -133,12 +142,13 @@ class Net(NeuralNet):
         return {"loss": loss, "y_pred": outputs}
 
     def get_iterator(self, dataset: Rows, training: bool = False) -> Iterable[TrainingBatch]:
-        dropout, by_length = self.settings.balance.block_dropout, self.settings.batch_by_length
+        settings = self.settings
+        dropout, by_length = settings.balance.block_dropout, settings.batch_by_length
         dtype, device = self.module.dtype, self.placement
         in_order = not training and self.run_ is not None and self.run_.score is not None
         by_length = by_length and not in_order  # a scorer asks for the rows as they stand
         batches = BatchIterator(
-            dataset, self.batch_size, training, dtype, device, dropout, by_length
+            dataset, self.batch_size, training, dtype, device, dropout, settings.mixup, by_length
         )
         return self.accumulation_.over(batches) if training else batches
 

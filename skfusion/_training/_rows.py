@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from skfusion._batch import Batch, draw_dropped, make_batch, prefetched
+from skfusion._mixing import draw_mixing
 from skfusion._training._batch_sampler import draw_batches, draw_batches_by_length
 from skfusion._training._codes import Codes
 from skfusion._training._torch_state import offer
@@ -66,12 +67,13 @@ class BatchIterator:
         training: bool,
         dtype: torch.dtype,
         device: torch.device,
-        block_dropout: float,
+        block_dropout: float = 0.0,
+        mixup: float = 0.0,
         by_length: bool = False,
     ) -> None:
         self.rows, self.batch_size, self.training = rows, batch_size, training
         self.dtype, self.device = dtype, device
-        self.block_dropout = block_dropout if training else 0.0
+        self.block_dropout, self.mixup = (block_dropout, mixup) if training else (0.0, 0.0)
         self.lengths = rows.blocks.lengths() if by_length else None
         self.codes = Codes(rows.codes, dtype, device)
         weight = rows.weight
@@ -82,7 +84,8 @@ class BatchIterator:
         cut = (self.rows.blocks.take(chosen.numpy()) for chosen in batches)
         for chosen, rows in zip(batches, prefetched(cut), strict=True):
             dropped = draw_dropped(rows, self.block_dropout) if self.block_dropout else {}
-            batch = make_batch(rows, self.dtype, self.device, self.rows.encoded, dropped)
+            mixing = draw_mixing(len(rows), self.mixup, self.device) if self.mixup else None
+            batch = make_batch(rows, self.dtype, self.device, self.rows.encoded, dropped, mixing)
             codes = self.codes.take(chosen)
             weight = None if self.weight is None else self.weight[chosen.to(self.device)]
             yield TrainingBatch(batch, codes, weight)

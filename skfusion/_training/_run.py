@@ -33,8 +33,6 @@ class Run:
         score; early stopping then watches it instead of the loss.
     stops : bool
         Whether the training ends early by the loss of the held-out rows.
-    fresh : bool
-        Whether the net is new. Else it goes on, with the optimiser's state that it has.
     whole : bool
         Whether all rows are known and all epochs planned. Else it is one part of an unknown
         number (``partial_fit``), in which schedule and averaging rest.
@@ -50,7 +48,6 @@ class Run:
     held_out: Rows | None = None
     score: Callable[[np.ndarray], float] | None = None
     stops: bool = True
-    fresh: bool = True
     whole: bool = True
     checkpoint: Checkpoint | None = None
     callbacks: Sequence[tuple[str, Callback]] = ()

@@ -55,6 +55,7 @@ class TrainingSettings:
     batch_by_length: bool
     memory: Memory
     balance: Balance
+    mixup: float  # alpha of the Beta distribution; 0 mixes nothing
     precision: str  # "float32", "bf16" or "auto"
     verbose: int
     callbacks: Sequence[CallbackLike]
@@ -63,7 +64,7 @@ class TrainingSettings:
     def alone(self, batch_size: int) -> TrainingSettings:
         """Return the settings for training one encoder alone, in front of the fit proper."""
         plain = replace(self, patience=None, schedule=None, averaging=None, balance=Balance())
-        return replace(plain, batch_size=batch_size, verbose=0, callbacks=())
+        return replace(plain, batch_size=batch_size, mixup=0.0, verbose=0, callbacks=())
 
     def rows_per_batch(self, n_rows: int) -> int:
         """Return the batch size for a fit of ``n_rows``: about 64 steps an epoch, if left to us."""

@@ -77,6 +77,7 @@ WRONG = [
     ({"block_dropout": 2}, "block_dropout must be a number between 0 and 1"),
     ({"block_loss_weight": -1}, "block_loss_weight must be a number >= 0"),
     ({"gradient_modulation": np.inf}, "gradient_modulation must be a finite number"),
+    ({"mixup": -0.1}, "mixup must be a number >= 0. Got -0.1. 0 mixes nothing"),
     ({"gradient_clipping": 0}, "gradient_clipping must be a number > 0"),
     ({"gradient_clipping": True}, "gradient_clipping must be a number"),
     ({"random_state": "seed"}, "random_state must be None, an int.*Got 'seed'"),

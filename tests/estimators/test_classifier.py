@@ -125,14 +125,15 @@ def uneven(table):
     return table, np.array([0] * 30 + [1] * 10)
 
 
+@pytest.mark.parametrize("loss", ["cross_entropy", "focal"])
 @pytest.mark.parametrize("class_weight", ["balanced", {0: 1.0, 1: 3.0}])
-def test_class_weights_are_row_weights(uneven, class_weight):
+def test_class_weights_are_row_weights(uneven, class_weight, loss):
     X, y = uneven
     weight = compute_sample_weight(class_weight, y)
-    by_class = quick(class_weight=class_weight).fit(X, y)
-    by_row = quick().fit(X, y, sample_weight=weight)
+    by_class = quick(class_weight=class_weight, loss=loss).fit(X, y)
+    by_row, plain = quick(loss=loss).fit(X, y, sample_weight=weight), quick(loss=loss).fit(X, y)
     np.testing.assert_array_equal(by_class.predict_proba(X), by_row.predict_proba(X))
-    assert by_class.predict_proba(X)[:, 1].mean() > quick().fit(X, y).predict_proba(X)[:, 1].mean()
+    assert by_class.predict_proba(X)[:, 1].mean() > plain.predict_proba(X)[:, 1].mean()
 
 
 def test_class_weights_and_row_weights_multiply(uneven):

@@ -72,6 +72,7 @@ CHANGES_STEPS = {
     "averaging": "ema",
     "early_stopping": True,
     "block_dropout": 0.9,
+    "mixup": 1.0,
     "random_state": 7,
     "precision": "bf16",
     "net_params": {"optimizer__betas": (0.1, 0.1)},

@@ -83,6 +83,7 @@ EVERYTHING = {
     "gradient_clipping": 0.5,
     "accumulate": 2,
     "block_dropout": 0.3,
+    "mixup": 0.4,
     "block_loss_weight": 0.3,
     "gradient_modulation": 0.2,
     "early_stopping": True,

@@ -68,7 +68,7 @@ def test_it_predicts_and_goes_on(model_and_rows):
     np.testing.assert_array_equal(*found)
     on = [copy_of(each) for each in (plain, net)]
     for each in on:
-        fit_net(each, Run(rows, n_epochs=1, seed=3, fresh=False))
+        fit_net(each, Run(rows, n_epochs=1, seed=3))
     assert on[1].n_backward_ == 12
     np.testing.assert_array_equal(*(outputs(each, rows.blocks, lambda *_: None) for each in on))
     np.testing.assert_array_equal(outputs(net, rows.blocks, lambda *_: None), found[0])

@@ -80,6 +80,7 @@ RESERVED = frozenset(
         "max_epochs",
         "memory",
         "missing",
+        "mixup",
         "n_iter_no_change",
         "n_jobs",
         "net_params",
