@@ -21,6 +21,7 @@ __all__ = [
     "Input",
     "Padded",
     "SparseRows",
+    "as_tensor",
     "draw_dropped",
     "dummy_input",
     "make_batch",
@@ -143,8 +144,9 @@ def draw_dropped(blocks: Blocks, share: float) -> dict[str, np.ndarray]:
     return {name: dropped[:, i] for i, name in enumerate(names)}
 
 
-def dummy_input(spec: BlockSpec, dtype: torch.dtype, n_rows: int = 2) -> Input:
-    """Return an input of ``n_rows`` rows of zeros, of the form that ``spec`` describes."""
+def dummy_input(spec: BlockSpec, dtype: torch.dtype) -> Input:
+    """Return an input of two rows of zeros, of the form that ``spec`` describes."""
+    n_rows = 2
     if spec.form == "csr":
         empty = torch.zeros(0, dtype=torch.int64)
         return SparseRows(torch.zeros(n_rows + 1, dtype=torch.int64), empty, empty.to(dtype))
@@ -162,18 +164,18 @@ def _either(missing: np.ndarray | None, dropped: np.ndarray | None) -> np.ndarra
 def _input(block: Block, dtype: torch.dtype, device: torch.device) -> Input:
     if is_csr(block):
         return SparseRows(
-            _tensor(block.indptr, None, device),
-            _tensor(block.indices, None, device),
-            _tensor(block.data, dtype, device),
+            as_tensor(block.indptr, None, device),
+            as_tensor(block.indices, None, device),
+            as_tensor(block.data, dtype, device),
         )
     if isinstance(block, Ragged):
         values, mask = block.pad()
         form = "tokens" if values.ndim == 2 and values.dtype.kind in "iu" else "ragged"
         kind = _input_dtype(form, values.dtype, dtype)
-        return Padded(_tensor(values, kind, device), torch.from_numpy(mask).to(device))
+        return Padded(as_tensor(values, kind, device), torch.from_numpy(mask).to(device))
     values = np.asarray(block[:])  # a lazy block is read here
     form = "vector" if values.ndim == 2 else "dense"
-    return _tensor(values, _input_dtype(form, values.dtype, dtype), device)
+    return as_tensor(values, _input_dtype(form, values.dtype, dtype), device)
 
 
 def _input_dtype(form: str, given: np.dtype, dtype: torch.dtype) -> torch.dtype:
@@ -183,7 +185,7 @@ def _input_dtype(form: str, given: np.dtype, dtype: torch.dtype) -> torch.dtype:
     return torch.uint8 if given == np.uint8 and form != "vector" else dtype
 
 
-def _tensor(array: np.ndarray, dtype: torch.dtype | None, device: torch.device) -> torch.Tensor:
+def as_tensor(array: np.ndarray, dtype: torch.dtype | None, device: torch.device) -> torch.Tensor:
     """Return the array as a tensor; a copy only where torch cannot share its memory."""
     if array.dtype not in _SHARED:  # another order of bytes, or long doubles
         kind = array.dtype.kind

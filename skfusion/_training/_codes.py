@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from skfusion._batch import as_tensor
 from skfusion.blocks import Block, Ragged
 from skfusion.blocks._kinds import is_csr
 from skfusion.blocks._rows import cut_rows
@@ -35,9 +36,8 @@ class Codes:
         return self._tensor(_padded(block) if isinstance(block, Ragged) else np.asarray(block[:]))
 
     def _tensor(self, codes: np.ndarray) -> torch.Tensor:
-        tensor = torch.from_numpy(codes)
-        kind = self._dtype if tensor.is_floating_point() else torch.int64
-        return tensor.to(self._device, kind)
+        kind = self._dtype if codes.dtype.kind == "f" else torch.int64
+        return as_tensor(codes, kind, self._device)
 
 
 def _padded(codes: Ragged) -> np.ndarray:
