@@ -340,9 +340,7 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         """
         fitted = self._snapshot()
         outputs = fitted.outputs(fitted.read(X, self.missing)).astype(np.float64)
-        target = _labels(fitted)
-        binary = target.n_outputs == 1 and len(target.classes) == 2
-        return outputs[:, 0] if binary else outputs
+        return _labels(fitted).scores(outputs)
 
     def score(self, X: XLike, y: YLike, sample_weight: WeightLike | None = None) -> float:
         """Return the accuracy: the share of rows whose label, or all of whose labels, are right.

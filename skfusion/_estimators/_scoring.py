@@ -96,4 +96,4 @@ class _Labels(ClassifierMixin, _Answers):
         return self.coding.probabilities(self.outputs)
 
     def decision_function(self, X: XLike) -> np.ndarray:
-        return self.outputs[:, 0] if self.outputs.shape[1] == 1 else self.outputs
+        return self.coding.scores(self.outputs)

@@ -146,6 +146,14 @@ class LabelCoding(Coding):
         """Return (n_rows, n_classes), in float64."""
         raise NotImplementedError
 
+    def scores(self, outputs: np.ndarray) -> np.ndarray:
+        """Return what ``decision_function`` does: one score a row for two classes, else all.
+
+        (n_rows, n_outputs) -> (n_rows,) or (n_rows, n_outputs)
+        """
+        flat = self.n_outputs == 1 and len(self.classes) == 2
+        return outputs[:, 0] if flat else outputs
+
     def encode(self, y: PlainY) -> Block:
         return self.positions(y)
 
@@ -260,9 +268,6 @@ class _Multiclass(_WithLoss):
     def __init__(self, classes: np.ndarray, loss: Loss, label_smoothing: float) -> None:
         output = OutputSpec("classes", (len(classes),), len(classes))
         super().__init__(classes, output, loss, label_smoothing)
-
-    def encode(self, y: PlainY) -> np.ndarray:
-        return self.positions(y)
 
     def decode(self, outputs: np.ndarray) -> np.ndarray:
         return self.classes[outputs.argmax(axis=1)]

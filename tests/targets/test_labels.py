@@ -13,6 +13,7 @@ from scipy import sparse
 
 from skfusion import FusionClassifier
 from skfusion.exceptions import ParameterError, TargetError
+from skfusion.targets import LabelCoding, OutputSpec
 
 N = 24
 X = np.random.default_rng(0).normal(size=(N, 2))
@@ -299,3 +300,11 @@ def test_class_weights_that_are_none(class_weight, match):
 
 def test_a_weight_for_a_class_that_a_fold_lacks():
     quick(class_weight={0: 1, 1: 2, 2: 3}).fit(X, BITS)
+
+
+@pytest.mark.parametrize(("n_classes", "n_outputs", "ndim"), [(2, 1, 1), (2, 2, 2), (4, 1, 2)])
+def test_scores_are_flat_for_two_classes_of_one_output(n_classes, n_outputs, ndim):
+    """A score of one output and more classes, as of grades in order, is none of a second class."""
+    coding = LabelCoding(np.arange(n_classes), OutputSpec("value", (n_outputs,)))
+    scores = coding.scores(np.ones((5, n_outputs)))
+    assert scores.shape == (5, n_outputs)[:ndim]
