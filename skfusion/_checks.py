@@ -42,23 +42,21 @@ def check_real(
     raise ParameterError(_join(f"{name} must be a {kind} {bounds}. Got {value!r}.", single, repair))
 
 
-def check_choice(name: str, value: Any, choices: Collection[Any], repair: str = "") -> Any:
+def check_choice(name: str, value: Any, choices: Collection[Any]) -> Any:
     """Return ``value`` if it is one of ``choices``."""
     if not _is_among(value, choices):
         known = ", ".join(repr(choice) for choice in choices)
         hint = did_you_mean(value, [choice for choice in choices if isinstance(choice, str)])
-        raise ParameterError(_join(f"{name} must be one of {known}. Got {value!r}.", hint, repair))
+        raise ParameterError(_join(f"{name} must be one of {known}. Got {value!r}.", hint))
     return value
 
 
-def check_widths(name: str, value: object, repair: str = "") -> tuple[int, ...]:
+def check_widths(name: str, value: object) -> tuple[int, ...]:
     """Return ``value``, an int or a sequence of ints, as a tuple of ints >= 1."""
     values = (value,) if isinstance(value, Integral) else value
     if isinstance(values, str) or not isinstance(values, Iterable):
-        raise ParameterError(
-            _join(f"{name} must be an int or a sequence of ints. Got {value!r}.", repair)
-        )
-    return tuple(check_int(f"each of {name}", width, 1, repair) for width in values)
+        raise ParameterError(f"{name} must be an int or a sequence of ints. Got {value!r}.")
+    return tuple(check_int(f"each of {name}", width) for width in values)
 
 
 def resolve_recipe(

@@ -8,7 +8,7 @@ import torch
 from skfusion._training._codes import Codes
 from skfusion._training._early_stopping import StopEarly
 from skfusion._training._net import Net
-from skfusion._training._prior import outputs_of_prior, prior_loss
+from skfusion._training._prior import prior_loss
 from skfusion._training._run import Run
 from skfusion._warn import warn_user
 from skfusion.exceptions import ChanceLevelWarning
@@ -22,14 +22,14 @@ _EXPLODED = 100.0
 
 
 def warn_at_chance_level(net: Net, run: Run) -> None:
-    """Warn if ``net`` ended its training no better than the prior, or far worse: it diverged."""
+    """Warn if ``net`` ended a whole run no better than the prior, or far worse: it diverged."""
     epochs, early = net.history[net.n_epochs_before_ :], _stopped_early(net)
     enough = len(epochs) >= _EPOCHS and len(epochs) * net.n_steps(run.rows) >= _STEPS
     if run.held_out is None:
         rows, loss = run.rows, epochs[-1]["train_loss"]
     else:
         rows, loss = run.held_out, min(epoch["valid_loss"] for epoch in epochs)
-    huge = run.whole and loss > _EXPLODED
+    huge = loss > _EXPLODED
     if not enough and not early and not huge:
         return
     prior = prior_loss(net, run.rows, rows)
@@ -72,7 +72,7 @@ def _answer(net: Net, run: Run) -> str:
     """Return what the prior answers, in the terms of the user."""
     target = net.criterion_.target
     try:
-        answer = target.decode(outputs_of_prior(target, run.rows)[None])[0]
+        answer = target.decode(target.prior(run.rows.codes, run.rows.weight)[None])[0]
     except NotImplementedError:  # a target of the user's that needs the network to answer
         return "the same"
     if isinstance(answer, np.ndarray):
@@ -92,7 +92,7 @@ def _scores(net: Net, run: Run, loss: float) -> str:
     scored = [epoch for epoch in epochs if "valid_score" in epoch and epoch["valid_loss"] == loss]
     if held_out is None or not scored:
         return ""
-    n_rows, prior = len(held_out), outputs_of_prior(target, run.rows)
+    n_rows, prior = len(held_out), target.prior(run.rows.codes, run.rows.weight)
     codes = Codes(held_out.codes, torch.float64, torch.device("cpu")).take(torch.arange(n_rows))
     same = np.broadcast_to(prior, (n_rows, *prior.shape))
     score = target.score(same, codes.numpy()) if run.score is None else run.score(same)

@@ -6,18 +6,16 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from skfusion._training._codes import Codes
 from skfusion._training._rows import Rows
 from skfusion._training._torch_state import random_state_kept
-from skfusion.targets import Coding
 
 if TYPE_CHECKING:
     from skfusion._training._net import Net
 
-__all__ = ["PriorLoss", "outputs_of_prior", "prior_loss"]
+__all__ = ["PriorLoss", "prior_loss"]
 
 # What must be gained on the prior's loss, as a share of it: less comes about by chance.
 _GAIN = 0.01
@@ -53,7 +51,7 @@ class PriorLoss:
 
 def prior_loss(net: Net, train: Rows, rows: Rows) -> PriorLoss:
     """Return the loss on ``rows`` of the prior of the rows that are trained on."""
-    prior = torch.from_numpy(outputs_of_prior(net.criterion_.target, train))
+    prior = torch.from_numpy(net.criterion_.target.prior(train.codes, train.weight))
     prior = prior.to(net.placement, net.module.dtype)
     with random_state_kept(net.placement):  # a loss of the user's may draw numbers
         constant = _best_constant(net, train, prior)
@@ -103,8 +101,3 @@ def _mean_loss(net: Net, rows: Rows, outputs: torch.Tensor, every: int = 1) -> t
         loss = net.criterion_.target.loss(constant, codes.take(part), of_part)
         losses.append(loss * (len(part) / len(chosen)))
     return torch.stack(losses).sum()
-
-
-def outputs_of_prior(target: Coding, rows: Rows) -> np.ndarray:
-    """Return the outputs that stand for knowing nothing but these rows' codes."""
-    return target.prior(rows.codes, rows.weight)

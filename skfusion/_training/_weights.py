@@ -1,4 +1,4 @@
-"""A fitted net as plan, target and weights: small, and of no device."""
+"""A fitted net as plan and weights: small, and of no device."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ __all__ = ["load_weights", "pack_net"]
 
 
 def pack_net(net: Net) -> dict[str, Any]:
-    """Return a fitted net as its plan, target, settings and weights: small, and of no device."""
+    """Return a fitted net as its plan, weights and history: small, and of no device."""
     weights = {key: value.cpu().numpy() for key, value in net.module_.state_dict().items()}
     return {
         "plan": net.module,
-        "target": net.criterion_.target,
         "weights": weights,
         "history": net.history.to_list(),
     }

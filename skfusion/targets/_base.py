@@ -99,11 +99,6 @@ class Coding:
         """How many numbers the network gives for a row."""
         return self.output.n_outputs
 
-    @property
-    def exclusive(self) -> bool:
-        """Whether these numbers are scores of classes, of which one is right."""
-        return self.output.exclusive
-
     def encode(self, y: PlainY) -> Block:
         """Return y as codes, a block of one row each.
 

@@ -56,7 +56,7 @@ def read_labels(y: YLike) -> np.ndarray | csr_array | csr_matrix:
     return labels if several else column_or_1d(labels, warn=True)
 
 
-def read_values(y: YLike, who: str = "FusionRegressor") -> np.ndarray:
+def read_values(y: YLike) -> np.ndarray:
     """Return values (n_rows, ...) as float64.
 
     Raises
@@ -74,7 +74,12 @@ def read_values(y: YLike, who: str = "FusionRegressor") -> np.ndarray:
         if 0 in values.shape[1:]:
             raise TargetError(f"y of shape {values.shape} has no value in a row: nothing to learn.")
     return check_array(
-        values, ensure_2d=False, allow_nd=True, dtype=np.float64, input_name="y", estimator=who
+        values,
+        ensure_2d=False,
+        allow_nd=True,
+        dtype=np.float64,
+        input_name="y",
+        estimator="FusionRegressor",
     )
 
 
