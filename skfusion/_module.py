@@ -11,7 +11,6 @@ from torch import nn
 
 from skfusion._balance import BlockHeads
 from skfusion._batch import Batch, Padded, dummy_input
-from skfusion._checks import check_choice
 from skfusion._tokens import Encoded, Tokens, as_tokens, as_vector
 from skfusion.blocks import BlockSpec
 from skfusion.encoders import Encoder, Policy, SameAs
@@ -25,7 +24,7 @@ from skfusion.heads import Head, LinearHead
 from skfusion.heads._base import build_head, shaped
 from skfusion.targets import OutputSpec
 
-__all__ = ["FusionModule", "ModulePlan", "check_head_fits", "rows_per_step"]
+__all__ = ["FusionModule", "ModulePlan", "rows_per_step"]
 
 _NUMBERS_PER_STEP = 2**21  # of input: large enough to be quick, small enough for the caches
 
@@ -60,13 +59,12 @@ class ModulePlan:
         pooled = not takes_tokens(self.fusion)
         encoders = self._encoders(pooled)
         widths = {name: self._width(name, encoder) for name, encoder in encoders.items()}
-        check_head_fits(self.fusion, self.head)
         module = FusionModule(encoders, widths, self._fusion(widths), pooled).to(self.dtype)
-        module.width = self._fused_width(module)
-        module.head_takes_tokens = self.head.takes == "tokens" and not self.fusion.decides
-        module.head = self._head(module)
-        if self.block_heads:
-            module.block_heads = BlockHeads(widths, self.output).to(self.dtype)
+        width = self._fused_width(module)
+        of_tokens = self.head.takes == "tokens" and not self.fusion.decides
+        head = self._head(module, width, of_tokens)
+        block_heads = BlockHeads(widths, self.output).to(self.dtype) if self.block_heads else None
+        module.complete(width, head, of_tokens, block_heads)
         return module
 
     def _fusion(self, widths: Mapping[str, int]) -> nn.Module:
@@ -77,14 +75,14 @@ class ModulePlan:
                 cast(Decides, part).exclusive = self.output.exclusive
         return module
 
-    def _head(self, module: FusionModule) -> nn.Module:
+    def _head(self, module: FusionModule, width: int, of_tokens: bool) -> nn.Module:
         if self.fusion.decides:
-            self._check_decides(module.width)
+            self._check_decides(width)
             shapes = shaped(self.output)
             return nn.Sequential(*shapes) if shapes else nn.Identity()
-        width = self._token_width(module) if module.head_takes_tokens else module.width
+        width = self._token_width(module) if of_tokens else width
         head = build_head(self.head, width, self.output).to(self.dtype)
-        self._check_outputs(head, width, module.head_takes_tokens)
+        self._check_outputs(head, width, of_tokens)
         return head
 
     def _check_outputs(self, head: nn.Module, width: int, takes_tokens: bool) -> None:
@@ -147,26 +145,8 @@ class ModulePlan:
         return Batch(inputs, {}, 2)
 
 
-def check_head_fits(fusion: Fusion, head: Head) -> None:
-    """Check that ``fusion`` gives what ``head`` takes, before anything is built.
-
-    Raises
-    ------
-    ParameterError
-        If it does not.
-    """
-    takes = check_choice(f"takes of the head {head!r}", head.takes, ("vector", "tokens"))
-    if takes == "vector" or "tokens" in fusion.gives:
-        return
-    raise ParameterError(
-        f"the head {head!r} takes the fused tokens, but the fusion {fusion!r} gives one vector a "
-        'row. Use a fusion that gives tokens, such as fusion="token_transformer", or a head that '
-        'takes the vector, such as head="linear".'
-    )
-
-
 class FusionModule(nn.Module):
-    """Batch -> (n_rows, n_outputs).
+    """Batch -> outputs (n_rows, *output.shape).
 
     What is not trained of an encoder, the whole or its beginning, is computed once per fit, and its
     outputs come as the inputs of the blocks in ``batch.encoded``. A missing block is represented by
@@ -193,11 +173,23 @@ class FusionModule(nn.Module):
         self.fusion = fusion
         self.block_heads, self.head_takes_tokens = None, False
 
+    def complete(
+        self, width: int, head: nn.Module, takes_tokens: bool, block_heads: BlockHeads | None
+    ) -> None:
+        """Add what follows the fusion, once it is known how wide the vectors are that it makes."""
+        self.width, self.head, self.head_takes_tokens = width, head, takes_tokens
+        self.block_heads = block_heads
+
     def forward(self, batch: Batch) -> torch.Tensor:
-        if self.head_takes_tokens:
-            return self.head(self.fuse_tokens(batch))
+        fused = self.fuse_tokens(batch) if self.head_takes_tokens else self._mixed(batch)
+        try:  # as in ``fuse``
+            return self.head(fused)
+        except Exception as error:
+            raise_located(error, "in the head")
+
+    def _mixed(self, batch: Batch) -> torch.Tensor:
         fused = self.fuse(batch)
-        return self.head(fused if batch.mixing is None else batch.mixing.rows(fused))
+        return fused if batch.mixing is None else batch.mixing.rows(fused)
 
     def fuse(self, batch: Batch) -> torch.Tensor:
         """Return the fused vectors (n_rows, width)."""
@@ -209,8 +201,11 @@ class FusionModule(nn.Module):
 
     def fuse_tokens(self, batch: Batch) -> Tokens:
         """Return the fused tokens (n_rows, tokens, width), of a fusion that gives them."""
-        fusion = cast(GivesTokens, self.fusion)
-        return fusion.tokens(*self._encoded(batch))
+        encoded, present = self._encoded(batch)
+        try:
+            return cast(GivesTokens, self.fusion).tokens(encoded, present)
+        except Exception as error:
+            raise_located(error, "in the fusion")
 
     def _encoded(self, batch: Batch) -> tuple[dict[str, Encoded], torch.Tensor | None]:
         """Return what the fusion takes of each block, and which rows have which block."""
@@ -222,8 +217,9 @@ class FusionModule(nn.Module):
 
     def weights(self, batch: Batch) -> torch.Tensor:
         """Return the weight that the fusion gives each block of each row (n_rows, n_blocks)."""
-        fusion = cast(Weighs, self.fusion)
-        return fusion.weights(self.encode(batch), self._presence(batch))
+        encoded, present = self.encode(batch), self._presence(batch)
+        with noted("in the fusion"):
+            return cast(Weighs, self.fusion).weights(encoded, present)
 
     def encode(self, batch: Batch) -> dict[str, Encoded]:
         """Return what the fusion takes of each block: vectors, or tokens and mask."""

@@ -9,13 +9,13 @@ import torch
 from scipy import sparse
 from torch import nn
 
-from skfusion import Blocks, Ragged
+from skfusion import Blocks, FusionClassifier, Ragged
 from skfusion._batch import make_batch
 from skfusion._module import ModulePlan
-from skfusion.encoders import CNN, MLP, RNN, Encoder, SparseLinear
+from skfusion.encoders import CNN, MLP, RNN, Encoder, SparseLinear, Tokens
 from skfusion.exceptions import BlockError, ParameterError
 from skfusion.fusion import Concat, Fusion, Late, Tree
-from skfusion.heads import LinearHead
+from skfusion.heads import Head, LinearHead
 from skfusion.targets import OutputSpec
 
 N_ROWS = 12
@@ -353,3 +353,83 @@ def test_late_fusion_knows_whether_outputs_are_classes(blocks, combine, within, 
     (late,) = [part for part in module.modules() if hasattr(part, "decisions")]
     late.heads[1].bias.data += 5
     assert torch.allclose(module(batch), before) is exclusive
+
+
+# What fails once rows come
+
+
+class Fails(nn.Module):
+    """Works while it is measured, by two rows of zeros."""
+
+    def forward(self, fused):
+        if len(fused) > 2:
+            raise LookupError("not so many")
+        return torch.zeros(2, 1)
+
+
+class FailingHead(Head):
+    def build(self, width, output):
+        return Fails()
+
+
+class Weighing(nn.Module):
+    """Fails when it is asked for weights."""
+
+    def forward(self, encoded, present):
+        return torch.cat([tokens.values.mean(1) for tokens in encoded.values()], dim=1)
+
+    def weights(self, encoded, present):
+        raise LookupError("not today")
+
+    def tokens(self, encoded, present):
+        values = torch.cat([tokens.values for tokens in encoded.values()], dim=1)
+        if len(values) > 2:
+            raise LookupError("not so many")
+        return Tokens(values)
+
+
+class FailingFusion(Fusion):
+    takes = "tokens"
+    gives = ("vector", "tokens")
+
+    def build(self, widths):
+        return Weighing()
+
+
+class MeanOfTokens(Head):
+    takes = "tokens"
+
+    def build(self, width, output):
+        return _MeanOfTokens(width, output.n_outputs)
+
+
+class _MeanOfTokens(nn.Linear):
+    def forward(self, fused):
+        return super().forward(fused.values.mean(1))
+
+
+@pytest.fixture
+def fitted_on():
+    X = np.random.default_rng(0).normal(size=(12, 3))
+
+    def fitted_on(**params):
+        model = FusionClassifier({"X": MLP(4)}, max_epochs=1, random_state=0, **params)
+        return model.fit(X, np.arange(12) % 2), X
+
+    return fitted_on
+
+
+def test_errors_of_a_head_name_it_at_work(fitted_on):
+    with pytest.raises(LookupError, match="in the head.*not so many"):
+        fitted_on(head=FailingHead())
+
+
+def test_errors_in_tokens_of_a_fusion_name_it(fitted_on):
+    with pytest.raises(LookupError, match="in the fusion.*not so many"):
+        fitted_on(fusion=FailingFusion(), head=MeanOfTokens())
+
+
+def test_errors_in_weights_of_a_fusion_name_it(fitted_on):
+    model, X = fitted_on(fusion=FailingFusion())
+    with pytest.raises(LookupError, match="in the fusion.*not today"):
+        model.explain(X)

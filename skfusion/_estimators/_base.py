@@ -47,7 +47,7 @@ from skfusion._estimators._rows import check_given, check_rows, scaled, with_wei
 from skfusion._estimators._scoring import HeldOut, check_scoring, scorer_of_outputs
 from skfusion._estimators._sklearn_callbacks import CallbackSupport, FitTask, with_callbacks
 from skfusion._estimators._state import FittedState, learn_prior
-from skfusion._module import ModulePlan, check_head_fits
+from skfusion._module import ModulePlan
 from skfusion._reading import Reader, check_missing
 from skfusion._training import (
     Balance,
@@ -225,8 +225,8 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
     def _checked_arguments(self) -> Arguments:
         """Return all arguments, checked and resolved; no row was read yet."""
         check_flag("warm_start", self.warm_start)
-        fusion, head = check_fusion(self.fusion), check_head(self.head)
-        check_head_fits(fusion, head)
+        fusion = check_fusion(self.fusion)
+        head = check_head(self.head, fusion)
         return Arguments(
             union=check_union(self.union, self.columns),
             encoders=check_encoders(self.encoders),

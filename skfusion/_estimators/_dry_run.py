@@ -1,4 +1,4 @@
-"""Recipes built in the dry: what of their parameters is wrong is said before a row is read."""
+"""Recipes built without memory: what is wrong in them is said before a row is read."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from skfusion._checks import check_choice
 from skfusion._estimators._recipes import own_copy
 from skfusion.blocks import BlockSpec
 from skfusion.encoders import Backbone, Encoder, FittedEncoder, Policy, Pretrained, SameAs
@@ -73,7 +74,7 @@ def _check_encoder(name: str, encoder: Encoder) -> None:
         _check_encoder(name, one)
     if not inner and _is_ours(encoder) and not isinstance(encoder, _LEFT_ALONE):
         for spec in _examples(name, encoder.takes[0]):
-            with _in_the_dry(encoder):
+            with _without_memory(encoder):
                 _check_size(encoder, encoder.build(spec))
                 return
 
@@ -88,18 +89,31 @@ def check_fusion(given: FusionLike) -> Fusion:
     """Return a copy of the fusion, with nothing wrong in it whatever the blocks are."""
     fusion = own_copy(resolve_fusion(given))
     if _is_ours(fusion):
-        with _in_the_dry(fusion):
+        with _without_memory(fusion):
             _check_size(fusion, build_fusion(fusion, dict.fromkeys(_NAMES, _WIDTH), n_outputs=2))
     return fusion
 
 
-def check_head(given: Head | str) -> Head:
-    """Return a copy of the head, with nothing wrong in it whatever it decides."""
+def check_head(given: Head | str, fusion: Fusion) -> Head:
+    """Return a copy of the head, which fits ``fusion``, with nothing wrong whatever it decides."""
     head = own_copy(resolve_head(given))
     if _is_ours(head):
-        with _in_the_dry(head):
+        with _without_memory(head):
             _check_size(head, head.build(_WIDTH, OutputSpec("value", (2,))))
+    _check_fits(fusion, head)
     return head
+
+
+def _check_fits(fusion: Fusion, head: Head) -> None:
+    """Raise ``ParameterError`` unless ``fusion`` gives what ``head`` takes."""
+    takes = check_choice(f"takes of the head {head!r}", head.takes, ("vector", "tokens"))
+    if takes == "vector" or "tokens" in fusion.gives:
+        return
+    raise ParameterError(
+        f"the head {head!r} takes the fused tokens, but the fusion {fusion!r} gives one vector a "
+        'row. Use a fusion that gives tokens, such as fusion="token_transformer", or a head that '
+        'takes the vector, such as head="linear".'
+    )
 
 
 def _is_ours(recipe: Encoder | Fusion | Head) -> bool:
@@ -107,7 +121,7 @@ def _is_ours(recipe: Encoder | Fusion | Head) -> bool:
 
 
 @contextmanager
-def _in_the_dry(recipe: Encoder | Fusion | Head) -> Iterator[None]:
+def _without_memory(recipe: Encoder | Fusion | Head) -> Iterator[None]:
     """Build on torch's device "meta": tensors have shapes and no numbers, and nothing is drawn."""
     try:
         with torch.device("meta"), _WithoutDraws():
@@ -134,8 +148,15 @@ class _WithoutDraws(TorchFunctionMode):
         if func is torch.randn:
             return torch.empty(*args, **given)
         if func is torch.Tensor.mul:
-            return args[0]
+            return _shaped_like_product(*args, *given.values())
         return func(*args, **given)
+
+
+def _shaped_like_product(one: torch.Tensor, other: torch.Tensor | float) -> torch.Tensor:
+    shape = one.shape
+    if isinstance(other, torch.Tensor):
+        shape = torch.broadcast_shapes(shape, other.shape)
+    return torch.empty(shape, dtype=torch.result_type(one, other), device=one.device)
 
 
 def _check_size(recipe: Encoder | Fusion | Head, module: nn.Module) -> None:

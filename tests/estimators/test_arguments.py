@@ -11,6 +11,7 @@ import torch
 from skorch.callbacks import EpochTimer
 
 from skfusion import FusionClassifier, FusionRegressor
+from skfusion._estimators._dry_run import _WithoutDraws
 from skfusion._reading import Reader
 from skfusion.encoders import (
     CNN,
@@ -198,3 +199,22 @@ def test_what_flattens_a_picture_is_not_judged_by_a_larger_one(side):
     encoder = CNN(channels=16, output="flatten", width=128)
     model = FusionClassifier({"photo": encoder}, max_epochs=1, random_state=0)
     assert model.fit({"photo": photos}, [0, 1, 0, 1]).specs_["photo"].shape == (side, side, 1)
+
+
+PRODUCTS = {
+    "wider": (torch.ones(3, 1), torch.ones(1, 4)),
+    "of a row": (torch.ones(4), torch.ones(2, 3, 4)),
+    "another dtype": (torch.ones(2, dtype=torch.int64), torch.ones(2, dtype=torch.float64)),
+    "a number": (torch.ones(2, 3), 0.5),
+    "integers and a number": (torch.ones(2, 3, dtype=torch.int64), 0.5),
+}
+
+
+@pytest.mark.parametrize("case", PRODUCTS)
+def test_products_without_memory_have_the_shape_and_dtype_of_products(case):
+    one, other = PRODUCTS[case]
+    expected = one * other
+    with _WithoutDraws():
+        shaped = [one.mul(other), one * other, other * one]
+    for found in shaped:
+        assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
