@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from joblib import Memory
 from joblib.hashing import NumpyHasher
@@ -13,7 +14,8 @@ from torch import nn
 
 from skfusion._batch import make_batch, prefetched
 from skfusion._module import FusionModule, ModulePlan, rows_per_step
-from skfusion.blocks import Blocks, BlockSpec, Ragged
+from skfusion._tokens import Encoded
+from skfusion.blocks import Block, Blocks, BlockSpec, Ragged
 from skfusion.blocks._ragged import offsets_of
 from skfusion.blocks._rows import scatter_rows
 from skfusion.encoders._measure import encode
@@ -69,26 +71,27 @@ class _Hasher(NumpyHasher):
         super().save(obj)
 
 
-def _remembered(frozen: _Frozen, block: Blocks, memory: Memory) -> Any:
+def _remembered(frozen: _Frozen, block: Blocks, memory: Memory) -> Block:
     if memory.location is None:
         return _encode(frozen, block)
-    return memory.cache(_known, ignore=["frozen"])(frozen.fingerprint(), frozen, block)
+    kept: Block = memory.cache(_known, ignore=["frozen"])(frozen.fingerprint(), frozen, block)
+    return kept
 
 
-def _known(fingerprint: str, frozen: _Frozen, block: Blocks) -> Any:
+def _known(fingerprint: str, frozen: _Frozen, block: Blocks) -> Block:
     """Return what the encoder makes of the block; the fingerprint stands for the encoder."""
     return _encode(frozen, block)
 
 
-def _encode(frozen: _Frozen, block: Blocks) -> Any:
+def _encode(frozen: _Frozen, block: Blocks) -> Block:
     missing = block.missing(frozen.spec.name)
     if missing is None:
-        return _join(list(_outputs(frozen, block)))
-    present = _join(list(_outputs(frozen, block[~missing])))
+        return _join(_outputs(frozen, block))
+    present = _join(_outputs(frozen, block[~missing]))
     return scatter_rows(present, ~missing)
 
 
-def _outputs(frozen: _Frozen, block: Blocks) -> Iterator[Any]:
+def _outputs(frozen: _Frozen, block: Blocks) -> Iterator[Encoded]:
     step = rows_per_step([frozen.spec])
     parts = (block[start : start + step] for start in range(0, len(block), step))
     with torch.inference_mode():
@@ -98,12 +101,15 @@ def _outputs(frozen: _Frozen, block: Blocks) -> Iterator[Any]:
             frozen.between()
 
 
-def _join(parts: list[Any]) -> Any:
+def _join(parts: Iterable[Encoded]) -> np.ndarray | Ragged:
     """Return vectors as one array, tokens with a mask as one ``Ragged``."""
-    if isinstance(parts[0], torch.Tensor):
-        return torch.cat(parts).cpu().numpy()
-    if parts[0][1] is None:
-        return torch.cat([tokens for tokens, _ in parts]).cpu().numpy()
-    values = torch.cat([tokens[mask] for tokens, mask in parts]).cpu().numpy()
-    lengths = torch.cat([mask.sum(1) for _, mask in parts]).cpu().numpy()
-    return Ragged(values, offsets_of(lengths))
+    values, masks = [], []
+    for part in parts:
+        one, mask = (part, None) if isinstance(part, torch.Tensor) else part
+        values.append(one if mask is None else one[mask])
+        masks += [] if mask is None else [mask]
+    joined = torch.cat(values).cpu().numpy()
+    if not masks:
+        return joined
+    lengths = torch.cat([mask.sum(1) for mask in masks]).cpu().numpy()
+    return Ragged(joined, offsets_of(lengths))

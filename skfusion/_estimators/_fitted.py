@@ -25,6 +25,7 @@ from skfusion._estimators._view import (
     parts_of,
     summarise,
 )
+from skfusion._module import FusionModule
 from skfusion._reading import check_finite, rows_without_blocks
 from skfusion._training import Net, outputs
 from skfusion.blocks import Blocks, BlockSpec
@@ -154,7 +155,7 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEnco
             One vector a row.
         """
         fitted = self._snapshot()
-        return outputs(fitted.net, fitted.read(X, self.missing), check_finite, part="fuse")
+        return outputs(fitted.net, fitted.read(X, self.missing), check_finite, FusionModule.fuse)
 
     def explain(self, X: XLike) -> pd.DataFrame:
         """Return how much the fusion weighs each block of each row.
@@ -185,7 +186,7 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEnco
                 'block to explain. Use one with gates or attention, such as fusion="gated".'
             )
         blocks = fitted.read(X, self.missing)
-        weights = outputs(fitted.net, blocks, check_finite, part="weights")
+        weights = outputs(fitted.net, blocks, check_finite, FusionModule.weights)
         without = rows_without_blocks(blocks)
         if without is not None:
             weights[without] = np.nan

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import nn
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from skfusion._training._net import Net
 
 __all__ = ["Average", "plain_module"]
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 class Average(OwnCallback):
@@ -81,9 +83,9 @@ class Average(OwnCallback):
         module.load_state_dict(self.average_.module.state_dict())
 
 
-def plain_module(module: nn.Module) -> nn.Module:
+def plain_module(module: Module) -> Module:
     """Return the module itself where it was compiled."""
-    plain: nn.Module = getattr(module, "_orig_mod", module)
+    plain: Module = getattr(module, "_orig_mod", module)
     return plain
 
 

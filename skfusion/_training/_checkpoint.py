@@ -19,7 +19,7 @@ from skfusion._training._state import FitState
 from skfusion.exceptions import CheckpointError, NonFiniteLossError
 
 if TYPE_CHECKING:
-    from skorch import NeuralNet
+    from skfusion._training._net import Net
 
 __all__ = ["Checkpoint", "Save", "begin_with", "check_checkpoint", "cleared_at_the_end"]
 
@@ -77,7 +77,7 @@ class Checkpoint:
         content = read_sealed(self.path)
         if content is None:
             return
-        with self.telling():
+        with self.naming_the_file():
             kept = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
             seed, state = _checked(kept)
         self._check_fingerprint(kept["fingerprint"])
@@ -106,7 +106,7 @@ class Checkpoint:
         sweep(self.path)
 
     @contextmanager
-    def telling(self) -> Iterator[None]:
+    def naming_the_file(self) -> Iterator[None]:
         """Turn whatever wrong content raises into an error that names the file."""
         try:
             yield
@@ -172,11 +172,11 @@ def cleared_at_the_end(checkpoint: Checkpoint | None) -> Iterator[None]:
         checkpoint.delete()
 
 
-def begin_with(net: NeuralNet, checkpoint: Checkpoint | None) -> None:
+def begin_with(net: Net, checkpoint: Checkpoint | None) -> None:
     """Give ``net`` the weights and the history of the checkpoint, if it has some."""
     if checkpoint is None or checkpoint.state is None:
         return
-    with checkpoint.telling():
+    with checkpoint.naming_the_file():
         checkpoint.state.check_network(net)
         checkpoint.state.put_network(net)
 
@@ -187,14 +187,14 @@ class Save(OwnCallback):
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint
 
-    def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+    def on_train_begin(self, net: Net, **kwargs: Any) -> None:
         state = self.checkpoint.state
         if state is not None:
-            with self.checkpoint.telling():
-                state.check_course(net)
-                state.put_course(net)
+            with self.checkpoint.naming_the_file():
+                state.check_training(net)
+                state.put_training(net)
             self.checkpoint.state = None
 
-    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
+    def on_epoch_end(self, net: Net, **kwargs: Any) -> None:
         if not net.stops_:  # else a longer fit would go on beyond the epoch in which this one ends
             self.checkpoint.write(FitState.of(net))

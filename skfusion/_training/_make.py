@@ -96,8 +96,6 @@ def copy_of(net: Net) -> Net:
     What is frozen for good is shared. Training the copy leaves ``net`` as it is, so that
     predictions meanwhile, and after an error, are those of before.
     """
-    twin: Net = object.__new__(type(net))
-    twin.__dict__.update(net.__dict__)
     frozen = net.module_.frozen_parts().values()
     shared: dict[int, nn.Module | nn.Parameter] = {id(part): part for part in frozen}
     shared |= {id(weight): weight for part in frozen for weight in part.parameters()}
@@ -105,10 +103,8 @@ def copy_of(net: Net) -> Net:
         module, optimizer = copy.deepcopy((plain_module(net.module_), net.optimizer_), shared)
     # What a schedule put in its place would step the optimiser that it was made for.
     optimizer.__dict__.pop("step", None)
-    twin.module_, twin.optimizer_ = twin.torch_compile(module, "module"), optimizer
-    twin.callbacks_ = [(name, own_copy(callback)) for name, callback in net.callbacks_]
-    twin.history = copy_of_history(net.history)
-    return twin
+    callbacks = [(name, own_copy(callback)) for name, callback in net.callbacks_]
+    return net.twin(module, optimizer, callbacks, copy_of_history(net.history))
 
 
 class _Detached(TorchFunctionMode):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from skorch import NeuralNet
@@ -16,6 +17,7 @@ from skfusion._balance import block_losses, mean_of_losses, modulate_gradients
 from skfusion._batch import Batch
 from skfusion._module import FusionModule, ModulePlan
 from skfusion._training._accumulation import Accumulation
+from skfusion._training._averaging import plain_module
 from skfusion._training._callbacks import OwnCallback, hears, listens
 from skfusion._training._metrics import EpochMetrics
 from skfusion._training._parameter_groups import parameter_groups, set_weight_decay
@@ -24,9 +26,15 @@ from skfusion._training._run import Run
 from skfusion._training._settings import TrainingSettings
 from skfusion._training._torch_state import lent
 from skfusion.exceptions import NonFiniteLossError, ParameterError
+from skfusion.fusion._base import auxiliary_loss
 from skfusion.targets import Coding
 
-__all__ = ["Net"]
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["Net", "Part"]
+
+Part: TypeAlias = Callable[[FusionModule, Batch], torch.Tensor]
 
 
 class Net(NeuralNet):
@@ -66,9 +74,12 @@ class Net(NeuralNet):
 
     # Small methods that others may replace
 
-    def compute(self, batch: Batch, part: str = "forward") -> torch.Tensor:
-        """Return what ``part`` of the module makes of the batch, in the precision of the data."""
-        compute = self.module_ if part == "forward" else getattr(self.module_, part)
+    def compute(self, batch: Batch, part: Part | None = None) -> torch.Tensor:
+        """Return what the module makes of the batch (n_rows, ...), in the precision of the data.
+
+        ``part``, a method of the module, is called in its place.
+        """
+        compute = self.module_ if part is None else partial(part, plain_module(self.module_))
         if not self.bf16:
             return compute(batch)
         with torch.autocast(self.placement.type, torch.bfloat16):
@@ -88,7 +99,7 @@ class Net(NeuralNet):
     ) -> torch.Tensor:
         """Return what is minimised: the loss, and what the fusion and the balance add to it."""
         balance, module = self.settings.balance, self.module_
-        extra: torch.Tensor | None = getattr(module.fusion, "auxiliary_loss", None)
+        extra = auxiliary_loss(module.fusion)
         if extra is not None:
             loss = loss + extra
         if module.block_heads is None or not balance.needs_heads:
@@ -125,21 +136,21 @@ class Net(NeuralNet):
             self.optimizer_.zero_grad(set_to_none=True)
         outputs = self.compute(inputs)
         loss = self.batch_loss(outputs, batch)
-        self._check_loss(loss, "training")
+        found = self._checked_loss(loss, "training")
         objective = self.objective(loss, codes, weight)
         self.backward(self.accumulation_.scaled(objective, len(codes)))
         if self.accumulation_.ends:
             self._step(batch)
-        return {"loss": loss, "y_pred": outputs}
+        return {"loss": found, "y_pred": outputs}
 
     def validation_step(self, batch: TrainingBatch, **fit_params: Any) -> dict[str, torch.Tensor]:
         inputs, codes, weight = batch
         with torch.no_grad():
             outputs = self.compute(inputs)
             loss = self.criterion_.target.loss(outputs, codes, weight)
-        self._check_loss(loss, "validation")
+        found = self._checked_loss(loss, "validation")
         self.metrics_.add_held_out(outputs, codes)
-        return {"loss": loss, "y_pred": outputs}
+        return {"loss": found, "y_pred": outputs}
 
     def get_iterator(self, dataset: Rows, training: bool = False) -> Iterable[TrainingBatch]:
         settings = self.settings
@@ -232,13 +243,16 @@ class Net(NeuralNet):
         self.step_optimizer()
         self.after_step()
 
-    def _check_loss(self, loss: torch.Tensor, which: str) -> None:
-        if not math.isfinite(value := loss.item()):
+    def _checked_loss(self, loss: torch.Tensor, which: str) -> torch.Tensor:
+        """Return the loss as a number on the CPU, so that a step waits for its device once."""
+        found = loss.detach().cpu()
+        if not math.isfinite(value := found.item()):
             raise NonFiniteLossError(
                 f"the {which} loss became {value} in epoch {len(self.history)}. Lower lr (it is "
                 f"{self.lr:g}), scale the inputs and targets, or clip gradients, such as by "
                 "gradient_clipping=1.0. The estimator is as it was before."
             )
+        return found
 
     # What callbacks and the functions around the net ask it
 
@@ -283,6 +297,20 @@ class Net(NeuralNet):
         """Go on from the weights and the history of another net of the same plan."""
         self.module_.load_state_dict(weights)
         self.history = History(history)
+
+    def twin(
+        self,
+        module: FusionModule,
+        optimizer: torch.optim.Optimizer,
+        callbacks: list[tuple[str, Callback]],
+        history: History,
+    ) -> Self:
+        """Return a net of the same settings with these parts, which can be trained on its own."""
+        other: Self = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other.module_, other.optimizer_ = other.torch_compile(module, "module"), optimizer
+        other.callbacks_, other.history = callbacks, history
+        return other
 
     def hear(self, callbacks: Iterable[tuple[str, Callback]]) -> None:
         """Tell these callbacks, in this order, instead of those before."""

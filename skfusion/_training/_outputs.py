@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import nn
 
 from skfusion._batch import make_batch, prefetched
-from skfusion._training._net import Net
+from skfusion._training._net import Net, Part
 from skfusion._training._torch_state import plain_settings
 from skfusion.blocks import Blocks
 
 __all__ = ["evaluate", "outputs"]
 
-Part = Literal["forward", "fuse", "weights"]
 Inspect = Callable[[Blocks, int], None]
 _AS_IT_IS = nullcontext()
 
 
-def outputs(net: Net, blocks: Blocks, inspect: Inspect, part: Part = "forward") -> np.ndarray:
-    """Return what ``part`` of the module makes of ``blocks``: (n_rows, width).
+def outputs(net: Net, blocks: Blocks, inspect: Inspect, part: Part | None = None) -> np.ndarray:
+    """Return what the module, or a method of it as ``part``, makes of ``blocks``: (n_rows, ...).
 
     ``inspect(rows, start)`` is called for rows in which a sum is not finite, to tell why.
     """
@@ -71,7 +69,7 @@ def evaluate(module: nn.Module) -> None:
 
 
 def _in_steps(
-    net: Net, blocks: Blocks, inspect: Inspect, part: Part, device: torch.device
+    net: Net, blocks: Blocks, inspect: Inspect, part: Part | None, device: torch.device
 ) -> np.ndarray:
     plan = net.module
     step = plan.rows_per_step

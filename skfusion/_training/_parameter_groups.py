@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import torch
 
@@ -16,16 +16,26 @@ if TYPE_CHECKING:
 __all__ = ["Thaw", "parameter_groups", "set_weight_decay", "to_pretrain"]
 
 
+class Thaws(Protocol):
+    """The module of an encoder that is not trained until an epoch that its policy names."""
+
+    unfreeze_at: int | None  # None: never
+    thawed: bool
+
+    def thaw(self) -> None:
+        """Let the module be trained from now on."""
+
+
 class Thaw(OwnCallback):
     """Let encoders be trained from the epoch on that their policy names."""
 
     def on_epoch_begin(self, net: Net, **kwargs: Any) -> None:
-        for encoder in net.module_.encoders:
-            start: int | None = getattr(encoder, "unfreeze_at", None)
+        late = [cast(Thaws, one) for one in net.module_.encoders if hasattr(one, "thaw")]
+        for encoder in late:
+            start = encoder.unfreeze_at
             # Later than that in a fit that goes on from a file.
             if start is not None and not encoder.thawed and start <= len(net.history):
-                thaw: Any = encoder.thaw
-                thaw()
+                encoder.thaw()
 
 
 def parameter_groups(

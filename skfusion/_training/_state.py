@@ -17,8 +17,6 @@ from skfusion._training._early_stopping import StopEarly
 from skfusion._training._schedule import FollowSchedule
 
 if TYPE_CHECKING:
-    from skorch import NeuralNet
-
     from skfusion._training._net import Net
 
 __all__ = ["FitState"]
@@ -42,7 +40,7 @@ class FitState:
     random_cuda: list[torch.Tensor]
 
     @classmethod
-    def of(cls, net: NeuralNet) -> FitState:
+    def of(cls, net: Net) -> FitState:
         """Return the state of ``net``."""
         return cls(
             weights=net.module_.state_dict(),
@@ -73,7 +71,7 @@ class FitState:
             raise ValueError("its random states are no tensors")
         return state
 
-    def check_network(self, net: NeuralNet) -> None:
+    def check_network(self, net: Net) -> None:
         """Raise ``ValueError`` unless weights and history could be those of ``net``."""
         _check("its weights", net.module_.state_dict(), self.weights)
         for name, _ in net.module_.named_parameters():
@@ -84,7 +82,7 @@ class FitState:
         """Give ``net`` weights and history."""
         net.take_up(self.weights, self.history)
 
-    def check_course(self, net: NeuralNet) -> None:
+    def check_training(self, net: Net) -> None:
         """Raise ``ValueError`` unless the rest could be that of ``net``, which begins to train."""
         _check("its optimizer", {"state", "param_groups"}, self.optimizer)
         groups = net.optimizer_.state_dict()["param_groups"]
@@ -96,7 +94,7 @@ class FitState:
             _check_kept(f"its callback {name!r}", callback, self.callbacks[name], net)
         _check("its random state", torch.get_rng_state(), self.random)
 
-    def put_course(self, net: NeuralNet) -> None:
+    def put_training(self, net: Net) -> None:
         """Give ``net`` the rest: where optimiser, callbacks and random numbers stood."""
         net.optimizer_.load_state_dict(self.optimizer)
         for name, callback in _keeping(net):
@@ -106,7 +104,7 @@ class FitState:
             torch.cuda.set_rng_state_all(self.random_cuda)
 
 
-def _keeping(net: NeuralNet) -> list[tuple[str, Callback]]:
+def _keeping(net: Net) -> list[tuple[str, Callback]]:
     """Return the callbacks that name in ``kept`` which of their attributes are their state."""
     return [(name, callback) for name, callback in net.callbacks_ if hasattr(callback, "kept")]
 
@@ -172,7 +170,7 @@ def _check_steps(optimizer: torch.optim.Optimizer, state: object) -> None:
             raise ValueError(f"'step' of {which} is {steps!r}, which is no count")
 
 
-def _check_kept(which: str, callback: Callback, kept: object, net: NeuralNet) -> None:
+def _check_kept(which: str, callback: Callback, kept: object, net: Net) -> None:
     """Check the state of a callback: attributes, or what they load."""
     _check(which, set(callback.kept), kept)
     assert isinstance(kept, dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
 import torch
 from sklearn.base import BaseEstimator
@@ -94,6 +94,20 @@ class Weighs(Protocol):
 
     def weights(self, encoded: Mapping[str, Encoded], present: torch.Tensor | None) -> torch.Tensor:
         """Return (batch, n_blocks), numbers that sum to 1."""
+
+
+class LeavesLoss(Protocol):
+    """The module of a fusion that leaves behind a loss of its own while training."""
+
+    @property
+    def auxiliary_loss(self) -> torch.Tensor | None:
+        """A scalar that is added to the loss; None after a run without training."""
+
+
+def auxiliary_loss(module: nn.Module) -> torch.Tensor | None:
+    """Return what the last training step left to be added to the loss, if the fusion does that."""
+    left = hasattr(module, "auxiliary_loss")
+    return cast(LeavesLoss, module).auxiliary_loss if left else None
 
 
 class GivesTokens(Protocol):

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from skfusion._tokens import Encoded, ModuleListOf, as_tokens, as_vector
-from skfusion.fusion._base import Weighs
+from skfusion.fusion._base import Weighs, auxiliary_loss
 
 __all__ = ["Step", "TreeModule", "WeighedTreeModule"]
 
@@ -53,7 +53,7 @@ class TreeModule(nn.Module):
     @property
     def auxiliary_loss(self) -> torch.Tensor | None:
         """Sum of the losses that the fusions of the tree left behind."""
-        given = [getattr(step.fusion, "auxiliary_loss", None) for step in self.steps]
+        given = [auxiliary_loss(step.fusion) for step in self.steps]
         losses = [loss for loss in given if loss is not None]
         return torch.stack(losses).sum() if losses else None
 
