@@ -78,7 +78,10 @@ class Loss(BaseEstimator):
         return torch.stack([self.each(outputs, column) for column in codes.unbind(1)]).mean(0)
 
     def constant(self, codes: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
-        """Return the outputs (n_outputs,) of least loss among those equal for all rows."""
+        """Return the outputs (n_outputs,) of least loss among those equal for all rows.
+
+        Grids come flat: ``codes`` are (n_rows, n_outputs), ``weight`` is (n_rows,).
+        """
         return np.average(codes, axis=0, weights=weight)
 
 

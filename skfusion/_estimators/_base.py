@@ -27,7 +27,7 @@ from skfusion._estimators._arguments import (
     check_verbose,
     net_dtype,
 )
-from skfusion._estimators._call import Call, FitData, Lesson
+from skfusion._estimators._call import Call, FitData, TrainingData
 from skfusion._estimators._changes import check_same_network, continued
 from skfusion._estimators._checkpoints import open_checkpoint
 from skfusion._estimators._dry_run import check_encoders, check_fusion, check_head
@@ -158,7 +158,7 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         X : Blocks, DataFrame, dict of arrays, ndarray or csr of shape (n_rows, ...)
             Rows. A table gets a default ``BlockUnion`` in front; a plain matrix is one block
             called "X".
-        y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+        y : array-like of shape (n_rows,) or (n_rows, ...)
             Target.
         sample_weight : array-like of shape (n_rows,), default=None
             Weight of each row in the loss.
@@ -210,14 +210,14 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         if call.before is not None:
             check_same_network(call.before, call.arguments)
         reader, blocks = self._read(call, data)
-        lesson = self._code(call, reader, blocks, data)
+        learned = self._code(call, reader, blocks, data)
         seed = call.draw_seed()
-        net = self._make_net(call, lesson, seed)
-        checkpoint = open_checkpoint(type(self), call, lesson, net, seed)
+        net = self._make_net(call, learned, seed)
+        checkpoint = open_checkpoint(type(self), call, learned, net, seed)
         seed = seed if checkpoint is None else checkpoint.seed
-        prior = learn_prior(lesson.target, lesson.rows, call.prior_before)
-        state = FittedState(call.arguments, reader, lesson.target, net, prior, seed)
-        fit_net(net, self._run(call, lesson, state, checkpoint, task))
+        prior = learn_prior(learned.target, learned.rows, call.prior_before)
+        state = FittedState(call.arguments, reader, learned.target, net, prior, seed)
+        fit_net(net, self._run(call, learned, state, checkpoint, task))
         return state
 
     # The steps
@@ -298,8 +298,8 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         owner, encoders = type(self).__name__, meant(arguments.encoders)
         return Reader(owner, arguments.missing, arguments.memory, arguments.union, encoders)
 
-    def _code(self, call: Call, reader: Reader, blocks: Blocks, data: FitData) -> Lesson:
-        """Return the rows that weigh something, with the target that codes their y."""
+    def _code(self, call: Call, reader: Reader, blocks: Blocks, data: FitData) -> TrainingData:
+        """Return the rows of a weight above 0, with the target that codes their y."""
         recipe, options = call.arguments.target, call.arguments.target_options
         groups = check_groups(data.groups, len(blocks))
         blocks, checked, weight, groups = with_weight(
@@ -315,7 +315,7 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         self._check_coding(target, call.arguments)
         rows = Rows(blocks.row_major(), target.encode(checked), weight)
         held_out = self._held_out(call, reader, target, data.validation)
-        return Lesson(blocks, checked, target, rows, groups, held_out)
+        return TrainingData(blocks, checked, target, rows, groups, held_out)
 
     def _held_out(
         self, call: Call, reader: Reader, target: Coding, given: ValidationData | None
@@ -333,12 +333,12 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
             weight = scaled(weight, weight_by_class(call.arguments.class_weight, checked))
             return HeldOut(Rows(blocks.row_major(), target.encode(checked), weight), checked)
 
-    def _make_net(self, call: Call, lesson: Lesson, seed: int) -> Net:
+    def _make_net(self, call: Call, learned: TrainingData, seed: int) -> Net:
         """Return a new net, or a copy of the one before that follows the arguments."""
-        arguments, target = call.arguments, lesson.target
+        arguments, target = call.arguments, learned.target
         if call.before is not None:
             return continued(call.before, target, arguments)
-        specs = lesson.blocks.specs()
+        specs = learned.blocks.specs()
         plan = ModulePlan(
             specs,
             choose_encoders(arguments.encoders, specs, arguments.fusion.encoder_for),
@@ -351,30 +351,30 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         with seeded(seed):
             return make_net(plan, target, arguments.training, pick_device(arguments.device))
 
-    def _split(self, call: Call, lesson: Lesson, seed: int) -> tuple[Rows, HeldOut | None]:
+    def _split(self, call: Call, learned: TrainingData, seed: int) -> tuple[Rows, HeldOut | None]:
         """Return the rows to train on, and those to hold out, if there are any."""
-        rows, split = lesson.rows, call.arguments.validation_split
-        if lesson.held_out is not None:
-            return rows, lesson.held_out
+        rows, split = learned.rows, call.arguments.validation_split
+        if learned.held_out is not None:
+            return rows, learned.held_out
         if not (call.whole and holds_out(call.arguments.early_stopping, split, len(rows))):
             return rows, None
-        strata = lesson.target.strata(lesson.y)
-        chosen, held_out = split_rows(split, lesson.y, strata, lesson.groups, seed)
-        return rows[chosen], HeldOut(rows[held_out], lesson.y[held_out])
+        strata = learned.target.strata(learned.y)
+        chosen, held_out = split_rows(split, learned.y, strata, learned.groups, seed)
+        return rows[chosen], HeldOut(rows[held_out], learned.y[held_out])
 
     def _run(
         self,
         call: Call,
-        lesson: Lesson,
+        learned: TrainingData,
         state: FittedState,
         checkpoint: Checkpoint | None,
         task: FitTask,
     ) -> Run:
         """Return what is to be trained: these rows, that long, measured on those."""
-        train, held_out = self._split(call, lesson, state.seed)
+        train, held_out = self._split(call, learned, state.seed)
         scorer, score = call.arguments.scorer, None
         if scorer is not None and held_out is not None:
-            score = scorer_of_outputs(scorer, lesson.target, held_out)
+            score = scorer_of_outputs(scorer, learned.target, held_out)
         return Run(
             train,
             call.n_epochs,

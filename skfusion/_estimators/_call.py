@@ -17,7 +17,7 @@ from skfusion.blocks import Blocks
 from skfusion.targets import Coding, PlainY
 from skfusion.typing import ArrayLike, ValidationData, WeightLike, XLike, YLike
 
-__all__ = ["Call", "FitData", "Lesson"]
+__all__ = ["Call", "FitData", "TrainingData"]
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """What is learned: the rows that weigh something, and y in the user's terms and as codes."""
+class TrainingData:
+    """What is learned from: rows of a weight above 0, and y in the user's terms and as codes."""
 
     blocks: Blocks
     y: PlainY

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numbers import Integral
 
-from skfusion._estimators._call import Call, Lesson
+from skfusion._estimators._call import Call, TrainingData
 from skfusion._estimators._fingerprint import content, fingerprint
 from skfusion._training import Checkpoint, Net
 
@@ -12,19 +12,19 @@ __all__ = ["open_checkpoint"]
 
 
 def open_checkpoint(
-    kind: type, call: Call, lesson: Lesson, net: Net, seed: int
+    kind: type, call: Call, learned: TrainingData, net: Net, seed: int
 ) -> Checkpoint | None:
     """Return the checkpoint of a whole fit of these rows, with its state if there is one."""
     arguments, n_epochs = call.arguments, call.n_epochs
     if arguments.checkpoint is None or not call.whole:
         return None
-    words = fingerprint(kind, call.params, lesson.blocks, lesson.y, lesson.rows.weight)
+    words = fingerprint(kind, call.params, learned.blocks, learned.y, learned.rows.weight)
     if arguments.random_state is not None:
         words["random_state"] = str(seed)
-    if lesson.groups is not None:
-        words["groups"] = content(lesson.groups)
-    if lesson.held_out is not None:
-        given = lesson.held_out.rows
+    if learned.groups is not None:
+        words["groups"] = content(learned.groups)
+    if learned.held_out is not None:
+        given = learned.held_out.rows
         words["validation_data"] = content((given.blocks, given.codes, given.weight))
     if arguments.plans_ahead:
         words["max_epochs"] = str(n_epochs)

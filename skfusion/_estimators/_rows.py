@@ -71,7 +71,7 @@ def read_weight(sample_weight: WeightLike, rows: Blocks | np.ndarray) -> np.ndar
         where = f", row {row}" if given.ndim else ""
         raise TargetError(
             f"sample_weight{where}: {given.ravel()[row]!s} is no weight. Negative values, NaN and "
-            "infinity weigh nothing; give a number >= 0, where 0 leaves the row out."
+            "infinity are not allowed; give a number >= 0, where 0 leaves the row out."
         )
     weight: np.ndarray = _check_sample_weight(
         given.item() if given.ndim == 0 else given,
