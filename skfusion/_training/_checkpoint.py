@@ -36,8 +36,8 @@ class Checkpoint:
     Parameters
     ----------
     path : str or Path
-        A folder, in which the file is named by what the fit is of, so that many fits can share it;
-        or a file, whose name ends in ".pt".
+        What ``check_checkpoint`` let through: a folder, in which the file is named by what the fit
+        is of, so that many fits can share it; or a file, whose name ends in ".pt".
     fingerprint : dict of str to str
         What the fit is of: all that its bits follow from, in words. What stands after " #" is
         compared and not told.
@@ -58,7 +58,6 @@ class Checkpoint:
         extends: bool,
     ) -> None:
         self.path, self.fingerprint = Path(path), dict(fingerprint)
-        check_place(self.path)
         self.stays = extends and self.path.suffix != ".pt"
         if self.path.suffix != ".pt":
             compared = sorted((each, _compared(word)) for each, word in self.fingerprint.items())
