@@ -38,5 +38,15 @@ def draw_mixing(n_rows: int, alpha: float, device: torch.device) -> Mixing:
     vector.
     """
     partners = torch.randperm(n_rows)
-    share = torch.distributions.Beta(alpha, alpha).sample()
-    return Mixing(partners.to(device), share.to(device))
+    return Mixing(partners.to(device), _draw_share(alpha).to(device))
+
+
+def _draw_share(alpha: float) -> torch.Tensor:
+    """Return a draw from Beta(alpha, alpha), also where alpha is so small that it is 0 or 1.
+
+    It is the share of one of two draws from Gamma(alpha), which are too small for a float there: so
+    it is made of their logarithms, each that of a draw from Gamma(alpha + 1) and of a uniform one.
+    """
+    gamma = torch.distributions.Gamma(torch.tensor(alpha + 1.0, dtype=torch.float64), 1.0)
+    logs = gamma.sample((2,)).log() + torch.rand(2, dtype=torch.float64).log() / alpha
+    return logs.softmax(0)[0].to(torch.get_default_dtype())
