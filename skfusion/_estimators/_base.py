@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,7 +16,6 @@ from skfusion._estimators._arguments import (
     check_device,
     check_flag,
     check_gradient_clipping,
-    check_lengths,
     check_lr,
     check_memory_folder,
     check_mixup,
@@ -25,57 +23,40 @@ from skfusion._estimators._arguments import (
     check_random,
     check_union,
     check_verbose,
-    net_dtype,
 )
-from skfusion._estimators._call import Call, FitData, TrainingData
-from skfusion._estimators._changes import check_same_network, continued
+from skfusion._estimators._call import Call, FitData
+from skfusion._estimators._changes import check_same_network
 from skfusion._estimators._checkpoints import open_checkpoint
 from skfusion._estimators._dry_run import check_encoders, check_fusion, check_head
 from skfusion._estimators._fitted import FittedNetwork
 from skfusion._estimators._held_out import (
     ValidationSplit,
-    check_groups,
     check_validation_data,
     check_validation_split,
-    holds_out,
     read_groups,
-    split_rows,
 )
-from skfusion._estimators._parameters import check_names_free
 from skfusion._estimators._recipes import own_copy
-from skfusion._estimators._rows import check_given, check_rows, scaled, with_weight
-from skfusion._estimators._scoring import HeldOut, check_scoring, scorer_of_outputs
+from skfusion._estimators._scoring import check_scoring
 from skfusion._estimators._sklearn_callbacks import CallbackSupport, FitTask, with_callbacks
 from skfusion._estimators._state import FittedState, learn_prior
-from skfusion._module import ModulePlan
+from skfusion._estimators._steps import code_target, net_for, new_reader, read_rows, run_of
 from skfusion._reading import Reader, check_missing
 from skfusion._training import (
     Balance,
     CallbackLike,
-    Checkpoint,
-    Net,
     OptimizerLike,
-    Rows,
-    Run,
     TrainingSettings,
     check_callbacks,
     check_net_params,
     check_optimizer,
     fit_net,
-    make_net,
-    pick_device,
-    seeded,
 )
-from skfusion.blocks import Blocks
 from skfusion.encoders import Encoder
-from skfusion.encoders._choose import check_blocks_exist, choose_encoders, meant
-from skfusion.exceptions import noted
 from skfusion.fusion._base import FusionLike
 from skfusion.heads import Head
 from skfusion.inputs import BlockUnion
 from skfusion.losses import LossLike
 from skfusion.targets import Coding, TargetLike, TargetOptions
-from skfusion.targets._class_weight import weight_by_class
 from skfusion.training import Averaging, Schedule
 from skfusion.training._resolve import resolve_averaging, resolve_schedule
 from skfusion.typing import ArrayLike, Scorer, SeedLike, ValidationData, WeightLike, XLike, YLike
@@ -194,7 +175,7 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
     @with_callbacks
     def _fit(self, data: FitData) -> FittedState:
         arguments, params = self._checked_arguments(), self.get_params()
-        call = Call(arguments, params, self._fitted if self.warm_start else None)
+        call = Call(type(self), arguments, params, self._fitted if self.warm_start else None)
         task = FitTask.begin(self, data, call.arguments.training.max_epochs)
         state = self._learn(call, data, task)
         task.end(state)
@@ -202,25 +183,30 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
 
     def _fit_part(self, data: FitData, classes: ArrayLike | None = None) -> FittedState:
         arguments, params = self._checked_arguments(), self.get_params()
-        call = Call(arguments, params, self._fitted, whole=False, classes=classes)
+        call = Call(type(self), arguments, params, self._fitted, whole=False, classes=classes)
         return self._learn(call, data, FitTask())
 
     def _learn(self, call: Call, data: FitData, task: FitTask) -> FittedState:
         """Read X, code y, make the net, train it; nothing of this estimator changes."""
         if call.before is not None:
             check_same_network(call.before, call.arguments)
-        reader, blocks = self._read(call, data)
-        learned = self._code(call, reader, blocks, data)
+        reader, blocks = read_rows(call, data)
+        learned = code_target(call, reader, blocks, data)
+        self._check_coding(learned.target, call.arguments)
         seed = call.draw_seed()
-        net = self._make_net(call, learned, seed)
-        checkpoint = open_checkpoint(type(self), call, learned, net, seed)
+        net = net_for(call, learned, seed)
+        checkpoint = open_checkpoint(call, learned, net, seed)
         seed = seed if checkpoint is None else checkpoint.seed
         prior = learn_prior(learned.target, learned.rows, call.prior_before)
         state = FittedState(call.arguments, reader, learned.target, net, prior, seed)
-        fit_net(net, self._run(call, learned, state, checkpoint, task))
+        fit_net(net, run_of(call, learned, state, checkpoint, task.epochs(state)))
         return state
 
-    # The steps
+    def _new_reader(self) -> Reader:
+        """Return what would read X in a fit."""
+        return new_reader(type(self), self._checked_arguments())
+
+    # The arguments
 
     def _checked_arguments(self) -> Arguments:
         """Return all arguments, checked and resolved; no row was read yet."""
@@ -273,118 +259,6 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
             verbose=check_verbose(self.verbose),
             callbacks=check_callbacks(self.callbacks),
             net_params=net_params,
-        )
-
-    def _read(self, call: Call, data: FitData) -> tuple[Reader, Blocks]:
-        """Return X as blocks, and what read it: a new reader, or that of the fit before."""
-        X, missing = data.X, call.arguments.missing
-        y = check_given(data.y, type(self).__name__)
-        if call.before is None:
-            reader = self._reader(call.arguments)
-            if call.arguments.encoders:
-                check_blocks_exist(call.arguments.encoders, reader.names_to_come(X))
-            blocks = reader.fit(X)
-        else:
-            reader = call.before.reader.with_missing(missing).with_memory(call.arguments.memory)
-            blocks = reader.read(X)
-        check_rows(blocks, y, missing)
-        return reader, blocks
-
-    def _new_reader(self) -> Reader:
-        """Return what would read X in a fit."""
-        return self._reader(self._checked_arguments())
-
-    def _reader(self, arguments: Arguments) -> Reader:
-        owner, encoders = type(self).__name__, meant(arguments.encoders)
-        return Reader(owner, arguments.missing, arguments.memory, arguments.union, encoders)
-
-    def _code(self, call: Call, reader: Reader, blocks: Blocks, data: FitData) -> TrainingData:
-        """Return the rows of a weight above 0, with the target that codes their y."""
-        recipe, options = call.arguments.target, call.arguments.target_options
-        groups = check_groups(data.groups, len(blocks))
-        blocks, checked, weight, groups = with_weight(
-            blocks, recipe.read(data.y), data.sample_weight, groups
-        )
-        weight = scaled(weight, weight_by_class(call.arguments.class_weight, checked))
-        if call.before is None:
-            check_names_free(type(self), blocks.names)
-            target = recipe.learn(checked, weight, replace(options, classes=call.classes))
-            check_lengths(call.arguments.training.batch_by_length, blocks.specs())
-        else:
-            target = call.before.target.with_options(options)
-        self._check_coding(target, call.arguments)
-        rows = Rows(blocks.row_major(), target.encode(checked), weight)
-        held_out = self._held_out(call, reader, target, data.validation)
-        return TrainingData(blocks, checked, target, rows, groups, held_out)
-
-    def _held_out(
-        self, call: Call, reader: Reader, target: Coding, given: ValidationData | None
-    ) -> HeldOut | None:
-        """Return the rows that the user gave to measure on, if there are any."""
-        if given is None:
-            return None
-        X, y, *weights = given
-        with noted("validation_data"):
-            blocks = reader.read(X)
-            check_rows(blocks, y, call.arguments.missing)
-            blocks, checked, weight, _ = with_weight(
-                blocks, call.arguments.target.read(y), weights[0] if weights else None
-            )
-            weight = scaled(weight, weight_by_class(call.arguments.class_weight, checked))
-            return HeldOut(Rows(blocks.row_major(), target.encode(checked), weight), checked)
-
-    def _make_net(self, call: Call, learned: TrainingData, seed: int) -> Net:
-        """Return a new net, or a copy of the one before that follows the arguments."""
-        arguments, target = call.arguments, learned.target
-        if call.before is not None:
-            return continued(call.before, target, arguments)
-        specs = learned.blocks.specs()
-        plan = ModulePlan(
-            specs,
-            choose_encoders(arguments.encoders, specs, arguments.fusion.encoder_for),
-            arguments.fusion,
-            arguments.head,
-            target.output,
-            net_dtype(specs),
-            block_heads=arguments.training.balance.needs_heads,
-        )
-        with seeded(seed):
-            return make_net(plan, target, arguments.training, pick_device(arguments.device))
-
-    def _split(self, call: Call, learned: TrainingData, seed: int) -> tuple[Rows, HeldOut | None]:
-        """Return the rows to train on, and those to hold out, if there are any."""
-        rows, split = learned.rows, call.arguments.validation_split
-        if learned.held_out is not None:
-            return rows, learned.held_out
-        if not (call.whole and holds_out(call.arguments.early_stopping, split, len(rows))):
-            return rows, None
-        strata = learned.target.strata(learned.y)
-        chosen, held_out = split_rows(split, learned.y, strata, learned.groups, seed)
-        return rows[chosen], HeldOut(rows[held_out], learned.y[held_out])
-
-    def _run(
-        self,
-        call: Call,
-        learned: TrainingData,
-        state: FittedState,
-        checkpoint: Checkpoint | None,
-        task: FitTask,
-    ) -> Run:
-        """Return what is to be trained: these rows, that long, measured on those."""
-        train, held_out = self._split(call, learned, state.seed)
-        scorer, score = call.arguments.scorer, None
-        if scorer is not None and held_out is not None:
-            score = scorer_of_outputs(scorer, learned.target, held_out)
-        return Run(
-            train,
-            call.n_epochs,
-            seed=state.seed + 1 + len(state.net.history),
-            held_out=None if held_out is None else held_out.rows,
-            score=score,
-            stops=call.arguments.early_stopping is not False,
-            whole=call.whole,
-            checkpoint=checkpoint,
-            callbacks=task.epochs(state),
         )
 
     # What the classifier and the regressor say of y

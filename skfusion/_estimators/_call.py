@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from skfusion._estimators._arguments import Arguments
@@ -37,6 +38,8 @@ class Call:
 
     Parameters
     ----------
+    owner : type
+        Class of the estimator.
     arguments : Arguments
         Those of the estimator.
     params : mapping of str to object
@@ -49,6 +52,7 @@ class Call:
         Labels that will ever come.
     """
 
+    owner: type[BaseEstimator]
     arguments: Arguments
     params: Mapping[str, object]
     before: FittedState | None

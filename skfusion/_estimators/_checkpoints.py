@@ -11,14 +11,12 @@ from skfusion._training import Checkpoint, Net
 __all__ = ["open_checkpoint"]
 
 
-def open_checkpoint(
-    kind: type, call: Call, learned: TrainingData, net: Net, seed: int
-) -> Checkpoint | None:
+def open_checkpoint(call: Call, learned: TrainingData, net: Net, seed: int) -> Checkpoint | None:
     """Return the checkpoint of a whole fit of these rows, with its state if there is one."""
     arguments, n_epochs = call.arguments, call.n_epochs
     if arguments.checkpoint is None or not call.whole:
         return None
-    words = fingerprint(kind, call.params, learned.blocks, learned.y, learned.rows.weight)
+    words = fingerprint(call.owner, call.params, learned.blocks, learned.y, learned.rows.weight)
     if arguments.random_state is not None:
         words["random_state"] = str(seed)
     if learned.groups is not None:
@@ -31,7 +29,7 @@ def open_checkpoint(
     if call.before is not None:
         words["weights to go on from"] = content(call.before.net.module_.state_dict())
     extends = isinstance(arguments.random_state, Integral) and not arguments.plans_ahead
-    checkpoint = Checkpoint(arguments.checkpoint, words, kind.__name__, seed, extends)
+    checkpoint = Checkpoint(arguments.checkpoint, words, call.owner.__name__, seed, extends)
     n_before = len(net.history)
     checkpoint.read(n_before + n_epochs, n_before)
     return checkpoint
