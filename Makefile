@@ -64,6 +64,7 @@ bench: $(READY)  ## Measure against hand-written loops; SKFUSION_DATA adds what 
 
 bench-peers: $(READY) $(PEERS_READY)  ## Measure against Keras, which gets an environment of its own
 	$(VENV)/bin/python -m benchmarks.peers.video --peer $(PEERS)/bin/python
+	$(PEERS)/bin/python -m benchmarks.peers.keras_page
 
 docs: $(DOCS_READY)  ## Build the documentation into docs/_build/html
 	$(VENV)/bin/python -m sphinx --quiet --builder html docs docs/_build/html
