@@ -80,6 +80,12 @@ def write_voices(folder: Path, rng: np.random.Generator) -> None:
     offsets = np.concatenate([[0], rng.integers(1500, 3000, len(names)).cumsum()])
     samples = rng.integers(0, 256, offsets[-1], dtype=np.uint8)
     np.savez(folder / "raw_mulaw_600.npz", samples=samples, offsets=offsets, name=names)
+    digits, speakers, _ = zip(*(name.split("_") for name in names), strict=True)
+    pd.DataFrame({"digit": digits, "speaker": speakers}).to_csv(
+        folder / "clips.csv.gz", index=False
+    )
+    logmel = rng.integers(0, 256, (len(names), 40, 64), dtype=np.uint8)
+    np.savez(folder / "logmel_u8.npz", logmel=logmel)
 
 
 def write_gestures(folder: Path, rng: np.random.Generator) -> None:
@@ -97,15 +103,16 @@ def write_leaves(folder: Path, rng: np.random.Generator) -> None:
 
 
 def write_drawings(folder: Path, rng: np.random.Generator) -> None:
-    characters, drawers = np.repeat([1, 2, 3], 20), np.tile(np.arange(1, 21), 3)
+    characters, drawers = np.repeat([1, 2, 3, 4], 20), np.tile(np.arange(1, 21), 4)
     table = {
-        "alphabet": "Greek",
+        "alphabet": np.where(characters < 3, "Greek", "Latin"),
         "character": [f"character{i:02d}" for i in characters],
         "id": [f"{i:04d}_{drawer:02d}" for i, drawer in zip(characters, drawers, strict=True)],
     }
     pd.DataFrame(table).to_csv(folder / "drawings.csv.gz", index=False)
     video = rng.integers(0, 256, (len(characters), 12, 28, 28), dtype=np.uint8)
     np.savez(folder / "video_12x28x28.npz", video=video)
+    np.savez(folder / "image_stroke.npz", image=video[:, -1])
 
 
 def write_spirals(folder: Path, rng: np.random.Generator) -> None:

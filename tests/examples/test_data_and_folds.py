@@ -71,6 +71,45 @@ def test_people_are_never_on_both_sides(example):
     assert sorted(np.concatenate([test for _, test in folds])) == sorted([*range(40)] * 2)
 
 
+def test_each_speaker_is_held_out_in_turn(example):
+    new_speakers, speakers = example("plot_new_speakers"), np.tile(["ann", "ben", "cleo"], 20)
+    digits = np.repeat([1, 2], 30)
+    turns = [
+        new_speakers.hold_out(digits, speakers, new_speakers.SPEAKER, turn) for turn in range(3)
+    ]
+    assert [set(speakers[held_out]) for held_out in turns] == [{"ann"}, {"ben"}, {"cleo"}]
+    assert np.sum(turns, axis=0).tolist() == [1] * 60
+    at_random = new_speakers.hold_out(digits, speakers, new_speakers.ROWS, 0)
+    assert at_random.sum() == 6
+    assert set(speakers[at_random]) <= set(speakers[~at_random])
+
+
+@pytest.fixture
+def drawings():
+    """Return the table of 6 characters in two alphabets, 5 drawings each, in no order of rows."""
+    characters = np.repeat([f"{name}{i}" for name in ("Greek ", "Latin ") for i in range(3)], 5)
+    table = pd.DataFrame({"alphabet": [name[:5] for name in characters], "character": characters})
+    return table.sample(frac=1, random_state=0)
+
+
+def test_pairs_are_of_two_drawings_and_of_one_alphabet(drawings, example):
+    rng = np.random.default_rng(0)
+    left, right, same = example("plot_siamese_omniglot").draw_pairs(drawings, 400, rng)
+    one, other = drawings.loc[left], drawings.loc[right]
+    assert (left != right).all()
+    assert same.mean() == 0.5
+    np.testing.assert_array_equal(one["character"].to_numpy() == other["character"], same)
+    assert (one["alphabet"].to_numpy() == other["alphabet"]).all()
+
+
+@pytest.mark.parametrize(
+    ("scores", "expected"), [([4, 3, 2, 1], 0), ([1, 2, 3, 4], 1), ([4, 2, 3, 1], 0.5)]
+)
+def test_the_equal_error_rate_counts_both_kinds_of_error(scores, expected, example):
+    rate = example("plot_siamese_omniglot").equal_error_rate(np.array([1, 1, 0, 0]), scores)
+    assert rate == pytest.approx(expected)
+
+
 def test_a_clip_shows_what_is_new_in_its_second_channel(example):
     video = np.zeros((1, 12, 28, 28), dtype=np.uint8)
     video[0, 3:, 0:2, 0:2] = 200
