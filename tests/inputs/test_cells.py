@@ -283,3 +283,10 @@ def test_a_dtype_of_no_numbers(dtype):
 def test_ids_that_no_embedding_could_have_a_row_for():
     with pytest.raises(BlockError, match="row 1: 1099511627776 is no token id.*below 16,777,216"):
         ArrayStacker().fit(cells([1, 2], [2**40]))
+
+
+def test_a_missing_date_among_texts_is_only_missing():
+    texts = pd.DataFrame({"memo": ["", None, pd.NaT, "good one", "bad one"]})
+    union = BlockUnion(columns={"memo": "text"}).fit(texts)
+    with pytest.raises(BlockTypeError, match="memo.*row 0 is 0"):
+        union.transform(pd.DataFrame({"memo": [0, "good"]}))

@@ -94,7 +94,7 @@ def test_an_unseen_category_goes_on():
 
 @pytest.mark.parametrize(
     ("n_values", "times", "block"),
-    [(40, 1, "categories"), (41, 1, "code"), (41, 2, "categories"), (300, 3, "categories")],
+    [(20, 1, "categories"), (41, 1, "code"), (41, 2, "categories"), (300, 3, "categories")],
 )
 def test_words_that_seldom_repeat_are_text(n_values, times, block):
     frame = pd.DataFrame({"code": [f"v{i}" for i in range(n_values)] * times})

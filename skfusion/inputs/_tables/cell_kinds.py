@@ -150,7 +150,10 @@ def _first(column: pd.Series, kind: str, is_odd: Callable[[object], bool]) -> st
 
 
 def _inferred(column: pd.Series) -> str:
-    return pd.api.types.infer_dtype(column, skipna=True)
+    found = pd.api.types.infer_dtype(column, skipna=True)
+    if found == "mixed":  # also of NaT among texts, which pandas passes over among dates alone
+        found = pd.api.types.infer_dtype(column[column.notna()], skipna=True)
+    return found
 
 
 def _kind_of_cell(cell: object) -> str:

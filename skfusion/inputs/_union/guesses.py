@@ -52,6 +52,14 @@ def warn_of_guesses(
                 f"or {{{key!r}: {kind.name!r}}} to keep it so.",
                 ColumnKindWarning,
             )
+        elif kind.doubt:
+            warn_user(
+                f"column {key!r} is read as {kind.name}, but other rows of it, such as those of "
+                f"another fold, may be taken for {kind.doubt}: it has {kind.why}. Say columns="
+                f"{{{key!r}: {kind.name!r}}} to BlockUnion or the estimator to keep it so, or "
+                f"{{{key!r}: {kind.doubt!r}}}.",
+                ColumnKindWarning,
+            )
 
 
 def guess_of(key: Hashable, kind: str, value: object) -> Guess | None:

@@ -14,20 +14,20 @@ from scipy.sparse import issparse
 
 from skfusion.exceptions import BlockTypeError
 from skfusion.inputs._tables.cell_kinds import cell_unlike_most, has_value
+from skfusion.inputs._union.text_or_category import tendency_of
 
 __all__ = ["Kind", "holds_only_numbers", "is_numeric", "kind_of"]
 
-_MANY_VALUES = 40
-_WORDS_OF_A_TEXT = 3
 _SAMPLE = 1000
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What a column was taken for, and why."""
+    """What a column was taken for, and why; and what other rows of it might be taken for."""
 
     name: str
     why: str
+    doubt: str = ""
 
 
 _INFERRED = {
@@ -124,17 +124,14 @@ def _inferred(column: pd.Series) -> str:
 
 def _text_or_category(present: pd.Series) -> Kind:
     """Return "text" for sentences, and for words that seldom repeat; else "category"."""
-    n_distinct = present.nunique()
-    if n_distinct > _MANY_VALUES and not present.str.strip().any():
+    tendency = tendency_of(present)
+    if tendency.to_text > 0 and not present.str.strip().any():
         return Kind("blank", "nothing but space")
     n_words = float(np.mean([len(str(cell).split()) for cell in _sample(present)]))
-    share = n_distinct / len(present)
-    if share > 1 / 2:
-        is_text = n_distinct > _MANY_VALUES or n_words >= _WORDS_OF_A_TEXT
-    else:
-        is_text = n_distinct > max(_MANY_VALUES, len(present) / 10) and n_words >= _WORDS_OF_A_TEXT
-    why = f"{n_distinct:,} different values, {n_words:.0f} words on average"
-    return Kind("text" if is_text else "category", why.replace(", 1 words", ", 1 word"))
+    why = f"{present.nunique():,} different values, {n_words:.0f} words on average"
+    kind, other = ("text", "category") if tendency.to_text > 0 else ("category", "text")
+    why = why.replace(", 1 words", ", 1 word")
+    return Kind(kind, why, "" if tendency.is_sure else other)
 
 
 def _sample(present: pd.Series) -> pd.Series:

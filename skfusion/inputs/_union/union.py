@@ -125,7 +125,8 @@ class BlockUnion(TransformerMixin, UnionViews, **NO_SET_OUTPUT):
     -----
     ColumnKindWarning
         Of a column that looks like something else than it is read as: numbers, dates or paths
-        written as text, codes, identifiers. Not of those in ``columns``.
+        written as text, codes, identifiers; of strings that other rows may have taken for text
+        or for categories. Not of those in ``columns``.
 
     See Also
     --------
@@ -140,9 +141,9 @@ class BlockUnion(TransformerMixin, UnionViews, **NO_SET_OUTPUT):
     - numeric columns: one block "numbers", imputed by the median and scaled;
     - booleans: one block "booleans";
     - strings with few values and categories: one sparse one-hot block "categories";
-    - texts (strings of which most are different, and more than 40 or of three and more words on
-      average; or sentences of which more than 40 and a tenth are): one sparse TF-IDF block per
-      column, named after it;
+    - texts (strings of which there seem to be many: more than about 1,000 single words or 40
+      sentences, by how often two rows have the same, whatever the number of rows is; answers that
+      are given often apart): one sparse TF-IDF block per column, named after it;
     - dates: one block "dates" of calendar parts;
     - arrays in cells: one block per column, stacked or ragged;
     - where ``columns`` says so, images of 64 x 64 pixels (``ImageLoader``), log-mel spectrograms
