@@ -40,9 +40,7 @@ class BlockSpec:
 
     Examples
     --------
-    >>> from typing import cast
-
-    import numpy as np
+    >>> import numpy as np
     >>> from skfusion.blocks import Blocks
     >>> Blocks({"photo": np.zeros((5, 8, 8, 3), np.uint8)}).specs()["photo"]
     BlockSpec(name='photo', form='image', shape=(8, 8, 3), dtype=dtype('uint8'), n_tokens=None)
@@ -64,9 +62,7 @@ class BlockSpec:
 
         Examples
         --------
-        >>> from typing import cast
-
-        import numpy as np
+        >>> import numpy as np
         >>> from skfusion.blocks import BlockSpec
         >>> BlockSpec("photo", "image", (8, 8, 3), np.dtype("uint8")).empty(100).shape
         (100, 8, 8, 3)
@@ -85,9 +81,7 @@ def form_of(block: Block, name: str = "block") -> str:
 
     Examples
     --------
-    >>> from typing import cast
-
-    import numpy as np
+    >>> import numpy as np
     >>> from skfusion.blocks._spec import form_of
     >>> form_of(np.zeros((2, 8, 8, 3)))
     'image'
