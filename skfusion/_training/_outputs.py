@@ -29,15 +29,26 @@ def outputs(net: Net, blocks: Blocks, inspect: Inspect, part: Part = "forward") 
     """
     device = net.placement
     with plain_settings(device), _evaluating(net), torch.inference_mode():
-        lengths = blocks.lengths() if len(blocks) > net.module.rows_per_step else None
-        if lengths is None:
+        order = _order(blocks) if len(blocks) > net.module.rows_per_step else None
+        if order is None:
             return _in_steps(net, blocks, inspect, part, device)
-        # Rows of similar length together, so that little padding is computed.
-        order = lengths.argsort(kind="stable")
         ordered = _in_steps(net, blocks.take(order), lambda *_: inspect(blocks, 0), part, device)
     found = np.empty_like(ordered)
     found[order] = ordered
     return found
+
+
+def _order(blocks: Blocks) -> np.ndarray | None:
+    """Return rows of similar length, or of the same thing, one after the other.
+
+    So that little padding is computed, and no thing is encoded in many steps.
+    """
+    lengths = blocks.lengths()
+    if lengths is not None:
+        return lengths.argsort(kind="stable")
+    lookups = (blocks[name] for name in blocks.names if blocks.is_lookup(name))
+    keys = next((one.keys for one in lookups if isinstance(one.keys, np.ndarray)), None)
+    return None if keys is None else keys.argsort(kind="stable")
 
 
 def _evaluating(net: Net) -> AbstractContextManager[None]:

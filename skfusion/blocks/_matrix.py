@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from skfusion.blocks._kinds import Block
+from skfusion.blocks._lookup import Lookup
 from skfusion.blocks._ragged import Ragged
 from skfusion.blocks._rows import cut_rows, scatter_rows
 from skfusion.blocks._spec import form_of
@@ -20,6 +21,11 @@ __all__ = ["check_dense", "check_two_dimensional", "copied_as_asked", "side_by_s
 def check_two_dimensional(blocks: Mapping[str, Block], what: str) -> None:
     """Raise an error that names the first of the ``blocks`` that is not 2-D."""
     for name, block in blocks.items():
+        if isinstance(block, Lookup):
+            raise BlockTypeError(
+                f"block {name!r} is in the way: {what}, and this block is a Lookup. Write its rows "
+                "out, table[keys], or leave it out with blocks.select([...])."
+            )
         if isinstance(block, Ragged) or block.ndim != 2:
             row = ", ".join(map(str, block.shape[1:]))
             raise BlockTypeError(

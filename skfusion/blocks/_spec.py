@@ -10,6 +10,7 @@ from scipy.sparse import csr_array
 
 from skfusion.blocks._agreement import check_numeric
 from skfusion.blocks._kinds import Block, is_csr
+from skfusion.blocks._lookup import Lookup
 from skfusion.blocks._ragged import Ragged
 from skfusion.exceptions import BlockError
 
@@ -77,7 +78,7 @@ class BlockSpec:
 
 
 def form_of(block: Block, name: str = "block") -> str:
-    """Return the form of ``block``, an array, csr matrix, ``Ragged`` or lazy block.
+    """Return the form of ``block``, that of its things where it is a ``Lookup``.
 
     Examples
     --------
@@ -86,6 +87,8 @@ def form_of(block: Block, name: str = "block") -> str:
     >>> form_of(np.zeros((2, 8, 8, 3)))
     'image'
     """
+    if isinstance(block, Lookup):
+        return form_of(block.table, name)
     if is_csr(block):
         return "csr"
     if isinstance(block, Ragged):
@@ -111,7 +114,7 @@ def _ragged_form(block: Ragged, name: str) -> str:
 
 
 def spec_of(name: str, block: Block) -> BlockSpec:
-    """Return the ``BlockSpec`` of ``block``.
+    """Return the ``BlockSpec`` of ``block``; of the things in a ``Lookup``.
 
     Examples
     --------
@@ -119,6 +122,7 @@ def spec_of(name: str, block: Block) -> BlockSpec:
     >>> spec_of("words", Ragged.from_rows([[4, 1], [2]])).n_tokens
     5
     """
+    block = block.table if isinstance(block, Lookup) else block
     form = form_of(block, name)
     shape = tuple(block.shape[1:])
     n_tokens = _count_tokens(name, cast(Ragged, block)) if form == "tokens" else None
