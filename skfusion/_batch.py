@@ -98,7 +98,7 @@ def make_batch(
 
     Blocks are left out of the rows where they are missing, or ``dropped``.
     """
-    inputs, present, lookups = {}, {}, {}
+    inputs, present, lookups, tables = {}, {}, {}, blocks.shared_tables()
     for name in blocks.names:
         absent = _either(blocks.missing(name), dropped.get(name))
         if absent is not None:
@@ -107,7 +107,7 @@ def make_batch(
             block = blocks[name] if absent is None else blocks[~absent][name]
             if isinstance(block, Lookup):
                 keys, lookups[name] = _looked_up(block, dtype, device)
-                block = block.things(keys)
+                block = tables.things(block, keys)
             inputs[name] = _input(block, dtype, device)
         except Exception as error:
             raise_located(error, f"block {name!r}")

@@ -21,10 +21,12 @@ from skfusion.blocks._matrix import (
     check_dense,
     check_two_dimensional,
     copied_as_asked,
+    is_dense_matrix,
     side_by_side,
 )
 from skfusion.blocks._ragged import Ragged
 from skfusion.blocks._rows import LazyRows, as_block, cut_rows, n_rows, packed, unpacked
+from skfusion.blocks._shared_tables import SharedTables
 from skfusion.blocks._spec import BlockSpec, form_of, spec_of
 from skfusion.exceptions import BlockTypeError
 
@@ -114,7 +116,7 @@ class Blocks:
     @property
     def shape(self) -> tuple[int, int]:
         blocks = self._blocks
-        if all(_is_matrix(block, name) for name, block in blocks.items()):
+        if all(is_dense_matrix(block, name) for name, block in blocks.items()):
             return self._n, sum(int(block.shape[1] or 0) for block in blocks.values())
         return self._n, len(blocks)
 
@@ -217,10 +219,15 @@ class Blocks:
         >>> rows["photo"].shape
         (2, 8, 6, 3)
         """
+        self.shared_tables().prefetch()
         for name, block in self._blocks.items():
             if hasattr(block, "prefetch"):
-                rows, missing = self._base_rows(), self.missing(name)
-                block.prefetch(rows if missing is None else rows[~missing])
+                block.prefetch(self._rows_having(name))
+
+    def shared_tables(self) -> SharedTables:
+        """Return the lazy tables of the lookups among the blocks."""
+        lookups = ((name, one) for name, one in self._blocks.items() if isinstance(one, Lookup))
+        return SharedTables(one[self._rows_having(name)] for name, one in lookups)
 
     def assign(self, blocks: Mapping[str, object], missing: _Masks | None = None) -> Blocks:
         """Return these blocks with others added or exchanged, and masks for them.
@@ -319,6 +326,10 @@ class Blocks:
         block = self._blocks[self._known(name)]
         return block if self._rows is None else cut_rows(block, self._rows)
 
+    def _rows_having(self, name: str) -> np.ndarray:
+        rows, missing = self._base_rows(), self.missing(name)
+        return rows if missing is None else rows[~missing]
+
     def _base_rows(self) -> np.ndarray:
         return np.arange(self._n) if self._rows is None else self._rows
 
@@ -376,10 +387,6 @@ class Blocks:
         n: int,
     ) -> None:
         self._blocks, self._missing, self._rows, self._n = blocks, missing, rows, n
-
-
-def _is_matrix(block: Block, name: str) -> bool:
-    return form_of(block, name) == "vector" and not isinstance(block, Lookup)
 
 
 def _is_eager_float(block: Block) -> TypeGuard[np.ndarray]:

@@ -186,11 +186,6 @@ class Lookup:
         keys[present] = self.keys
         return self._like(keys, None)
 
-    def prefetch(self, rows: np.ndarray) -> None:
-        """Let a lazy table begin with the things of ``rows``, where it can."""
-        if hasattr(self.table, "prefetch"):
-            self.table.prefetch(self[rows].distinct()[0])
-
     @property
     def _items(self) -> np.ndarray:
         """The keys of all rows, one row after the other, without those that stand for none."""

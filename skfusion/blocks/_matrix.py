@@ -15,7 +15,13 @@ from skfusion.blocks._rows import cut_rows, scatter_rows
 from skfusion.blocks._spec import form_of
 from skfusion.exceptions import BlockTypeError
 
-__all__ = ["check_dense", "check_two_dimensional", "copied_as_asked", "side_by_side"]
+__all__ = [
+    "check_dense",
+    "check_two_dimensional",
+    "copied_as_asked",
+    "is_dense_matrix",
+    "side_by_side",
+]
 
 
 def check_two_dimensional(blocks: Mapping[str, Block], what: str) -> None:
@@ -33,6 +39,11 @@ def check_two_dimensional(blocks: Mapping[str, Block], what: str) -> None:
                 f"{form_of(block, name)!r}, a row the shape ({row}). Leave it out with "
                 "blocks.select([...]), or use an estimator that takes Blocks."
             )
+
+
+def is_dense_matrix(block: Block, name: str) -> bool:
+    """Whether a block converts to a dense 2-D array."""
+    return form_of(block, name) == "vector" and not isinstance(block, Lookup)
 
 
 def check_dense(blocks: Mapping[str, Block]) -> None:

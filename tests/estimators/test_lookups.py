@@ -162,6 +162,30 @@ def test_each_distinct_image_of_a_batch_is_read_once():
     assert {*np.concatenate(batches)} == {*KEYS}
 
 
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+def test_lookups_of_one_lazy_table_read_it_together(dropout):
+    class Prefetching(Images):
+        def __init__(self):
+            super().__init__()
+            self.foreseen = []
+
+        def prefetch(self, rows):
+            self.foreseen.append(rows)
+
+    images = Prefetching()
+    X = {"poster": Lookup(KEYS, images), "seen": Lookup(Ragged.from_rows(HISTORIES), images)}
+    model = regressor(
+        encoders={"poster": CNN(2), "seen": SameAs("poster")}, block_dropout=dropout, max_epochs=2
+    ).fit({**X, "facts": FACTS}, Y)
+    n_batches = 2 * -(-N // 16)
+    assert len(images.asked) == len(images.foreseen) == n_batches
+    for asked, foreseen in zip(images.asked, images.foreseen, strict=True):
+        assert asked.tolist() == foreseen.tolist() == np.unique(asked).tolist()
+    in_memory = {name: lookup.with_table(IMAGES) for name, lookup in X.items()}
+    expected = clone(model).fit({**in_memory, "facts": FACTS}, Y).predict({**X, "facts": FACTS})
+    np.testing.assert_array_equal(model.predict({**X, "facts": FACTS}), expected)
+
+
 def test_a_prediction_reads_each_image_about_once():
     model = regressor(max_epochs=1).fit({"poster": Lookup(KEYS, IMAGES), "facts": FACTS}, Y)
     images, n = Images(), 5000
