@@ -28,7 +28,7 @@ from skfusion.blocks import Lookup, Ragged
 from skfusion.encoders import CNN, Encoder, Pretrained, TimeDistributed
 from skfusion.inputs import ImageLoader
 
-N_ROWS, N_THINGS, SIDE = 12_000, 1_002, 32
+N_ROWS, N_THINGS, SIDE, LARGE = 12_000, 1_002, 32, 96
 N_HISTORIES, N_SEEN = 1_000, 20
 SKETCH = CNN(channels=(16, 32))
 
@@ -39,9 +39,9 @@ def keys(popular: bool, n: int = N_ROWS) -> np.ndarray:
     return np.random.default_rng(0).choice(N_THINGS, n, p=chances / chances.sum())
 
 
-def posters() -> np.ndarray:
+def posters(side: int = SIDE) -> np.ndarray:
     rng = np.random.default_rng(0)
-    return rng.integers(0, 256, (N_THINGS, SIDE, SIDE, 3), dtype=np.uint8)
+    return rng.integers(0, 256, (N_THINGS, side, side, 3), dtype=np.uint8)
 
 
 def fit(X: Blocks, encoder: Encoder, batch_size: int, n_epochs: int = 1) -> FusionRegressor:
@@ -119,12 +119,12 @@ def bench_histories() -> None:
 
 def grown(written: bool) -> None:
     """Print by how many MB a process grows at its peak that makes rows, fits and predicts."""
-    few = both(posters(), keys(False, 512))[int(written)]
-    fit(few, SKETCH, 256).predict(few)  # libraries are loaded, buffers are there
+    few = both(posters(LARGE), keys(False, 512))[int(written)]
+    fit(few, SKETCH, 64).predict(few)  # libraries are loaded, buffers are there
     before = psutil.Process().memory_info().rss
-    table, found = posters(), keys(popular=False)
+    table, found = posters(LARGE), keys(popular=False)
     X = Blocks({"poster": table[found] if written else Lookup(found, table)})
-    fit(X, SKETCH, 256).predict(X)
+    fit(X, SKETCH, 64).predict(X)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(f"{(peak - before) / 2**20:.1f}")
 
@@ -135,7 +135,10 @@ def bench_memory() -> None:
         float(subprocess.check_output([sys.executable, "-c", code.format(written)], text=True))
         for written in (False, True)
     )
-    print(f"\npeak of rows, fit and predict: {ours:.0f} MB / {reference:.0f} MB", end=" ")
+    print(
+        f"\npeak of rows of {LARGE} x {LARGE}, fit and predict: {ours:.0f} MB / {reference:.0f} MB",
+        end=" ",
+    )
     print(f"= {ours / reference:.2f}")
 
 

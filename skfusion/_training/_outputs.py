@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Literal
@@ -13,7 +14,8 @@ from torch import nn
 from skfusion._batch import make_batch, prefetched
 from skfusion._training._net import Net
 from skfusion._training._torch_state import plain_settings
-from skfusion.blocks import Blocks
+from skfusion.blocks import Blocks, Ragged
+from skfusion.blocks._rows import n_rows
 
 __all__ = ["evaluate", "outputs"]
 
@@ -81,11 +83,21 @@ def evaluate(module: nn.Module) -> None:
     module.eval()
 
 
+def _rows_per_step(step: int, blocks: Blocks) -> int:
+    """Return how many rows to encode at once: fewer where rows look up many things of a table."""
+    for name in blocks.names:
+        lookup = blocks[name] if blocks.is_lookup(name) else None
+        if lookup is not None and isinstance(lookup.keys, Ragged) and n_rows(lookup.table) > step:
+            per_row = math.ceil(lookup.keys.lengths.sum() / max(1, len(lookup)))
+            step = max(1, step // max(1, per_row))
+    return step
+
+
 def _in_steps(
     net: Net, blocks: Blocks, inspect: Inspect, part: Part, device: torch.device
 ) -> np.ndarray:
     plan = net.module
-    step = plan.rows_per_step
+    step = _rows_per_step(plan.rows_per_step, blocks)
     parts = []
     starts = range(0, len(blocks), step)
     cut = (blocks if step >= len(blocks) else blocks[i : i + step] for i in starts)

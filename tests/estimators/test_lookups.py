@@ -19,6 +19,8 @@ from skfusion.blocks import Blocks, Lookup, Ragged
 from skfusion.encoders import CNN, MLP, RNN, Chain, Encoder, Pretrained, SameAs, Tokens
 from skfusion.exceptions import BlockError
 from skfusion.fusion import TokenTransformer
+from skfusion.inspection import block_importance
+from skfusion.inspection._masking import without_blocks
 
 N, N_THINGS = 60, 7
 RNG = np.random.default_rng(0)
@@ -199,6 +201,27 @@ def test_a_prediction_reads_each_image_about_once():
     np.testing.assert_allclose(predicted[some], written, atol=1e-6)
 
 
+def test_long_histories_are_predicted_in_smaller_steps():
+    sizes = []
+
+    class Many:
+        shape, ndim, dtype = (5000, 8, 8, 3), 4, np.dtype(np.uint8)
+
+        def __len__(self):
+            return 5000
+
+        def __getitem__(self, rows):
+            sizes.append(len(rows))
+            return IMAGES[rows % N_THINGS]
+
+    seen = Ragged.from_rows([RNG.integers(0, 5000, 30) for _ in range(200)])
+    model = regressor(max_epochs=1).fit({"seen": Lookup(Ragged.from_rows(HISTORIES), IMAGES)}, Y)
+    predicted = model.predict({"seen": Lookup(seen, Many())})
+    assert len(predicted) == 200 and max(sizes) <= model.net_.module.rows_per_step
+    few = Lookup(Ragged(seen.values % N_THINGS, seen.offsets), IMAGES)
+    np.testing.assert_allclose(predicted, model.predict({"seen": few}), atol=1e-5)
+
+
 @pytest.mark.parametrize("memory", [False, True])
 def test_a_frozen_encoder_sees_each_thing_once_a_fit(memory, tmp_path):
     X = {
@@ -340,3 +363,31 @@ def test_ids_of_a_table_may_come_as_floats():
     model = regressor().fit(X, Y)
     floats = {**X, "text": Lookup(KEYS, TEXTS.astype(np.float64))}
     np.testing.assert_array_equal(model.predict(floats), model.predict(X))
+
+
+def test_inspection_takes_lookups():
+    X = Blocks({"poster": Lookup(KEYS, VECTORS), "facts": FACTS})
+    model = regressor(missing="allow").fit(X, Y)
+    importance = block_importance(model, X, Y, n_repeats=2, random_state=0)
+    assert importance.names == ["poster", "facts"]
+    assert (importance.importances_mean > 0).all()
+    np.testing.assert_array_equal(
+        model.predict(without_blocks(X, ["poster"])), model.predict({"facts": FACTS})
+    )
+
+
+EAGER = {"compile": True, "compile__backend": "eager"}  # traced as ever, without a C compiler
+
+
+@pytest.mark.parametrize("settings", [{"precision": "bf16"}, {"net_params": EAGER}])
+@pytest.mark.parametrize("fusion", ["concat", "token_transformer"])
+def test_histories_in_half_precision_and_compiled(fusion, settings):
+    X = {
+        "poster": Lookup(KEYS, IMAGES),
+        "seen": Lookup(Ragged.from_rows(HISTORIES), IMAGES, Ragged.from_rows(STARS)),
+        "facts": FACTS,
+    }
+    model = regressor(encoders={"poster": CNN(4), "seen": SameAs("poster")}, fusion=fusion)
+    expected = model.fit(X, Y).predict(X)
+    found = clone(model).set_params(**settings).fit(X, Y).predict(X)
+    assert np.abs(found - expected).max() < 0.2
