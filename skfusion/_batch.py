@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
 
+from skfusion._gather import Places
 from skfusion._mixing import Mixing
-from skfusion.blocks import Block, Blocks, BlockSpec, Ragged
+from skfusion.blocks import Block, Blocks, BlockSpec, Lookup, Ragged
 from skfusion.blocks._kinds import is_csr
 from skfusion.exceptions import raise_located
 
@@ -71,6 +72,8 @@ class Batch:
         Blocks whose inputs are the outputs of their encoder already, so far as it is frozen.
     mixing : Mixing or None
         How the fused vectors of the rows are mixed with each other, where they are.
+    lookups : dict of str to Places
+        Where rows find their things, of blocks whose inputs are distinct things and not rows.
     """
 
     inputs: dict[str, Input]
@@ -78,6 +81,7 @@ class Batch:
     n_rows: int
     encoded: frozenset[str] = frozenset()
     mixing: Mixing | None = None
+    lookups: dict[str, Places] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return self.n_rows
@@ -101,17 +105,20 @@ def make_batch(
     Blocks are left out of the rows where they are missing, or ``dropped``. The network mixes
     the rows by ``mixing``.
     """
-    inputs, present = {}, {}
+    inputs, present, lookups, tables = {}, {}, {}, blocks.shared_tables()
     for name in blocks.names:
         absent = _either(blocks.missing(name), dropped.get(name))
         if absent is not None:
             present[name] = torch.from_numpy(~absent).to(device)
         try:  # a lazy block is read here, and may be damaged
             block = blocks[name] if absent is None else blocks[~absent][name]
+            if isinstance(block, Lookup):
+                keys, lookups[name] = _looked_up(block, dtype, device)
+                block = tables.things(block, keys)
             inputs[name] = _input(block, dtype, device)
         except Exception as error:
             raise_located(error, f"block {name!r}")
-    return Batch(inputs, present, len(blocks), encoded, mixing)
+    return Batch(inputs, present, len(blocks), encoded, mixing, lookups)
 
 
 def prefetched(parts: Iterable[Blocks]) -> Iterator[Blocks]:
@@ -159,6 +166,20 @@ def _either(missing: np.ndarray | None, dropped: np.ndarray | None) -> np.ndarra
     if dropped is None or not dropped.any():
         return missing
     return dropped if missing is None else missing | dropped
+
+
+def _looked_up(
+    block: Lookup, dtype: torch.dtype, device: torch.device
+) -> tuple[np.ndarray, Places]:
+    """Return the distinct keys of the rows, and where among them each row finds its own."""
+    keys, places = block.distinct()
+    numbers = torch.from_numpy(places).to(device)
+    if not isinstance(block.keys, Ragged):
+        return keys, Places(numbers)
+    offsets = torch.from_numpy(block.keys.offsets - block.keys.offsets[0]).to(device)
+    shares = block.shares()
+    weights = None if shares is None else torch.from_numpy(shares).to(device, dtype)
+    return keys, Places(numbers, offsets, weights)
 
 
 def _input(block: Block, dtype: torch.dtype, device: torch.device) -> Input:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +15,9 @@ from torch import nn
 from skfusion._batch import make_batch, prefetched
 from skfusion._module import FusionModule, ModulePlan, rows_per_step
 from skfusion._tokens import Encoded
-from skfusion.blocks import Block, Blocks, BlockSpec, Ragged
+from skfusion.blocks import Block, Blocks, BlockSpec, Lookup, Ragged
 from skfusion.blocks._ragged import offsets_of
-from skfusion.blocks._rows import scatter_rows
+from skfusion.blocks._rows import n_rows, scatter_rows
 from skfusion.encoders._measure import encode
 from skfusion.exceptions import noted
 
@@ -27,21 +27,28 @@ __all__ = ["encode_frozen"]
 def encode_frozen(
     module: FusionModule,
     plan: ModulePlan,
-    blocks: Blocks,
+    parts: Sequence[Blocks],
     device: torch.device,
     memory: Memory,
     between: Callable[[], None],
-) -> tuple[Blocks, frozenset[str]]:
-    """Return ``blocks``, encoded so far as their encoders are frozen, and the names of those.
+) -> tuple[list[Blocks], frozenset[str]]:
+    """Return ``parts``, encoded so far as their encoders are frozen, and the names of those blocks.
 
-    ``memory`` knows what the same encoder made of the same rows before. ``between`` is called
-    between some rows and the next.
+    What lookups share, also those of several parts, is encoded once. ``memory`` knows what the same
+    encoder made of the same rows before. ``between`` is called between some rows and the next.
     """
-    encoded = {}
-    for name, part in module.frozen_parts().items():
-        frozen = _Frozen(part.eval(), plan.specs[name], plan.dtype, device, between)
-        encoded[name] = _remembered(frozen, blocks.select([name]), memory)
-    return blocks.assign(encoded) if encoded else blocks, frozenset(encoded)
+    frozen = {
+        name: _Frozen(part.eval(), plan.specs[name], plan.dtype, device, between)
+        for name, part in module.frozen_parts().items()
+    }
+    tables = _Tables(frozen, parts, memory)
+    encoded = [
+        blocks.assign({name: _encoded(one, blocks, tables) for name, one in frozen.items()})
+        if frozen
+        else blocks
+        for blocks in parts
+    ]
+    return encoded, frozenset(frozen)
 
 
 @dataclass
@@ -69,6 +76,52 @@ class _Hasher(NumpyHasher):
             widened = obj.detach().float() if obj.dtype == torch.bfloat16 else obj.detach()
             obj = ("tensor", str(obj.dtype), widened.cpu().numpy())
         super().save(obj)
+
+
+class _Tables:
+    """The tables of the lookups that frozen encoders have, encoded when they are asked for."""
+
+    def __init__(
+        self, frozen: Mapping[str, _Frozen], parts: Sequence[Blocks], memory: Memory
+    ) -> None:
+        self.memory = memory
+        looked_up = [
+            (one.encoder, blocks[name])
+            for blocks in parts
+            for name, one in frozen.items()
+            if blocks.is_lookup(name)
+        ]
+        self._lookups: list[tuple[nn.Module, Lookup]] = looked_up
+        self._known: list[tuple[nn.Module, Block, Block]] = []
+
+    def encoded(self, frozen: _Frozen, table: Block) -> Block:
+        """Return what the encoder makes of each thing, in the place of that."""
+        for encoder, known, encoded in self._known:
+            if encoder is frozen.encoder and known is table:
+                return encoded
+        things = Blocks({frozen.spec.name: table}, {frozen.spec.name: self._unused(frozen, table)})
+        encoded = _remembered(frozen, things, self.memory)
+        self._known.append((frozen.encoder, table, encoded))
+        return encoded
+
+    def _unused(self, frozen: _Frozen, table: Block) -> np.ndarray:
+        """Return which things no row has; with a memory all are made, for other fits too."""
+        used = np.full(n_rows(table), self.memory.location is not None)
+        for encoder, lookup in self._lookups:
+            if encoder is frozen.encoder and lookup.table is table:
+                used |= lookup.used()
+        return ~used
+
+
+def _encoded(frozen: _Frozen, blocks: Blocks, tables: _Tables) -> Block:
+    """Return what the encoder makes of its block; a lookup has a table of encoded things."""
+    name = frozen.spec.name
+    if not blocks.is_lookup(name):
+        return _remembered(frozen, blocks.select([name]), tables.memory)
+    lookup = blocks[name]
+    if not lookup.used().any():
+        return lookup
+    return lookup.with_table(tables.encoded(frozen, lookup.table))
 
 
 def _remembered(frozen: _Frozen, block: Blocks, memory: Memory) -> Block:

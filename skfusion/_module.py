@@ -252,6 +252,11 @@ class FusionModule(nn.Module):
 
     def _encode_rows(self, i: int, encoder: nn.Module, batch: Batch) -> Encoded:
         """Return the rows that have block ``i``, encoded."""
+        encoded, places = self._encode_inputs(i, encoder, batch), batch.lookups.get(self.names[i])
+        return encoded if places is None else places.of_rows(encoded, self.pooled)
+
+    def _encode_inputs(self, i: int, encoder: nn.Module, batch: Batch) -> Encoded:
+        """Return the inputs of block ``i``, its rows or distinct things, encoded."""
         name = self.names[i]
         x = batch.inputs[name]
         if name not in batch.encoded:

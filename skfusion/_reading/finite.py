@@ -6,9 +6,9 @@ from typing import cast
 
 import numpy as np
 
-from skfusion.blocks import Block, Blocks, Ragged
+from skfusion.blocks import Block, Blocks, Lookup, Ragged
 from skfusion.blocks._kinds import is_csr
-from skfusion.exceptions import BlockError
+from skfusion.exceptions import BlockError, noted
 
 __all__ = ["check_finite", "first_not_finite"]
 
@@ -25,7 +25,12 @@ def check_finite(blocks: Blocks, first_row: int = 0) -> None:
         few = len(blocks) <= _ROWS_AT_ONCE
         chunk = blocks if few else blocks[start : start + _ROWS_AT_ONCE]
         for name in chunk.names:
-            _check_finite_block(name, chunk[name], chunk.missing(name), first_row + start)
+            block = chunk[name]
+            if isinstance(block, Lookup):
+                with noted(f"in the table of the lookup {name!r}, whose rows are things"):
+                    _check_finite_block(name, block.table, ~block.used(), 0)
+            else:
+                _check_finite_block(name, block, chunk.missing(name), first_row + start)
 
 
 def first_not_finite(block: Block) -> str:

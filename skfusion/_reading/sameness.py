@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from skfusion.blocks import Blocks, BlockSpec, Ragged
+from skfusion.blocks import Block, Blocks, BlockSpec, Lookup, Ragged
 from skfusion.blocks._same_form import check_same_form
 from skfusion.exceptions import BlockError
 
@@ -17,14 +17,23 @@ def in_fitted_form(blocks: Blocks, fitted: Mapping[str, BlockSpec]) -> Blocks:
     """Return ``blocks`` with ids as ids and waves as waves, whatever their dtype."""
     changed = {}
     for name in blocks.names:
-        block = blocks[name] if name in fitted and fitted[name].ragged else None
-        if isinstance(block, Ragged) and block.ndim == 2:
-            kind = fitted[name].form, block.dtype.kind
-            if kind[0] == "waveform" and kind[1] in "iu":
-                changed[name] = Ragged(block.values.astype(np.float32), block.offsets)
-            elif kind[0] == "tokens" and kind[1] == "f" and _are_whole(block.values):
-                changed[name] = Ragged(block.values.astype(np.int64), block.offsets)
+        if name in fitted and fitted[name].ragged:
+            block = blocks[name]
+            read = _in_form(block, fitted[name].form)
+            if read is not block:
+                changed[name] = read
     return blocks.assign(changed) if changed else blocks
+
+
+def _in_form(block: Block, form: str) -> Block:
+    if isinstance(block, Lookup):
+        return block.with_table(_in_form(block.table, form))
+    if isinstance(block, Ragged) and block.ndim == 2:
+        if form == "waveform" and block.dtype.kind in "iu":
+            return Ragged(block.values.astype(np.float32), block.offsets)
+        if form == "tokens" and block.dtype.kind == "f" and _are_whole(block.values):
+            return Ragged(block.values.astype(np.int64), block.offsets)
+    return block
 
 
 def _are_whole(values: np.ndarray) -> bool:

@@ -14,8 +14,8 @@ import numpy as np
 
 from skfusion._reading.finite import check_finite
 from skfusion._reading.row_values import RowValues
-from skfusion.blocks import Block, Blocks, BlockSpec, LazyBlock, Ragged
-from skfusion.exceptions import BlockError
+from skfusion.blocks import Block, Blocks, BlockSpec, LazyBlock, Lookup, Ragged
+from skfusion.exceptions import BlockError, noted
 
 __all__ = ["Scale", "learn_scales", "rescaled"]
 
@@ -195,6 +195,8 @@ def learn_scales(blocks: Blocks, specs: Mapping[str, BlockSpec]) -> dict[str, Sc
 
 
 def _scale_of(spec: BlockSpec, block: Block, missing: np.ndarray | None) -> Scale:
+    if isinstance(block, Lookup):
+        return _scale_of(spec, block.table, ~block.used())
     low, high, whole = np.nan, np.nan, spec.dtype.kind != "f"
     if isinstance(block, np.ndarray | Ragged):
         rows = RowValues(block, missing)
@@ -219,6 +221,9 @@ def rescaled(blocks: Blocks, specs: Mapping[str, BlockSpec], scales: Mapping[str
 
 
 def _read(block: Block, scale: Scale, missing: np.ndarray | None) -> Block:
+    if isinstance(block, Lookup):
+        with noted(f"in the table of the lookup {scale.name!r}, whose rows are things"):
+            return block.with_table(_read(block.table, scale, ~block.used()))
     if not isinstance(block, np.ndarray | Ragged):
         return ScaledRows(block, scale)
     if block.dtype.kind == "f" and scale.dtype.kind != "f":

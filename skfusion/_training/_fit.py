@@ -63,19 +63,26 @@ def _fit(net: Net, run: Run) -> None:
         begin_with(net, run.checkpoint)
         if not net.history:
             pretrain(net, run.rows)
-        train = _encode_frozen(net, run.rows)
-        held_out = None if run.held_out is None else _encode_frozen(net, run.held_out)
-        _train(net, train, held_out)
+        parts = [run.rows] if run.held_out is None else [run.rows, run.held_out]
+        train, *held_out = _encode_frozen(net, parts)
+        _train(net, train, held_out[0] if held_out else None)
         _check_weights(net)
     evaluate(net.module_)
 
 
-def _encode_frozen(net: Net, rows: Rows) -> Rows:
+def _encode_frozen(net: Net, parts: list[Rows]) -> list[Rows]:
     """Run the encoders that are not trained now, once, instead of in every epoch."""
     blocks, encoded = encode_frozen(
-        net.module_, net.module, rows.blocks, net.placement, net.settings.memory, offer
+        net.module_,
+        net.module,
+        [rows.blocks for rows in parts],
+        net.placement,
+        net.settings.memory,
+        offer,
     )
-    return Rows(blocks, rows.codes, rows.weight, encoded)
+    return [
+        Rows(one, rows.codes, rows.weight, encoded) for one, rows in zip(blocks, parts, strict=True)
+    ]
 
 
 def _train(net: Net, train: Rows, held_out: Rows | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
@@ -12,7 +13,8 @@ from torch import nn
 from skfusion._batch import make_batch, prefetched
 from skfusion._training._net import Net, Part
 from skfusion._training._torch_state import plain_settings
-from skfusion.blocks import Blocks
+from skfusion.blocks import Blocks, Ragged
+from skfusion.blocks._rows import n_rows
 
 __all__ = ["evaluate", "outputs"]
 
@@ -27,15 +29,26 @@ def outputs(net: Net, blocks: Blocks, inspect: Inspect, part: Part | None = None
     """
     device = net.placement
     with plain_settings(device), _evaluating(net), torch.inference_mode():
-        lengths = blocks.lengths() if len(blocks) > net.module.rows_per_step else None
-        if lengths is None:
+        order = _order(blocks) if len(blocks) > net.module.rows_per_step else None
+        if order is None:
             return _in_steps(net, blocks, inspect, part, device)
-        # Rows of similar length together, so that little padding is computed.
-        order = lengths.argsort(kind="stable")
         ordered = _in_steps(net, blocks.take(order), lambda *_: inspect(blocks, 0), part, device)
     found = np.empty_like(ordered)
     found[order] = ordered
     return found
+
+
+def _order(blocks: Blocks) -> np.ndarray | None:
+    """Return rows of similar length, or of the same thing, one after the other.
+
+    So that little padding is computed, and no thing is encoded in many steps.
+    """
+    lengths = blocks.lengths()
+    if lengths is not None:
+        return lengths.argsort(kind="stable")
+    lookups = (blocks[name] for name in blocks.names if blocks.is_lookup(name))
+    keys = next((one.keys for one in lookups if isinstance(one.keys, np.ndarray)), None)
+    return None if keys is None else keys.argsort(kind="stable")
 
 
 def _evaluating(net: Net) -> AbstractContextManager[None]:
@@ -68,11 +81,21 @@ def evaluate(module: nn.Module) -> None:
     module.eval()
 
 
+def _rows_per_step(step: int, blocks: Blocks) -> int:
+    """Return how many rows to encode at once: fewer where rows look up many things of a table."""
+    for name in blocks.names:
+        lookup = blocks[name] if blocks.is_lookup(name) else None
+        if lookup is not None and isinstance(lookup.keys, Ragged) and n_rows(lookup.table) > step:
+            per_row = math.ceil(lookup.keys.lengths.sum() / max(1, len(lookup)))
+            step = max(1, step // max(1, per_row))
+    return step
+
+
 def _in_steps(
     net: Net, blocks: Blocks, inspect: Inspect, part: Part | None, device: torch.device
 ) -> np.ndarray:
     plan = net.module
-    step = plan.rows_per_step
+    step = _rows_per_step(plan.rows_per_step, blocks)
     parts = []
     starts = range(0, len(blocks), step)
     cut = (blocks if step >= len(blocks) else blocks[i : i + step] for i in starts)

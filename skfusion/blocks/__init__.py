@@ -2,6 +2,7 @@
 
 from skfusion.blocks._blocks import Blocks
 from skfusion.blocks._kinds import Block, LazyBlock
+from skfusion.blocks._lookup import Lookup
 from skfusion.blocks._masked import MaskedBlock
 from skfusion.blocks._ragged import Ragged
 from skfusion.blocks._spec import FORMS, BlockSpec, spec_of
@@ -12,6 +13,7 @@ __all__ = [
     "BlockSpec",
     "Blocks",
     "LazyBlock",
+    "Lookup",
     "MaskedBlock",
     "Ragged",
     "spec_of",

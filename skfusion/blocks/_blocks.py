@@ -13,16 +13,20 @@ from scipy import sparse
 from skfusion._checks import did_you_mean
 from skfusion.blocks._agreement import check_block_name, check_mask, common_length
 from skfusion.blocks._dense import has_mask, split_mask
-from skfusion.blocks._index import row_numbers
+from skfusion.blocks._index import row_numbers, row_part
 from skfusion.blocks._kinds import Block
+from skfusion.blocks._lookup import Lookup, is_lazy
+from skfusion.blocks._masked import MaskedBlock
 from skfusion.blocks._matrix import (
     check_dense,
     check_two_dimensional,
     copied_as_asked,
+    is_dense_matrix,
     side_by_side,
 )
 from skfusion.blocks._ragged import Ragged
-from skfusion.blocks._rows import LazyRows, as_block, cut_rows, is_lazy, n_rows, packed
+from skfusion.blocks._rows import LazyRows, as_block, cut_rows, n_rows, packed, unpacked
+from skfusion.blocks._shared_tables import SharedTables
 from skfusion.blocks._spec import BlockSpec, form_of, spec_of
 from skfusion.exceptions import BlockTypeError
 
@@ -42,8 +46,8 @@ class Blocks:
     ----------
     blocks : mapping of str to array
         Each a 2-D to 5-D array or tensor (memory maps included), a scipy sparse matrix, a
-        ``Ragged``, or a lazy block. A 1-D array becomes one column. Rows of a masked array that
-        are masked as a whole are missing.
+        ``Ragged``, a ``Lookup``, or a lazy block. A 1-D array becomes one column. Rows of a masked
+        array that are masked as a whole are missing.
     missing : mapping of str to array of bool of shape (n_rows,), default=None
         True where a row lacks the block. What the block holds there is never read.
 
@@ -97,6 +101,9 @@ class Blocks:
         for name, value in blocks.items():
             if has_mask(value):
                 value, given[name] = split_mask(name, value, given.get(name))
+            if isinstance(value, Lookup) and value.missing.any():
+                found = MaskedBlock(value, value.missing)
+                value, given[name] = split_mask(name, found, given.get(name))
             arrays[name] = as_block(name, value)
         n = common_length({name: n_rows(block) for name, block in arrays.items()})
         masks = {name: check_mask(name, mask, arrays, n) for name, mask in given.items()}
@@ -109,7 +116,7 @@ class Blocks:
     @property
     def shape(self) -> tuple[int, int]:
         blocks = self._blocks
-        if all(form_of(block, name) == "vector" for name, block in blocks.items()):
+        if all(is_dense_matrix(block, name) for name, block in blocks.items()):
             return self._n, sum(int(block.shape[1] or 0) for block in blocks.values())
         return self._n, len(blocks)
 
@@ -136,7 +143,7 @@ class Blocks:
         if isinstance(key, str):
             return self._block(key)
         if isinstance(key, tuple):
-            key = _row_part(key)
+            key = row_part(key)
         if isinstance(key, slice) and key.step in (None, 1):
             return self._slice(key)
         return self.take(row_numbers(key, self._n))
@@ -148,6 +155,10 @@ class Blocks:
             return mask
         mask = mask[self._rows]
         return mask if mask.any() else None
+
+    def is_lookup(self, name: str) -> bool:
+        """Return whether block ``name`` is a ``Lookup``, without cutting its rows."""
+        return isinstance(self._blocks[self._known(name)], Lookup)
 
     def lengths(self) -> np.ndarray | None:
         """Return how many items the ragged blocks of each row have, or None without such blocks.
@@ -208,10 +219,15 @@ class Blocks:
         >>> rows["photo"].shape
         (2, 8, 6, 3)
         """
+        self.shared_tables().prefetch()
         for name, block in self._blocks.items():
             if hasattr(block, "prefetch"):
-                rows, missing = self._base_rows(), self.missing(name)
-                block.prefetch(rows if missing is None else rows[~missing])
+                block.prefetch(self._rows_having(name))
+
+    def shared_tables(self) -> SharedTables:
+        """Return the lazy tables of the lookups among the blocks."""
+        lookups = ((name, one) for name, one in self._blocks.items() if isinstance(one, Lookup))
+        return SharedTables(one[self._rows_having(name)] for name, one in lookups)
 
     def assign(self, blocks: Mapping[str, object], missing: _Masks | None = None) -> Blocks:
         """Return these blocks with others added or exchanged, and masks for them.
@@ -310,6 +326,10 @@ class Blocks:
         block = self._blocks[self._known(name)]
         return block if self._rows is None else cut_rows(block, self._rows)
 
+    def _rows_having(self, name: str) -> np.ndarray:
+        rows, missing = self._base_rows(), self.missing(name)
+        return rows if missing is None else rows[~missing]
+
     def _base_rows(self) -> np.ndarray:
         return np.arange(self._n) if self._rows is None else self._rows
 
@@ -344,7 +364,9 @@ class Blocks:
         block, mask = self._blocks[name], self.missing(name)
         shape = "(" + ", ".join(map(str, (self._n, *block.shape[1:]))) + ")"
         missing = "" if mask is None else f"{int(mask.sum()):,} missing"
-        return name, form_of(block, name).ljust(6), shape, str(block.dtype), missing
+        of = f"of {n_rows(block.table):,} things" if isinstance(block, Lookup) else ""
+        notes = ", ".join(filter(None, (of, missing)))
+        return name, form_of(block, name).ljust(6), shape, str(block.dtype), notes
 
     def _like(
         self,
@@ -367,28 +389,11 @@ class Blocks:
         self._blocks, self._missing, self._rows, self._n = blocks, missing, rows, n
 
 
-def _row_part(key: tuple[object, ...]) -> object:
-    if len(key) == 2 and (key[1] is Ellipsis or _is_full_slice(key[1])):
-        return key[0]
-    raise BlockTypeError(
-        f"Blocks are indexed by rows, blocks[rows], or by one name, blocks['name']. Got {key!r}. "
-        "Use blocks.select([...]) to choose blocks."
-    )
-
-
-def _is_full_slice(key: object) -> bool:
-    return isinstance(key, slice) and key == slice(None)
-
-
 def _is_eager_float(block: Block) -> TypeGuard[np.ndarray]:
     return hasattr(block, "astype") and np.dtype(block.dtype).kind == "f"
 
 
-def _restore(blocks: tuple[Any, ...], missing: tuple[Any, ...]) -> Blocks:
-    arrays = {
-        name: pack[0](tuple(pack[1:4]), shape=tuple(pack[4:]), copy=False)
-        if isinstance(pack, tuple)
-        else pack
-        for name, pack in blocks
-    }
-    return Blocks(arrays, dict(missing))
+def _restore(
+    blocks: tuple[tuple[str, object], ...], missing: tuple[tuple[str, np.ndarray], ...]
+) -> Blocks:
+    return Blocks({name: unpacked(pack) for name, pack in blocks}, dict(missing))

@@ -6,7 +6,7 @@ import numpy as np
 
 from skfusion.exceptions import BlockTypeError
 
-__all__ = ["row_numbers"]
+__all__ = ["row_numbers", "row_part"]
 
 
 def row_numbers(key: object, n: int) -> np.ndarray:
@@ -51,3 +51,17 @@ def row_numbers(key: object, n: int) -> np.ndarray:
         wrong = low if low < -n else high
         raise IndexError(f"row numbers must lie in [-{n}, {n}). Got {wrong}.")
     return np.where(rows < 0, rows + n, rows) if low < 0 else rows
+
+
+def row_part(key: tuple[object, ...]) -> object:
+    """Return the rows of ``blocks[rows, ...]`` and ``blocks[rows, :]``."""
+    if len(key) == 2 and (key[1] is Ellipsis or _is_full_slice(key[1])):
+        return key[0]
+    raise BlockTypeError(
+        f"Blocks are indexed by rows, blocks[rows], or by one name, blocks['name']. Got {key!r}. "
+        "Use blocks.select([...]) to choose blocks."
+    )
+
+
+def _is_full_slice(key: object) -> bool:
+    return isinstance(key, slice) and key == slice(None)

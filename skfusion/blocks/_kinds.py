@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeGuard, Union
 
 import numpy as np
 from scipy.sparse import csr_array, csr_matrix, issparse
 
 from skfusion.blocks._ragged import Ragged
+
+if TYPE_CHECKING:
+    from skfusion.blocks._lookup import Lookup
 
 __all__ = ["Block", "LazyBlock", "is_csr"]
 
@@ -54,7 +57,7 @@ class LazyBlock(Protocol):
         """Return the rows, by a slice or by their numbers."""
 
 
-Block: TypeAlias = np.ndarray | csr_array | csr_matrix | Ragged | LazyBlock
+Block: TypeAlias = Union[np.ndarray, csr_array, csr_matrix, Ragged, LazyBlock, "Lookup"]
 
 
 def is_csr(block: object) -> TypeGuard[csr_array]:

@@ -9,17 +9,29 @@ import numpy as np
 from scipy import sparse
 
 from skfusion.blocks._kinds import Block
+from skfusion.blocks._lookup import Lookup
 from skfusion.blocks._ragged import Ragged
 from skfusion.blocks._rows import cut_rows, scatter_rows
 from skfusion.blocks._spec import form_of
 from skfusion.exceptions import BlockTypeError
 
-__all__ = ["check_dense", "check_two_dimensional", "copied_as_asked", "side_by_side"]
+__all__ = [
+    "check_dense",
+    "check_two_dimensional",
+    "copied_as_asked",
+    "is_dense_matrix",
+    "side_by_side",
+]
 
 
 def check_two_dimensional(blocks: Mapping[str, Block], what: str) -> None:
     """Raise an error that names the first of the ``blocks`` that is not 2-D."""
     for name, block in blocks.items():
+        if isinstance(block, Lookup):
+            raise BlockTypeError(
+                f"block {name!r} is in the way: {what}, and this block is a Lookup. Write its rows "
+                "out, table[keys], or leave it out with blocks.select([...])."
+            )
         if isinstance(block, Ragged) or block.ndim != 2:
             row = ", ".join(map(str, block.shape[1:]))
             raise BlockTypeError(
@@ -27,6 +39,11 @@ def check_two_dimensional(blocks: Mapping[str, Block], what: str) -> None:
                 f"{form_of(block, name)!r}, a row the shape ({row}). Leave it out with "
                 "blocks.select([...]), or use an estimator that takes Blocks."
             )
+
+
+def is_dense_matrix(block: Block, name: str) -> bool:
+    """Whether a block converts to a dense 2-D array."""
+    return form_of(block, name) == "vector" and not isinstance(block, Lookup)
 
 
 def check_dense(blocks: Mapping[str, Block]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeGuard, cast
+from typing import Any, cast
 
 import numpy as np
 from scipy.sparse import csr_array, issparse
@@ -14,7 +14,7 @@ from skfusion.blocks._ragged import Ragged, gather_runs, offsets_of
 from skfusion.blocks._sparse import as_csr
 from skfusion.exceptions import BlockError, BlockTypeError
 
-__all__ = ["LazyRows", "as_block", "cut_rows", "is_lazy", "n_rows", "packed", "scatter_rows"]
+__all__ = ["LazyRows", "as_block", "cut_rows", "n_rows", "packed", "scatter_rows", "unpacked"]
 
 
 class LazyRows:
@@ -100,11 +100,6 @@ def _count_ids(name: str, block: Ragged) -> Ragged:
     return Ragged(block.values, block.offsets, check_n_tokens(name, int(ids.max(initial=0)) + 1))
 
 
-def is_lazy(block: Block) -> TypeGuard[LazyBlock]:
-    """Return whether the rows of ``block`` are read when they are asked for."""
-    return not (isinstance(block, (np.ndarray, Ragged)) or issparse(block))
-
-
 def n_rows(block: Block) -> int:
     """Return the number of rows (``len`` of a sparse matrix is an error)."""
     return cast(int, block.shape[0])
@@ -172,3 +167,10 @@ def packed(block: Block) -> object:
     if not is_csr(block):
         return np.asarray(block) if isinstance(block, np.memmap) else block
     return type(block), block.data, block.indices, block.indptr, *block.shape
+
+
+def unpacked(pack: object) -> Any:
+    """Return the block that ``packed`` made ``pack`` of."""
+    if not isinstance(pack, tuple):
+        return pack
+    return pack[0](tuple(pack[1:4]), shape=tuple(pack[4:]), copy=False)

@@ -10,6 +10,7 @@ from scipy.sparse import csr_array
 
 from skfusion.blocks._agreement import check_numeric
 from skfusion.blocks._kinds import Block, is_csr
+from skfusion.blocks._lookup import Lookup
 from skfusion.blocks._ragged import Ragged
 from skfusion.exceptions import BlockError
 
@@ -40,9 +41,7 @@ class BlockSpec:
 
     Examples
     --------
-    >>> from typing import cast
-
-    import numpy as np
+    >>> import numpy as np
     >>> from skfusion.blocks import Blocks
     >>> Blocks({"photo": np.zeros((5, 8, 8, 3), np.uint8)}).specs()["photo"]
     BlockSpec(name='photo', form='image', shape=(8, 8, 3), dtype=dtype('uint8'), n_tokens=None)
@@ -64,9 +63,7 @@ class BlockSpec:
 
         Examples
         --------
-        >>> from typing import cast
-
-        import numpy as np
+        >>> import numpy as np
         >>> from skfusion.blocks import BlockSpec
         >>> BlockSpec("photo", "image", (8, 8, 3), np.dtype("uint8")).empty(100).shape
         (100, 8, 8, 3)
@@ -81,17 +78,17 @@ class BlockSpec:
 
 
 def form_of(block: Block, name: str = "block") -> str:
-    """Return the form of ``block``, an array, csr matrix, ``Ragged`` or lazy block.
+    """Return the form of ``block``, that of its things where it is a ``Lookup``.
 
     Examples
     --------
-    >>> from typing import cast
-
-    import numpy as np
+    >>> import numpy as np
     >>> from skfusion.blocks._spec import form_of
     >>> form_of(np.zeros((2, 8, 8, 3)))
     'image'
     """
+    if isinstance(block, Lookup):
+        return form_of(block.table, name)
     if is_csr(block):
         return "csr"
     if isinstance(block, Ragged):
@@ -117,7 +114,7 @@ def _ragged_form(block: Ragged, name: str) -> str:
 
 
 def spec_of(name: str, block: Block) -> BlockSpec:
-    """Return the ``BlockSpec`` of ``block``.
+    """Return the ``BlockSpec`` of ``block``; of the things in a ``Lookup``.
 
     Examples
     --------
@@ -125,6 +122,7 @@ def spec_of(name: str, block: Block) -> BlockSpec:
     >>> spec_of("words", Ragged.from_rows([[4, 1], [2]])).n_tokens
     5
     """
+    block = block.table if isinstance(block, Lookup) else block
     form = form_of(block, name)
     shape = tuple(block.shape[1:])
     n_tokens = _count_tokens(name, cast(Ragged, block)) if form == "tokens" else None

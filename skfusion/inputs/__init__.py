@@ -2,6 +2,7 @@
 
 from skfusion.inputs._images.frame_loader import FrameLoader
 from skfusion.inputs._images.image_loader import ImageLoader
+from skfusion.inputs._lookup.lookup_table import LookupTable
 from skfusion.inputs._sequences.array_stacker import ArrayStacker
 from skfusion.inputs._sequences.sequence_stacker import SequenceStacker
 from skfusion.inputs._sound.logmel import LogMel
@@ -18,6 +19,7 @@ __all__ = [
     "FrameLoader",
     "ImageLoader",
     "LogMel",
+    "LookupTable",
     "SentenceEmbedding",
     "SequenceStacker",
     "Tokenizer",

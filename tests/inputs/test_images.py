@@ -2,7 +2,9 @@ import io
 import os
 import pickle
 import threading
+import time
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import joblib
 import numpy as np
@@ -14,6 +16,7 @@ from sklearn.base import clone
 from skfusion.blocks import Blocks, MaskedBlock
 from skfusion.exceptions import BlockError, BlockTypeError, ParameterError
 from skfusion.inputs import BlockUnion, ImageLoader
+from skfusion.inputs._images import lazy_cells
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (6, 12, 10, 3), dtype=np.uint8)
@@ -172,6 +175,30 @@ def test_lazy_rows_from_many_threads(paths):
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def test_threads_that_ask_at_the_same_time_share_one_pool(paths, monkeypatch):
+    pools, barrier = [], threading.Barrier(2)
+
+    class SlowPool(ThreadPoolExecutor):
+        def __init__(self, n_workers):
+            time.sleep(0.1)  # long enough for the other thread to come by
+            super().__init__(n_workers)
+            pools.append(self)
+
+    block = ImageLoader(lazy=True).fit_transform(paths)
+    monkeypatch.setattr(lazy_cells, "ThreadPoolExecutor", SlowPool)
+
+    def work():
+        barrier.wait()
+        assert block[[0]].shape[0] == 1
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(pools) == 1
 
 
 def test_lazy_memory_does_not_grow_with_the_number_of_images(tmp_path):

@@ -118,7 +118,7 @@ class LazyCells:
         if not len(numbers):
             return
         prefetch = self._start(numbers)
-        with self._lock:
+        with self._guard():
             self._pending.append(prefetch)
             late = [self._pending.pop(0) for _ in range(len(self._pending) - _MAX_PENDING)]
         for oldest in late:
@@ -128,7 +128,7 @@ class LazyCells:
         return f"LazyCells(shape={self.shape}, dtype={self.dtype})"
 
     def __getstate__(self) -> dict[str, object]:
-        hidden = ("_pool", "_pool_process", "_pending", "_lock")
+        hidden = ("_pool", "_process", "_pending", "_lock")
         return {name: value for name, value in vars(self).items() if name not in hidden}
 
     def __setstate__(self, state: dict[str, object]) -> None:
@@ -137,13 +137,21 @@ class LazyCells:
 
     def _forget_threads(self) -> None:
         self._pool: ThreadPoolExecutor | None = None
-        self._pool_process = 0
+        self._process = os.getpid()
         self._pending: list[_Prefetch] = []
         self._lock = threading.Lock()
 
+    def _guard(self) -> threading.Lock:
+        """Return the lock around pool and pending rows, of this process."""
+        # A forked process inherits the pool without its threads, and a lock that may be held: it
+        # would wait for either for ever.
+        if self._process != os.getpid():
+            self._forget_threads()
+        return self._lock
+
     def _find(self, numbers: np.ndarray) -> tuple[_Prefetch, np.ndarray | None]:
         """Return what decodes rows ``numbers``, and where in it they are (None: they are all)."""
-        with self._lock:
+        with self._guard():
             for i, prefetch in enumerate(self._pending):
                 if np.array_equal(numbers, prefetch.numbers):
                     return self._pending.pop(i), None
@@ -152,7 +160,7 @@ class LazyCells:
         return self._start(numbers), None
 
     def _abandon(self) -> None:
-        with self._lock:
+        with self._guard():
             pending, self._pending = self._pending, []
         for prefetch in pending:
             prefetch.cancel()
@@ -166,12 +174,10 @@ class LazyCells:
         return _Prefetch(numbers, out, futures)
 
     def _threads(self) -> ThreadPoolExecutor:
-        # A forked process inherits the pool without its threads and would wait for ever.
-        if self._pool is None or self._pool_process != os.getpid():
-            self._forget_threads()
-            self._pool = ThreadPoolExecutor(n_workers(self._n_threads))
-            self._pool_process = os.getpid()
-        return self._pool
+        with self._guard():
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(n_workers(self._n_threads))
+            return self._pool
 
     def _read_rows(self, out: np.ndarray, numbers: np.ndarray) -> None:
         for place, row in enumerate(numbers.tolist()):

@@ -15,7 +15,7 @@ import pandas as pd
 from joblib import Memory
 from scipy import sparse
 
-from skfusion.blocks import Blocks, BlockSpec, MaskedBlock, Ragged, spec_of
+from skfusion.blocks import Blocks, BlockSpec, Lookup, MaskedBlock, Ragged, spec_of
 from skfusion.blocks._rows import as_block, scatter_rows
 from skfusion.blocks._same_form import check_same_form
 from skfusion.blocks._spec import form_of
@@ -233,6 +233,8 @@ def _is_plain(X: Any) -> bool:
 
 
 def _cast(block: Any, dtype: Any) -> Any:
+    if isinstance(block, Lookup):
+        return block.with_table(_cast(block.table, dtype))
     if dtype is None or not (isinstance(block, (np.ndarray, Ragged)) or sparse.issparse(block)):
         return block
     kept = "iub" if block.ndim >= 4 else "iu" if isinstance(block, Ragged) else ""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from skfusion.blocks import Ragged
+from skfusion.blocks import Lookup, Ragged
 from skfusion.blocks._rows import scatter_rows
 
 __all__ = ["SpreadRows", "spread_rows"]
@@ -17,6 +17,8 @@ def spread_rows(block: Any, present: np.ndarray) -> Any:
     """Spread ``block`` over the True places of ``present``; a lazy block stays lazy."""
     if isinstance(block, (np.ndarray, Ragged)) or issparse(block):
         return scatter_rows(block, present)
+    if isinstance(block, Lookup):
+        return block.spread(present)
     return SpreadRows(block, present)
 
 
