@@ -45,7 +45,7 @@ from skfusion import Blocks, FusionClassifier
 from skfusion.encoders import TemporalCNN
 
 ROWS, SPEAKER, CHOSEN = "random rows", "a speaker", "a speaker, by accuracy"
-COLOURS = {ROWS: "tab:orange", SPEAKER: "tab:blue", CHOSEN: "tab:cyan"}
+COLOURS = {ROWS: "tab:orange", SPEAKER: "tab:blue", CHOSEN: "tab:purple"}
 
 # %%
 # Data
