@@ -122,6 +122,13 @@ def test_any_value_is_a_category(fitted, cell):
     assert len(fitted.predict(with_cell("depot", cell))) == N
 
 
+def test_texts_with_any_missing_value_were_texts():
+    texts = pd.Series([*frame()["memo"][:-4], "", None, pd.NaT, np.nan], dtype=object)
+    union = BlockUnion().fit(frame().assign(memo=texts))
+    with pytest.raises(BlockTypeError, match=r"column 'memo', row 0 is 0 \(int\), no text"):
+        union.transform(frame()[:2].assign(memo=pd.Series([0, "0,"], dtype=object)))
+
+
 class Lengths:
     def encode(self, texts):
         return np.array([[len(text), 1.0] for text in texts])
