@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
 from sklearn.impute import SimpleImputer
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from skfusion import FusionClassifier
 from skfusion.exceptions import BlockError, BlockTypeError
-from skfusion.inputs import BlockUnion, SentenceEmbedding, Tokenizer
+from skfusion.inputs import BlockUnion, ImageLoader, SentenceEmbedding, Tokenizer
 
 N = 20
 Y = np.arange(N) % 2
@@ -183,6 +184,25 @@ def test_rows_are_counted_with_those_that_are_missing():
         BlockUnion([("text", Tokenizer(), "memo")]).fit(X)
     with pytest.raises(BlockTypeError, match=r"row 7 \(label 'h'\) is 5"):
         BlockUnion([("text", TfidfVectorizer(), "memo")]).fit(X)
+
+
+def test_only_the_row_of_a_message_is_counted_anew():
+    X = pd.DataFrame({"memo": [None, ["see row 0"], "so it is"]}, index=[5, 1, 0])
+    with pytest.raises(BlockTypeError, match=r"row 1 is \['see row 0'\], no text"):
+        BlockUnion([("text", Tokenizer(), "memo")]).fit(X)
+    X = pd.DataFrame({"photo": [None, 7]})
+    with pytest.raises(BlockTypeError, match="ImageLoader: row 1: "):
+        BlockUnion([("photo", ImageLoader((4, 4)), "photo")]).fit(X)
+
+
+def test_rows_are_counted_through_a_union_in_a_union():
+    X = pd.DataFrame({"memo": [None, "so", None, "it", 5]})
+    inner = BlockUnion([("text", Tokenizer(), "memo")])
+    within = make_pipeline(FunctionTransformer(lambda texts: {"memo": list(texts)}), inner)
+    for memo in (X["memo"], [None, "so", "it", None, 5]):
+        union = BlockUnion([("outer", within, "memo")])
+        with pytest.raises(BlockTypeError, match="Tokenizer: row 4 is 5, no text"):
+            union.fit(pd.DataFrame({"memo": memo}))
 
 
 def test_a_row_of_zeros_is_read_by_position_and_refused(fitted):

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skfusion.exceptions import BlockTypeError
 from skfusion.inputs._tables.cell_kinds import is_number
 from skfusion.inputs._tables.labels import Labels, cells_of_column
+from skfusion.inputs._tables.one_column import row_name
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -108,7 +109,7 @@ def _categories_of(name: Hashable, cells: np.ndarray) -> Iterator[None]:
     except TypeError as error:
         row = next(row for row, cell in enumerate(cells) if not _is_hashable(cell))
         raise BlockTypeError(
-            f"column {name!r}, row {row} holds {type(cells[row]).__name__} (such as "
+            f"column {name!r}, {row_name(cells, row)} holds {type(cells[row]).__name__} (such as "
             f"{cells[row]!r:.60}), which is no category. Categories are numbers, texts, dates."
         ) from error
 
@@ -152,7 +153,8 @@ def _floats_of(name: Hashable, column: pd.Series) -> np.ndarray:
         row = next(odd)
         raise BlockTypeError(
             f"column {name!r} must hold numbers here, and holds {type(cells[row]).__name__} (such "
-            f"as {cells[row]!r:.60} in row {row}). Give it a transformer that makes numbers of it."
+            f"as {cells[row]!r:.60} in {row_name(column, row)}). Give it a transformer that makes "
+            "numbers of it."
         ) from error
 
 
