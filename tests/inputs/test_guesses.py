@@ -91,6 +91,21 @@ def test_single_cells_that_are_something_else_silence_nothing(values, word, odd)
     assert f"columns={{'p': {word!r}}}" in message
 
 
+def test_a_column_without_a_value_is_named():
+    for frame, becomes in (
+        (pd.DataFrame({"e": [None] * N, "cost": ROWS / 3}), "it is a missing number in each"),
+        (pd.DataFrame({"e": np.full(N, np.nan), "cost": ROWS / 3}), "it is a missing number"),
+        (pd.DataFrame({"e": [None] * N, "paid": ROWS > 5}), "it is passed over"),
+    ):
+        with pytest.warns(ColumnKindWarning, match=f"column 'e' has no value in 60.*{becomes}"):
+            BlockUnion().fit(frame)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", ColumnKindWarning)
+            BlockUnion(columns={"e": "drop"}).fit(frame)
+    with pytest.warns(ColumnKindWarning, match="column 1 has no value"):
+        BlockUnion().fit(np.column_stack([ROWS / 3, np.full(N, np.nan)]))
+
+
 ORDINARY = {
     "age": RNG.integers(18, 90, N),
     "count": RNG.poisson(3, N),
@@ -117,7 +132,6 @@ ORDINARY = {
     "review": [f"so {row} times good" for row in ROWS],
     "category": pd.Categorical(["1.5", "2.5"] * 30),
     "videos": RNG.integers(1, 5, N),
-    "empty": [None] * N,
     "when": pd.date_range("2024-01-01", periods=N),
 }
 

@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 
 from skfusion.exceptions import ColumnKindWarning
-from skfusion.inputs._tables.cell_kinds import is_number
+from skfusion.inputs._tables.cell_kinds import has_value, is_number
 from skfusion.inputs._tables.date_texts import orders_of, written
 from skfusion.inputs._tables.number_texts import spells_number
 from skfusion.inputs._tables.one_column import row_name
 from skfusion.inputs._tables.table import Table
 from skfusion.inputs._union.kinds import Kind
 
-__all__ = ["Guess", "guess_of", "warn_of_guesses"]
+__all__ = ["Guess", "guess_of", "warn_of_empty", "warn_of_guesses"]
 
 _SAMPLE = 200
 _FEW_ROWS = 20
@@ -58,6 +58,30 @@ def warn_of_guesses(
                 ColumnKindWarning,
                 stacklevel=2,
             )
+
+
+def warn_of_empty(
+    table: Table, kinds: Mapping[Hashable, Kind], said: Mapping[Hashable, str]
+) -> None:
+    """Warn of each column without a value, unless the user said that it may lack all."""
+    for key, kind in kinds.items():
+        if said.get(key) in ("drop", "number") or not _is_empty(kind, table, key):
+            continue
+        becomes = "it is passed over" if kind.name == "empty" else "it is a missing number in each"
+        warnings.warn(
+            f"column {key!r} has no value in {table.n_rows} rows: {becomes}, and nothing is "
+            f"learned of what it may hold later. Say columns={{{key!r}: 'drop'}} to leave it out.",
+            ColumnKindWarning,
+            stacklevel=2,
+        )
+
+
+def _is_empty(kind: Kind, table: Table, key: Hashable) -> bool:
+    if kind.name != "number":
+        return kind.name == "empty"
+    value = table.take(key)
+    is_column = isinstance(value, np.ndarray | pd.Series) and value.ndim == 1
+    return is_column and not has_value(pd.Series(value))
 
 
 def guess_of(key: Hashable, kind: str, value: object) -> Guess | None:
