@@ -205,6 +205,49 @@ def test_rows_are_counted_through_a_union_in_a_union():
             union.fit(pd.DataFrame({"memo": memo}))
 
 
+def test_another_number_than_0_and_1_is_no_boolean(fitted):
+    said = "column 'flag', row 3 is 7, and at fit it held booleans. Give True, False, 1, 0 or None"
+    for X in (with_cell("flag", 7), frame().assign(flag=[1, 0, 1, *[7.0] * (N - 3)])):
+        with pytest.raises(BlockError, match=said):
+            fitted.predict(X)
+    own = BlockUnion(booleans=SimpleImputer(strategy="most_frequent")).fit(frame())
+    with pytest.raises(BlockError, match="in block 'booleans' .*row 3 is 7"):
+        own.transform(with_cell("flag", 7))
+
+
+def test_an_odd_cell_among_numbers_can_be_made_missing():
+    X = with_cell("cost", "?")
+    repair = r"pd.to_numeric\(X\['cost'\], errors='coerce'\)"
+    with pytest.raises(BlockTypeError, match=f"row 3 is '\\?' .*Make such cells missing: {repair}"):
+        BlockUnion().fit(X)
+    X["cost"] = pd.to_numeric(X["cost"], errors="coerce")
+    assert BlockUnion().fit(X).kinds_["cost"] == "number"
+
+
+@pytest.mark.parametrize(
+    ("transformer", "columns", "shown", "says"),
+    [
+        (TfidfVectorizer(), "cost", {}, "Column 'cost' holds numbers"),
+        (make_pipeline(StandardScaler()), ["cost", "memo"], {}, "Column 'memo' holds texts"),
+        (OneHotEncoder(), ["flag", "depot"], {"depot": "z"}, "column 1 .*That is column 'depot'"),
+        (StandardScaler(), "cost", {}, r"Write \['cost'\] for columns"),
+        (TfidfVectorizer(), ["memo"], {}, r"Write 'memo' for columns, not \['memo'\]"),
+        (HashingVectorizer(), ["memo", "depot"], {}, "Give each of .* a block of its own"),
+    ],
+)
+def test_errors_of_scikit_learn_name_the_column(transformer, columns, shown, says):
+    union = BlockUnion([("part", transformer, columns)])
+    with pytest.raises((AttributeError, ValueError), match=f"in block 'part' .*{says}"):
+        union.fit(frame()).transform(frame().assign(**shown))
+
+
+def test_what_is_to_be_done_for_a_column_of_several_that_is_gone():
+    union = BlockUnion([("facts", SimpleImputer(), ["cost", "flag"])], missing="allow").fit(frame())
+    with pytest.raises(BlockError, match=r"column 'flag'.* X.assign\(\*\*\{'flag': None\}\)"):
+        union.transform(frame().drop(columns="flag"))
+    assert len(union.transform(frame().drop(columns="flag").assign(**{"flag": None}))) == N
+
+
 def test_a_row_of_zeros_is_read_by_position_and_refused(fitted):
     with pytest.raises(BlockTypeError, match="column 'depot' holds numbers.*it held texts"):
         fitted.predict(np.zeros((1, 4)))

@@ -25,6 +25,7 @@ from skfusion.inputs._tables.missing_rows import count_rows, present_metadata, p
 from skfusion.inputs._tables.one_column import RowsAmongAll
 from skfusion.inputs._tables.plain import plain_floats
 from skfusion.inputs._union.columns import as_list
+from skfusion.inputs._union.hints import check_one_column_of_texts, hint_of
 from skfusion.inputs._union.numbers_only import check_no_times
 from skfusion.inputs._union.odd_cells import explained, numbers_as_learned
 from skfusion.inputs._union.same_kinds import of_same_kinds
@@ -149,6 +150,7 @@ def _check_some_row(job: Job) -> None:
             f"block {job.name!r} has no row to learn from: all {len(job.missing)} are missing. "
             "Leave the block out, or fit on rows that have it."
         )
+    check_one_column_of_texts(job.transformer, job.columns)
     check_no_times(job.X, job.transformer, as_list(job.columns))
 
 
@@ -262,7 +264,9 @@ def _named(job: Job) -> AbstractContextManager[None]:
     columns = as_list(job.columns)
     listed = ", ".join(map(repr, columns[:10])) + (", ..." if len(columns) > 10 else "")
     what = _class_name(job.transformer)
-    return noted(f"in block {job.name!r} (columns {listed}), {what}", partial(_hint, job))
+    return noted(
+        f"in block {job.name!r} (columns {listed}), {what}", partial(hint_of, job.X, job.columns)
+    )
 
 
 def _explained(job: Job) -> AbstractContextManager[None]:
@@ -271,13 +275,6 @@ def _explained(job: Job) -> AbstractContextManager[None]:
 
 def _rows_of_all(job: Job) -> AbstractContextManager[None]:
     return RowsAmongAll(None if job.missing is None else ~job.missing)
-
-
-def _hint(job: Job, said: str) -> str:
-    wants_two = "Expected 2D" in said or "Expected a 2-dimensional" in said
-    if isinstance(job.columns, list) or not wants_two:
-        return ""
-    return f"Write [{job.columns!r}] for columns, to give the transformer two dimensions."
 
 
 def _class_name(transformer: Any) -> str:

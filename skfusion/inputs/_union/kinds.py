@@ -178,6 +178,9 @@ def _odd_cell(column: pd.Series) -> str:
 
 def _no_transformer(key: Any, inferred: str, cell: Any, odd: str = "") -> BlockTypeError:
     repair = _REPAIRS.get(inferred, "Convert it to numbers, text, dates or arrays.")
+    if odd.endswith("no number."):
+        number = f"pd.to_numeric(X[{key!r}], errors='coerce')"
+        repair = f"Make such cells missing: {number}; or all of them texts: .astype(str)."
     return BlockTypeError(
         f"column {key!r} holds {type(cell).__name__} ({inferred}; such as {cell!r:.60}), for which "
         f"BlockUnion() has no transformer.{odd} {repair} Or name one: "
