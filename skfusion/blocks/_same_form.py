@@ -34,7 +34,10 @@ def _repair(fitted: BlockSpec, spec: BlockSpec) -> str:
             if len(now) >= 3 and _moved(now, source, target) == was:
                 axis = f"{source}, {target}"
                 first = "first" if source == -3 else "last"
-                return f" Its channels come {first} now: np.moveaxis(X, {axis})."
+                return (
+                    f" Its channels come {first} now: np.moveaxis(X, {axis}); of arrays in cells "
+                    f"[np.moveaxis(cell, {axis}) for cell in X]."
+                )
     if was == (*now, 1):
         return " One axis is gone: X[..., None]."
     return " Prepare X as it was at fit."

@@ -5,12 +5,13 @@ import datetime
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from skfusion import BlockUnion, FusionClassifier
-from skfusion.inputs import DateParts
+from skfusion.inputs import DateParts, ImageLoader
 
 N = 24
 Y = np.arange(N) % 2
@@ -101,9 +102,7 @@ def test_another_kind_is_refused_by_name(models, was, now):
     ],
 )
 def test_what_means_the_same_is_taken(models, was, now):
-    values = (
-        KINDS[now].replace({"3": "0"}) if (was, now) == ("booleans", "integers") else KINDS[now]
-    )
+    values = KINDS[now] % 2 if (was, now) == ("booleans", "integers") else KINDS[now]
     assert len(models[was].predict(frame(values))) == N
 
 
@@ -144,6 +143,28 @@ def test_unions_by_hand(transformer, columns, was, now, says):
     for X in (frame(KINDS[now]), frame(KINDS[now])[5:6]):
         with pytest.raises((TypeError, ValueError), match=f"(?s)in block 'facts'.*{says}"):
             union.transform(X)
+
+
+class Photos(ImageLoader):
+    """One of the user's own, as is a coder of his."""
+
+
+class Coder(OneHotEncoder):
+    pass
+
+
+@pytest.mark.parametrize("photos", [Photos((4, 4)), make_pipeline(Photos((4, 4)))])
+def test_images_may_be_arrays_where_paths_were(photos, tmp_path):
+    path = tmp_path / "a.png"
+    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(path)
+    union = BlockUnion([("photo", photos, "photo")]).fit(pd.DataFrame({"photo": [str(path)] * 2}))
+    shown = pd.DataFrame({"photo": cells([np.full((4, 4, 3), 7, np.uint8)] * 2)})
+    assert (union.transform(shown)["photo"] == 7).all()
+
+
+def test_a_coder_of_ones_own_takes_dates():
+    union = BlockUnion([("day", Coder(handle_unknown="ignore"), ["memo"])])
+    assert union.fit(frame(KINDS["dates"])).specs_["day"].shape == (N,)
 
 
 ARRAYS = {

@@ -99,3 +99,10 @@ def test_other_columns_are_refused(union, frame):
     union.partial_fit(frame)
     with pytest.raises(BlockError, match="price"):
         union.partial_fit(frame.drop(columns="price"))
+
+
+def test_a_failed_first_chunk_leaves_no_trace():
+    union = BlockUnion([("facts", StandardScaler(), ["memo"])])
+    with pytest.raises(ValueError, match="memo"):
+        union.partial_fit(pd.DataFrame({"memo": ["so", "it"]}))
+    assert not [name for name in vars(union) if name.endswith("_")]

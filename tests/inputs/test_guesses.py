@@ -1,5 +1,6 @@
 """Guesses that may be wrong are warned of, with the word that changes them; others are not."""
 
+import re
 import warnings
 
 import numpy as np
@@ -55,6 +56,56 @@ def test_doubtful_columns(values, name, word):
     assert f"columns={{{name!r}: {word!r}}}" in message
 
 
+PRICES = [f"{row * 1.37:.2f}" for row in ROWS]
+
+
+def dirty(values, *odd):
+    return [*odd, *values[len(odd) :]]
+
+
+@pytest.mark.parametrize(
+    ("values", "word", "odd"),
+    [
+        (
+            dirty(PRICES, "?"),
+            "number",
+            r"row 0, '\?' \(make such cells None: .*to_numeric\(X\['p'\]",
+        ),
+        (dirty(PRICES, *["n/a", "unknown", "", "-", "?", "x"]), "number", "row 0, 'n/a'"),
+        (
+            dirty([f"{row} EUR" for row in ROWS], "free"),
+            "number",
+            "row 0, 'free' .*such cells None\\)",
+        ),
+        (dirty([f"2024-03-{row % 28 + 1:02d}" for row in ROWS], "soon"), "date", "row 0, 'soon'"),
+        (["13/02/2024", "02/14/2024"] * 30, "date", ""),
+        ([str(row) for row in ROWS] * 2, "number", ""),
+    ],
+)
+def test_single_cells_that_are_something_else_silence_nothing(values, word, odd):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ColumnKindWarning)
+        BlockUnion().fit(pd.DataFrame({"p": values, "n": np.arange(len(values)) / 3}))
+    (message,) = [str(one.message) for one in caught if one.category is ColumnKindWarning]
+    assert re.search(f"column 'p' looks like {word}s written as text .*{odd}", message)
+    assert f"columns={{'p': {word!r}}}" in message
+
+
+def test_a_column_without_a_value_is_named():
+    for frame, becomes in (
+        (pd.DataFrame({"e": [None] * N, "cost": ROWS / 3}), "it is a missing number in each"),
+        (pd.DataFrame({"e": np.full(N, np.nan), "cost": ROWS / 3}), "it is a missing number"),
+        (pd.DataFrame({"e": [None] * N, "paid": ROWS > 5}), "it is passed over"),
+    ):
+        with pytest.warns(ColumnKindWarning, match=f"column 'e' has no value in 60.*{becomes}"):
+            BlockUnion().fit(frame)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", ColumnKindWarning)
+            BlockUnion(columns={"e": "drop"}).fit(frame)
+    with pytest.warns(ColumnKindWarning, match="column 1 has no value"):
+        BlockUnion().fit(np.column_stack([ROWS / 3, np.full(N, np.nan)]))
+
+
 ORDINARY = {
     "age": RNG.integers(18, 90, N),
     "count": RNG.poisson(3, N),
@@ -70,6 +121,9 @@ ORDINARY = {
     "paid": RNG.random(N) > 0.5,
     "colour": ["red", "blue", "green"] * 20,
     "grade": ["1", "2", "3"] * 20,
+    "mixed grade": ["1", "2", "3", "n/a"] * 15,
+    "zip code": ["01067", "04103", "10115"] * 20,
+    "street": [f"{row} High Street" for row in ROWS],
     "size": ["S", "M", "L"] * 20,
     "paper": ["A4", "A5", "B5"] * 20,
     "version": ["1.2.3", "1.2.4"] * 30,
@@ -78,7 +132,6 @@ ORDINARY = {
     "review": [f"so {row} times good" for row in ROWS],
     "category": pd.Categorical(["1.5", "2.5"] * 30),
     "videos": RNG.integers(1, 5, N),
-    "empty": [None] * N,
     "when": pd.date_range("2024-01-01", periods=N),
 }
 

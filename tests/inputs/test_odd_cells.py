@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
 from sklearn.impute import SimpleImputer
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from skfusion import FusionClassifier
 from skfusion.exceptions import BlockError, BlockTypeError
-from skfusion.inputs import BlockUnion, SentenceEmbedding, Tokenizer
+from skfusion.inputs import BlockUnion, ImageLoader, SentenceEmbedding, Tokenizer
 
 N = 20
 Y = np.arange(N) % 2
@@ -122,6 +123,13 @@ def test_any_value_is_a_category(fitted, cell):
     assert len(fitted.predict(with_cell("depot", cell))) == N
 
 
+def test_texts_with_any_missing_value_were_texts():
+    texts = pd.Series([*frame()["memo"][:-4], "", None, pd.NaT, np.nan], dtype=object)
+    union = BlockUnion().fit(frame().assign(memo=texts))
+    with pytest.raises(BlockTypeError, match=r"column 'memo', row 0 is 0 \(int\), no text"):
+        union.transform(frame()[:2].assign(memo=pd.Series([0, "0,"], dtype=object)))
+
+
 class Lengths:
     def encode(self, texts):
         return np.array([[len(text), 1.0] for text in texts])
@@ -176,6 +184,68 @@ def test_rows_are_counted_with_those_that_are_missing():
         BlockUnion([("text", Tokenizer(), "memo")]).fit(X)
     with pytest.raises(BlockTypeError, match=r"row 7 \(label 'h'\) is 5"):
         BlockUnion([("text", TfidfVectorizer(), "memo")]).fit(X)
+
+
+def test_only_the_row_of_a_message_is_counted_anew():
+    X = pd.DataFrame({"memo": [None, ["see row 0"], "so it is"]}, index=[5, 1, 0])
+    with pytest.raises(BlockTypeError, match=r"row 1 is \['see row 0'\], no text"):
+        BlockUnion([("text", Tokenizer(), "memo")]).fit(X)
+    X = pd.DataFrame({"photo": [None, 7]})
+    with pytest.raises(BlockTypeError, match="ImageLoader: row 1: "):
+        BlockUnion([("photo", ImageLoader((4, 4)), "photo")]).fit(X)
+
+
+def test_rows_are_counted_through_a_union_in_a_union():
+    X = pd.DataFrame({"memo": [None, "so", None, "it", 5]})
+    inner = BlockUnion([("text", Tokenizer(), "memo")])
+    within = make_pipeline(FunctionTransformer(lambda texts: {"memo": list(texts)}), inner)
+    for memo in (X["memo"], [None, "so", "it", None, 5]):
+        union = BlockUnion([("outer", within, "memo")])
+        with pytest.raises(BlockTypeError, match="Tokenizer: row 4 is 5, no text"):
+            union.fit(pd.DataFrame({"memo": memo}))
+
+
+def test_another_number_than_0_and_1_is_no_boolean(fitted):
+    said = "column 'flag', row 3 is 7, and at fit it held booleans. Give True, False, 1, 0 or None"
+    for X in (with_cell("flag", 7), frame().assign(flag=[1, 0, 1, *[7.0] * (N - 3)])):
+        with pytest.raises(BlockError, match=said):
+            fitted.predict(X)
+    own = BlockUnion(booleans=SimpleImputer(strategy="most_frequent")).fit(frame())
+    with pytest.raises(BlockError, match="in block 'booleans' .*row 3 is 7"):
+        own.transform(with_cell("flag", 7))
+
+
+def test_an_odd_cell_among_numbers_can_be_made_missing():
+    X = with_cell("cost", "?")
+    repair = r"pd.to_numeric\(X\['cost'\], errors='coerce'\)"
+    with pytest.raises(BlockTypeError, match=f"row 3 is '\\?' .*Make such cells missing: {repair}"):
+        BlockUnion().fit(X)
+    X["cost"] = pd.to_numeric(X["cost"], errors="coerce")
+    assert BlockUnion().fit(X).kinds_["cost"] == "number"
+
+
+@pytest.mark.parametrize(
+    ("transformer", "columns", "shown", "says"),
+    [
+        (TfidfVectorizer(), "cost", {}, "Column 'cost' holds numbers"),
+        (make_pipeline(StandardScaler()), ["cost", "memo"], {}, "Column 'memo' holds texts"),
+        (OneHotEncoder(), ["flag", "depot"], {"depot": "z"}, "column 1 .*That is column 'depot'"),
+        (StandardScaler(), "cost", {}, r"Write \['cost'\] for columns"),
+        (TfidfVectorizer(), ["memo"], {}, r"Write 'memo' for columns, not \['memo'\]"),
+        (HashingVectorizer(), ["memo", "depot"], {}, "Give each of .* a block of its own"),
+    ],
+)
+def test_errors_of_scikit_learn_name_the_column(transformer, columns, shown, says):
+    union = BlockUnion([("part", transformer, columns)])
+    with pytest.raises((AttributeError, ValueError), match=f"in block 'part' .*{says}"):
+        union.fit(frame()).transform(frame().assign(**shown))
+
+
+def test_what_is_to_be_done_for_a_column_of_several_that_is_gone():
+    union = BlockUnion([("facts", SimpleImputer(), ["cost", "flag"])], missing="allow").fit(frame())
+    with pytest.raises(BlockError, match=r"column 'flag'.* X.assign\(\*\*\{'flag': None\}\)"):
+        union.transform(frame().drop(columns="flag"))
+    assert len(union.transform(frame().drop(columns="flag").assign(**{"flag": None}))) == N
 
 
 def test_a_row_of_zeros_is_read_by_position_and_refused(fitted):

@@ -821,3 +821,29 @@ def test_any_error_of_a_transformer_says_where_in_any_process(frame, failure, n_
     expected = RuntimeError if failure == "stop" else FAILURES[failure][0]
     with pytest.raises(expected, match=r"in block 'facts' \(columns 'price'\), Fails"):
         BlockUnion([("outer", BlockUnion(steps, n_jobs=n_jobs), ["price", "stars"])]).fit(frame)
+
+
+class NotOfTwo(StandardScaler):
+    def fit(self, X, y=None):
+        if len(X) == 2:
+            raise ValueError("no")
+        return super().fit(X)
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        pd.DataFrame({"other": [1.0, 2.0], "cost": [3.0, 4.0], "flag": ["a", "b"]}),
+        np.zeros((2, 2)),
+    ],
+    ids=["frame", "array"],
+)
+def test_a_failed_refit_leaves_the_union_as_it_was(X):
+    frame = pd.DataFrame({"cost": [1.0, 2.0, 3.0], "flag": [1.0, 0.0, 1.0]})
+    union = BlockUnion([("a", "passthrough", [0]), ("b", NotOfTwo(), [1])]).fit(frame)
+    before, expected = dict(vars(union)), union.transform(frame)
+    with pytest.raises(ValueError, match="no"):
+        union.fit(X)
+    assert vars(union) == before
+    for name in expected.names:
+        np.testing.assert_array_equal(union.transform(frame)[name], expected[name])

@@ -245,16 +245,19 @@ def attempt_rows(
     def attempt(row: int) -> Exception | None:
         try:
             work(row)
-        except READ_ERRORS as error:
+        except (*READ_ERRORS, BlockTypeError) as error:
             return error
-        except BlockTypeError as error:
-            raise BlockTypeError(f"{name(row)}: {error}.") from error
         return None
 
     rows = list(rows)
     with ThreadPoolExecutor(n_workers(n_threads)) as threads:
-        errors = threads.map(attempt, rows)
-        return {row: error for row, error in zip(rows, errors, strict=True) if error is not None}
+        errors: dict[int, Exception] = {}
+        for row, error in zip(rows, threads.map(attempt, rows), strict=True):
+            if isinstance(error, BlockTypeError):  # named here: threads count their own rows
+                raise BlockTypeError(f"{name(row)}: {error}.") from error
+            if error is not None:
+                errors[row] = error
+        return errors
 
 
 def n_workers(n_threads: int | None) -> int:

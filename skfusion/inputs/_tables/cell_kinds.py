@@ -150,10 +150,9 @@ def _first(column: pd.Series, kind: str, is_odd: Callable[[object], bool]) -> st
 
 
 def _inferred(column: pd.Series) -> str:
-    found = pd.api.types.infer_dtype(column, skipna=True)
-    if found == "mixed":  # also of NaT among texts, which pandas passes over among dates alone
-        found = pd.api.types.infer_dtype(column[column.notna()], skipna=True)
-    return found
+    kind = pd.api.types.infer_dtype(column, skipna=True)
+    # Of the values that stand for a missing one, NaT is none to pandas among texts.
+    return pd.api.types.infer_dtype(column[column.notna()]) if kind == "mixed" else kind
 
 
 def _kind_of_cell(cell: object) -> str:

@@ -3,14 +3,64 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from contextlib import AbstractContextManager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from scipy.sparse import issparse
 
 from skfusion.exceptions import BlockError, BlockTypeError
 
-__all__ = ["cells_of", "column_of", "describe_cell", "first_bad_row", "row_name"]
+if TYPE_CHECKING:
+    from collections.abc import Sized
+
+__all__ = [
+    "RowsAmongAll",
+    "cells_of",
+    "column_of",
+    "describe_cell",
+    "first_bad_row",
+    "row_name",
+]
+
+
+# Inside a union: by row that a transformer sees, the row of the whole table.
+_ROWS: ContextVar[np.ndarray | None] = ContextVar("rows", default=None)
+
+
+class RowsAmongAll(AbstractContextManager[None]):
+    """Have ``row_name`` count the rows that are present by their number among all.
+
+    Parameters
+    ----------
+    present : ndarray of bool of shape (n_rows,) or None
+        Rows that a transformer sees; None if it sees all.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfusion.inputs._tables.one_column import row_name, RowsAmongAll
+    >>> with RowsAmongAll(np.array([True, False, True])):
+    ...     print(row_name(["a", "b"], 1))
+    row 2
+    """
+
+    # A class, not a generator: contextlib sets attributes on errors, and some of them are frozen.
+
+    def __init__(self, present: np.ndarray | None) -> None:
+        self.present = present
+
+    def __enter__(self) -> None:
+        rows = _ROWS.get()
+        if self.present is not None:  # of a union in a union: of the rows that the outer one shows
+            is_nested = rows is not None and len(rows) == len(self.present)
+            outer = rows if is_nested and rows is not None else np.arange(len(self.present))
+            rows = outer[self.present]
+        self._token = _ROWS.set(rows)
+
+    def __exit__(self, *error: object) -> None:
+        _ROWS.reset(self._token)
 
 
 def column_of(X: Any, who: str) -> Any:
@@ -46,11 +96,18 @@ def row_name(X: Any, row: int) -> str:
     >>> row_name(["a", "b"], 1), row_name(pd.Series(["a", "b"], index=[7, 9]), 1)
     ('row 1', 'row 1 (label 9)')
     """
-    labels = getattr(X, "index", None)
+    labels, number = getattr(X, "index", None), _number_among_all(X, row)
     if labels is None or callable(labels):
-        return f"row {row}"
+        return f"row {number}"
     label = labels[row : row + 1].tolist()[0]
-    return f"row {row}" if label == row else f"row {row} (label {label!r})"
+    return f"row {number}" if label == number else f"row {number} (label {label!r})"
+
+
+def _number_among_all(X: object, row: int) -> int:
+    rows = _ROWS.get()
+    shape = getattr(X, "shape", None)
+    n_rows = shape[0] if shape else len(cast("Sized", X))
+    return row if rows is None or len(rows) != n_rows else int(rows[row])
 
 
 def describe_cell(cell: object) -> str:

@@ -11,14 +11,15 @@ import pandas as pd
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skfusion.exceptions import BlockTypeError
+from skfusion.exceptions import BlockError, BlockTypeError
 from skfusion.inputs._tables.cell_kinds import is_number
 from skfusion.inputs._tables.labels import Labels, cells_of_column
+from skfusion.inputs._tables.one_column import row_name
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["PlainLabels", "PlainNumbers", "plain_floats"]
+__all__ = ["PlainFlags", "PlainLabels", "PlainNumbers", "plain_floats"]
 
 
 class _Plain(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -60,6 +61,39 @@ class PlainNumbers(_Plain):
 
     def transform(self, X: object) -> np.ndarray:
         return plain_floats(self._read(X), self.without_value_)
+
+
+class PlainFlags(PlainNumbers):
+    """Booleans as float64, 0 or 1, NaN where a cell is missing.
+
+    Raises
+    ------
+    BlockError
+        For a number that is neither; names column and row.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skfusion.inputs._tables.plain import PlainFlags
+    >>> flags = PlainFlags().fit(pd.DataFrame({"paid": [True, False]}))
+    >>> flags.transform(pd.DataFrame({"paid": [0, 7]}))
+    Traceback (most recent call last):
+        ...
+    skfusion.exceptions.BlockError: column 'paid', row 1 is 7, and at fit it held booleans...
+    """
+
+    def transform(self, X: object) -> np.ndarray:
+        floats = super().transform(X)
+        odd = np.isfinite(floats) & (floats != 0) & (floats != 1)  # what is infinite is told later
+        if odd.any():
+            row, position = np.argwhere(odd)[0]
+            frame = self._read(X)
+            raise BlockError(
+                f"column {frame.columns[position]!r}, {row_name(frame, int(row))} is "
+                f"{floats[row, position]:g}, and at fit it held booleans. Give True, False, 1, 0 "
+                "or None; or say 'number' for it in columns, before the fit, if it counts."
+            )
+        return floats
 
 
 class PlainLabels(_Plain):
@@ -108,7 +142,7 @@ def _categories_of(name: Hashable, cells: np.ndarray) -> Iterator[None]:
     except TypeError as error:
         row = next(row for row, cell in enumerate(cells) if not _is_hashable(cell))
         raise BlockTypeError(
-            f"column {name!r}, row {row} holds {type(cells[row]).__name__} (such as "
+            f"column {name!r}, {row_name(cells, row)} holds {type(cells[row]).__name__} (such as "
             f"{cells[row]!r:.60}), which is no category. Categories are numbers, texts, dates."
         ) from error
 
@@ -152,7 +186,8 @@ def _floats_of(name: Hashable, column: pd.Series) -> np.ndarray:
         row = next(odd)
         raise BlockTypeError(
             f"column {name!r} must hold numbers here, and holds {type(cells[row]).__name__} (such "
-            f"as {cells[row]!r:.60} in row {row}). Give it a transformer that makes numbers of it."
+            f"as {cells[row]!r:.60} in {row_name(column, row)}). Give it a transformer that makes "
+            "numbers of it."
         ) from error
 
 

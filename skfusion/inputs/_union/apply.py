@@ -22,8 +22,10 @@ from skfusion.blocks._spec import form_of
 from skfusion.exceptions import BlockError, noted
 from skfusion.inputs._tables.digits import check_digits, check_scaled_digits
 from skfusion.inputs._tables.missing_rows import count_rows, present_metadata, present_rows
+from skfusion.inputs._tables.one_column import RowsAmongAll
 from skfusion.inputs._tables.plain import plain_floats
 from skfusion.inputs._union.columns import as_list
+from skfusion.inputs._union.hints import check_one_column_of_texts, hint_of
 from skfusion.inputs._union.numbers_only import check_no_times
 from skfusion.inputs._union.odd_cells import explained, numbers_as_learned
 from skfusion.inputs._union.same_kinds import of_same_kinds
@@ -96,7 +98,7 @@ def _work(key: str, work: Callable[..., Made], job: Job, arguments: tuple[Any, .
 
 def fit_block(job: Job, y: Any, params: Any) -> Made:
     """Fit the transformer on the rows that are present and return all rows of its block."""
-    with _timed(job), _named(job), _explained(job):
+    with _timed(job), _named(job), _explained(job), _rows_of_all(job):
         _check_some_row(job)
         if is_word(job.transformer, "passthrough"):
             return _pass(job, at_fit=True)
@@ -105,7 +107,7 @@ def fit_block(job: Job, y: Any, params: Any) -> Made:
 
 def learn_block(job: Job, y: Any, first: bool) -> Any:
     """Show the rows that are present to the transformer, and return it."""
-    with _timed(job), _named(job), _explained(job):
+    with _timed(job), _named(job), _explained(job), _rows_of_all(job):
         if first:
             _check_some_row(job)
         elif job.missing is not None and job.missing.all():
@@ -120,7 +122,7 @@ def learn_block(job: Job, y: Any, first: bool) -> Any:
 
 def transform_block(job: Job, spec: BlockSpec | None, params: Any) -> Made:
     """Transform the rows that are present and return all rows of the block."""
-    with _timed(job), _named(job), _explained(job):
+    with _timed(job), _named(job), _explained(job), _rows_of_all(job):
         if spec is not None and job.missing is not None and job.missing.all():
             return Made(job.transformer, _empty_block(spec, len(job.missing)), job.missing)
         job, at_fit = _as_learned(job), spec is None  # the first chunk of a fit by chunks
@@ -148,6 +150,7 @@ def _check_some_row(job: Job) -> None:
             f"block {job.name!r} has no row to learn from: all {len(job.missing)} are missing. "
             "Leave the block out, or fit on rows that have it."
         )
+    check_one_column_of_texts(job.transformer, job.columns)
     check_no_times(job.X, job.transformer, as_list(job.columns))
 
 
@@ -263,18 +266,17 @@ def _named(job: Job) -> AbstractContextManager[None]:
     columns = as_list(job.columns)
     listed = ", ".join(map(repr, columns[:10])) + (", ..." if len(columns) > 10 else "")
     what = _class_name(job.transformer)
-    return noted(f"in block {job.name!r} (columns {listed}), {what}", partial(_hint, job))
+    return noted(
+        f"in block {job.name!r} (columns {listed}), {what}", partial(hint_of, job.X, job.columns)
+    )
 
 
 def _explained(job: Job) -> AbstractContextManager[None]:
-    return explained(job.X, job.columns, job.missing, job.kinds)
+    return explained(job.X, job.columns, job.kinds)
 
 
-def _hint(job: Job, said: str) -> str:
-    wants_two = "Expected 2D" in said or "Expected a 2-dimensional" in said
-    if isinstance(job.columns, list) or not wants_two:
-        return ""
-    return f"Write [{job.columns!r}] for columns, to give the transformer two dimensions."
+def _rows_of_all(job: Job) -> AbstractContextManager[None]:
+    return RowsAmongAll(None if job.missing is None else ~job.missing)
 
 
 def _class_name(transformer: Any) -> str:

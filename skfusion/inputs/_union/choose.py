@@ -14,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 
 from skfusion.exceptions import BlockError
 from skfusion.inputs._tables.cell_kinds import has_value
+from skfusion.inputs._tables.plain import PlainFlags
 from skfusion.inputs._tables.table import ArrayTable, Table
 from skfusion.inputs._union.columns import as_list, shown_names
 from skfusion.inputs._union.kinds import Kind, holds_only_numbers, is_numeric, kind_of
@@ -242,7 +243,7 @@ def transformer_of(kind: str, table: Table, columns: Any, recipes: Mapping[str, 
     if name == "numbers":
         return _reading(given, _cells_of_numbers(table, as_list(columns)))
     if name == "booleans" and given is not None:
-        return make_pipeline(*reading_numbers("any"), given)
+        return make_pipeline(PlainFlags(), given)
     return RECIPES[name]() if given is None else given
 
 

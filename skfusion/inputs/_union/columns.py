@@ -68,7 +68,11 @@ def complete(table: Table, steps: Steps, missing: str) -> Table:
 
 
 def _column_missing(block: str, column: str, whole: bool, names: list[str]) -> BlockError:
-    repair = ' Use missing="allow" to go without the block.' if whole else ""
+    repair = (
+        ' Use missing="allow" to go without the block.'
+        if whole
+        else f" Pass it too; if it is not known as None: X.assign(**{{{column!r}: None}})."
+    )
     return BlockError(
         f"column {column!r}, from which block {block!r} is made, is missing; the columns "
         f"are {shown_names(names)}. {did_you_mean(column, names)}".rstrip()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -11,12 +11,14 @@ import pandas as pd
 
 from skfusion._warn import warn_user
 from skfusion.exceptions import ColumnKindWarning
+from skfusion.inputs._tables.cell_kinds import has_value, is_number
 from skfusion.inputs._tables.date_texts import orders_of, written
 from skfusion.inputs._tables.number_texts import spells_number
+from skfusion.inputs._tables.one_column import row_name
 from skfusion.inputs._tables.table import Table
 from skfusion.inputs._union.kinds import Kind
 
-__all__ = ["Guess", "guess_of", "warn_of_guesses"]
+__all__ = ["Guess", "guess_of", "warn_of_empty", "warn_of_guesses"]
 
 _SAMPLE = 200
 _FEW_ROWS = 20
@@ -28,6 +30,9 @@ _CODE_NAMES = frozenset(
 )
 _ID_NAMES = frozenset({"id", "uid", "uuid", "guid"})
 _CODE_DIGITS = 5
+_ODD = 0.15  # share of the different cells that may be something else
+_FEW_WITH_ODD = 5  # dates or numbers that there must be at least if one of the cells is none
+_MOST_LABELS = 30  # different whole numbers, written as text, that may be names of categories
 
 
 class Guess(NamedTuple):
@@ -62,11 +67,34 @@ def warn_of_guesses(
             )
 
 
+def warn_of_empty(
+    table: Table, kinds: Mapping[Hashable, Kind], said: Mapping[Hashable, str]
+) -> None:
+    """Warn of each column without a value, unless the user said that it may lack all."""
+    for key, kind in kinds.items():
+        if said.get(key) in ("drop", "number") or not _is_empty(kind, table, key):
+            continue
+        becomes = "it is passed over" if kind.name == "empty" else "it is a missing number in each"
+        warn_user(
+            f"column {key!r} has no value in {table.n_rows} rows: {becomes}, and nothing is "
+            f"learned of what it may hold later. Say columns={{{key!r}: 'drop'}} to leave it out.",
+            ColumnKindWarning,
+        )
+
+
+def _is_empty(kind: Kind, table: Table, key: Hashable) -> bool:
+    if kind.name != "number":
+        return kind.name == "empty"
+    value = table.take(key)
+    is_column = isinstance(value, np.ndarray | pd.Series) and value.ndim == 1
+    return is_column and not has_value(pd.Series(value))
+
+
 def guess_of(key: Hashable, kind: str, value: object) -> Guess | None:
     """Return what a column of such a kind looks like, if it is something else."""
     if not isinstance(value, np.ndarray | pd.Series) or value.ndim != 1:
         return None
-    column = pd.Series(value)
+    column = pd.Series(value, name=key)
     if isinstance(column.dtype, pd.CategoricalDtype) or len(column) < 2:
         return None
     return _guess_of_numbers(key, column) if kind == "number" else _guess_of_texts(kind, column)
@@ -113,48 +141,87 @@ def _are_days(distinct: np.ndarray) -> bool:
 
 
 def _guess_of_texts(kind: str, column: pd.Series) -> Guess | None:
-    texts = _texts(column)
+    cells = _distinct(column)
+    texts = [cell.strip() for cell in cells if isinstance(cell, str) and cell.strip()]
     if len(texts) < 2:
         return None
     shown = f"(such as {texts[0]!r:.40})"
-    if all(map(_IMAGES.fullmatch, texts)):
+    if len(texts) == len(cells) and all(map(_IMAGES.fullmatch, texts)):
         return Guess(f"paths of images {shown}", "image")
-    if all(map(_SOUND.fullmatch, texts)):
+    if len(texts) == len(cells) and all(map(_SOUND.fullmatch, texts)):
         return Guess(f"paths of sound {shown}", "audio")
-    if _are_dates(texts):
-        return Guess(f"dates written as text {shown}", "date")
-    if spells_number(texts):
-        return (
-            None
-            if _may_be_labels(kind, texts)
-            else Guess(f"numbers written as text {shown}", "number")
-        )
-    if kind == "text" and _are_identifiers(column, texts):
+    if dates := _nearly_all(_is_date, texts, cells):
+        return _guess_of_written("date", dates, cells, column)
+    numbers = _nearly_all(_is_number, texts, cells)
+    if numbers and spells_number(numbers):
+        if _may_be_labels(kind, numbers):
+            return None
+        return _guess_of_written("number", numbers, cells, column)
+    if len(texts) == len(cells) and kind == "text" and _are_identifiers(column, texts):
         return Guess(f"an identifier, with another value in each row {shown}", "drop")
     return None
 
 
-def _texts(column: pd.Series) -> list[str]:
-    """Return some of the different texts; none where a cell is no text, or is empty."""
-    distinct = column.dropna().head(10 * _SAMPLE).drop_duplicates().head(_SAMPLE).tolist()
-    are_texts = all(isinstance(cell, str) and cell.strip() for cell in distinct)
-    return [cell.strip() for cell in distinct] if are_texts else []
+def _distinct(column: pd.Series) -> list[object]:
+    """Return some of the different cells that are not missing."""
+    return list(column.dropna().head(10 * _SAMPLE).drop_duplicates().head(_SAMPLE))
 
 
-def _are_dates(texts: list[str]) -> bool:
-    if any(text.isdecimal() or not any(map(str.isdigit, text)) for text in texts):
+def _nearly_all(
+    is_one: Callable[[str], bool], texts: list[str], cells: list[object]
+) -> list[str] | None:
+    """Return the texts that are of a kind, if most of the different cells are."""
+    found = list(filter(is_one, texts))
+    n_odd = len(cells) - len(found)
+    return found if len(found) > 1 and n_odd <= max(1, len(cells) * _ODD) else None
+
+
+def _guess_of_written(
+    word: str, found: list[str], cells: list[object], column: pd.Series
+) -> Guess | None:
+    """Return the guess that texts are dates or numbers, and which cell is none."""
+    shown = f"{word}s written as text (such as {found[0]!r:.40})"
+    known = set(found)
+    odd = next((cell for cell in cells if str(cell).strip() not in known), None)
+    if odd is None:
+        return Guess(shown, word)
+    if len(found) < _FEW_WITH_ODD:
+        return None
+    row = int(np.flatnonzero(_is_cell(column, odd))[0])
+    repair = f"make such cells None{_coerced(word, column.name, found)}"
+    return Guess(f"{shown}, but for {row_name(column, row)}, {odd!r:.40} ({repair})", word)
+
+
+def _is_cell(column: pd.Series, odd: object) -> np.ndarray:
+    return np.array([type(cell) is type(odd) and cell == odd for cell in column])
+
+
+def _coerced(word: str, name: Hashable, found: list[str]) -> str:
+    """Return the line of pandas that makes all other cells missing, where it reads the rest."""
+    to = {"date": "to_datetime", "number": "to_numeric"}[word]
+    is_plain = word == "number" and all(map(is_number, found))
+    return f": pd.{to}(X[{name!r}], errors='coerce')" if is_plain else ""
+
+
+def _is_date(text: str) -> bool:
+    if text.isdecimal() or not any(map(str.isdigit, text)):
         return False
-    if written(texts[0]) is None:
-        return False
-    found = [date for date in map(written, texts) if date is not None]
-    ordered = [date for date in found if date.is_ordered]
-    are_real = all(date.read("YMD") is not None for date in ordered) and bool(orders_of(found))
-    return are_real and len(found) == len(texts)
+    date = written(text)
+    if date is None or date.is_ordered:
+        return date is not None and date.read("YMD") is not None
+    return bool(orders_of([date]))
+
+
+def _is_number(text: str) -> bool:
+    return spells_number([text])
 
 
 def _may_be_labels(kind: str, texts: list[str]) -> bool:
     """Whether numbers as texts are categories that repeat, "1" and "2", and may be codes."""
-    return kind == "category" and all(text.isdecimal() for text in texts)
+    if kind != "category" or not all(text.isdecimal() for text in texts):
+        return False
+    are_codes = any(len(text) > 1 and text.startswith("0") for text in texts)
+    return are_codes or len(texts) <= _MOST_LABELS
 
 
 def _are_identifiers(column: pd.Series, texts: list[str]) -> bool:

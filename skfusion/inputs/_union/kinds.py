@@ -125,7 +125,7 @@ def _inferred(column: pd.Series) -> str:
 def _text_or_category(present: pd.Series) -> Kind:
     """Return "text" for sentences, and for words that seldom repeat; else "category"."""
     tendency = tendency_of(present)
-    if tendency.to_text > 0 and not present.str.strip().any():
+    if tendency.to_text > 0 and not present.str.strip().ne("").any():
         return Kind("blank", "nothing but space")
     n_words = float(np.mean([len(str(cell).split()) for cell in _sample(present)]))
     why = f"{present.nunique():,} different values, {n_words:.0f} words on average"
@@ -175,6 +175,9 @@ def _odd_cell(column: pd.Series) -> str:
 
 def _no_transformer(key: Any, inferred: str, cell: Any, odd: str = "") -> BlockTypeError:
     repair = _REPAIRS.get(inferred, "Convert it to numbers, text, dates or arrays.")
+    if odd.endswith("no number."):
+        number = f"pd.to_numeric(X[{key!r}], errors='coerce')"
+        repair = f"Make such cells missing: {number}; or all of them texts: .astype(str)."
     return BlockTypeError(
         f"column {key!r} holds {type(cell).__name__} ({inferred}; such as {cell!r:.60}), for which "
         f"BlockUnion() has no transformer.{odd} {repair} Or name one: "

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, TargetEncoder
 from sklearn.utils import _safe_indexing
 
 from skfusion.inputs._tables.times import refuse_times
@@ -15,7 +16,7 @@ from skfusion.inputs._tables.times import refuse_times
 __all__ = ["check_no_times"]
 
 # Of scikit-learn's, those that take categories or anything.
-_TAKE_ALL = frozenset({"OneHotEncoder", "OrdinalEncoder", "TargetEncoder", "FunctionTransformer"})
+_TAKE_ALL = (OneHotEncoder, OrdinalEncoder, TargetEncoder, FunctionTransformer)
 
 
 def check_no_times(X: object, transformer: object, names: list[Hashable]) -> None:
@@ -55,4 +56,4 @@ def _numbers_only(transformer: object) -> object | None:
     # Where its fit is written: a user's subclass with a fit of its own may well know of dates.
     module = getattr(getattr(type(transformer), "fit", None), "__module__", "")
     is_of_sklearn = module.partition(".")[0] == "sklearn"
-    return transformer if is_of_sklearn and type(transformer).__name__ not in _TAKE_ALL else None
+    return transformer if is_of_sklearn and not isinstance(transformer, _TAKE_ALL) else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -52,7 +51,7 @@ def _kinds_of_numbers(table: Table) -> dict[Hashable, str]:
 
 
 def explained(
-    X: object, columns: object, missing: np.ndarray | None, kinds: Mapping[Hashable, str]
+    X: object, columns: object, kinds: Mapping[Hashable, str]
 ) -> AbstractContextManager[None]:
     """Raise an error that names the cell where a transformer fails on a cell of another type.
 
@@ -62,19 +61,16 @@ def explained(
         Rows of the columns, those that are missing included.
     columns : str, int or list
         Keys of the columns.
-    missing : ndarray of bool of shape (n_rows,) or None
-        Rows that the transformer does not see, and does not count.
     kinds : mapping of key to str
         What the cells were at fit; during the fit nothing, then most cells of a column decide.
     """
-    return _Explained(X, columns, missing, kinds)
+    return _Explained(X, columns, kinds)
 
 
 @dataclass
 class _Explained(AbstractContextManager[None]):
     X: object
     columns: object
-    missing: np.ndarray | None
     kinds: Mapping[Hashable, str]
 
     def __exit__(
@@ -84,10 +80,8 @@ class _Explained(AbstractContextManager[None]):
         traceback: TracebackType | None,
     ) -> None:
         if isinstance(error, SkfusionError):
-            if self.missing is not None:  # the transformer counts the rows that it sees
-                text = _with_rows_of_all(str(error), self.missing)
-                raise type(error)(text) from error.__cause__
-        elif isinstance(error, (AttributeError, TypeError, ValueError)):
+            return  # it says itself what is wrong
+        if isinstance(error, (AttributeError, TypeError, ValueError)):
             odd = _odd_cell(self.X, self.columns, self.kinds)
             if odd:
                 cls = BlockError if isinstance(error, ValueError) else BlockTypeError
@@ -179,15 +173,3 @@ def _columns_of(X: object, columns: object) -> Iterator[tuple[Hashable, pd.Serie
     if isinstance(X, pd.DataFrame) and len(keys) == X.shape[1]:
         for position, key in enumerate(keys):
             yield key, X.iloc[:, position]
-
-
-def _with_rows_of_all(message: str, missing: np.ndarray) -> str:
-    """Return ``message`` with the numbers that its rows have among all rows."""
-    rows = np.flatnonzero(~missing)
-
-    def renumbered(found: re.Match[str]) -> str:
-        row = int(found[1])
-        return f"row {rows[row]}" if row < len(rows) else found[0]
-
-    message = re.sub(r"\brow (\d+)\b", renumbered, message)
-    return re.sub(r"\brow (\d+) \(label \1\)", r"row \1", message)

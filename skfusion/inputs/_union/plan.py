@@ -10,7 +10,7 @@ from skfusion.blocks._agreement import check_block_name
 from skfusion.inputs._tables.table import NamedTable, Table
 from skfusion.inputs._union.choose import Choice, choose_transformers
 from skfusion.inputs._union.columns import as_list, resolve_columns
-from skfusion.inputs._union.guesses import warn_of_guesses
+from skfusion.inputs._union.guesses import warn_of_empty, warn_of_guesses
 from skfusion.inputs._union.kinds import Kind
 from skfusion.inputs._union.own_blocks import NamedEncoders, check_left_to_choose, own_blocks
 from skfusion.inputs._union.recipes import RECIPES
@@ -45,8 +45,9 @@ class Plan:
     table: Table
 
     def warn(self) -> None:
-        """Warn of columns that may be something else than they are taken for."""
+        """Warn of columns that may be something else than they are taken for, or hold nothing."""
         warn_of_guesses(self.table, self.kinds, self.words)
+        warn_of_empty(self.table, self.kinds, self.words)
 
 
 def plan_of(union: BlockUnion, table: Table, encoders: NamedEncoders) -> Plan:

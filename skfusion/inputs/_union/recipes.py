@@ -13,7 +13,7 @@ from skfusion.inputs._sequences.array_stacker import ArrayStacker
 from skfusion.inputs._sound.logmel import LogMel
 from skfusion.inputs._tables.dates import DateParts
 from skfusion.inputs._tables.number_texts import NumberTexts
-from skfusion.inputs._tables.plain import PlainLabels, PlainNumbers
+from skfusion.inputs._tables.plain import PlainFlags, PlainLabels, PlainNumbers
 from skfusion.inputs._text.tokenizer import Tokenizer
 
 __all__ = [
@@ -57,7 +57,7 @@ def booleans() -> object:
     from sklearn.impute import SimpleImputer
 
     return make_pipeline(
-        PlainNumbers(), SimpleImputer(strategy="most_frequent", keep_empty_features=True)
+        PlainFlags(), SimpleImputer(strategy="most_frequent", keep_empty_features=True)
     )
 
 

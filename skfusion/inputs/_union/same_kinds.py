@@ -9,12 +9,17 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from skfusion.exceptions import BlockTypeError
+from skfusion.inputs._images.frame_loader import FrameLoader
+from skfusion.inputs._images.image_loader import ImageLoader
+from skfusion.inputs._sequences.array_stacker import ArrayStacker
+from skfusion.inputs._sequences.sequence_stacker import SequenceStacker
+from skfusion.inputs._sound.logmel import LogMel
 from skfusion.inputs._tables.cell_kinds import kind_of_cells
 from skfusion.inputs._tables.dates import DateParts
 from skfusion.inputs._tables.number_texts import NumberTexts
 from skfusion.inputs._tables.plain import PlainLabels
 
-__all__ = ["kind_of_values", "of_same_kinds"]
+__all__ = ["first_step", "kind_of_values", "of_same_kinds"]
 
 # By what a column was at fit: what it may be instead. Text for numbers is left to the transformer,
 # which reads "1.5" and refuses "cheap". Of cells of several kinds the single cell is refused.
@@ -25,7 +30,7 @@ _INSTEAD = {
 }
 _ONE_AXIS = {"text", "bytes", "time"}
 _WAS_ANYTHING = {"nothing", "other"}
-_READ_CELLS_THEMSELVES = ("_images", "_sound", "_sequences")
+_READ_CELLS_THEMSELVES = (ArrayStacker, FrameLoader, ImageLoader, LogMel, SequenceStacker)
 
 
 def of_same_kinds(
@@ -117,7 +122,7 @@ def _kinds_now(X: object, columns: list[Hashable]) -> Iterator[tuple[Hashable, s
 def _may_be(was: str, now: str, transformer: object, position: int) -> bool:
     if was in _WAS_ANYTHING or now in _WAS_ANYTHING or now in _INSTEAD.get(was, ()):
         return True
-    first = transformer.steps[0][1] if isinstance(transformer, Pipeline) else transformer
+    first = first_step(transformer)
     if isinstance(first, DateParts):
         return {was, now} == {"text", "date"} or now == "number"  # it refuses them itself, better
     if isinstance(first, NumberTexts):
@@ -133,8 +138,12 @@ def _is_known(transformer: object) -> bool:
 
 
 def _reads_cells_itself(transformer: object) -> bool:
-    parts = type(transformer).__module__.split(".")
-    return parts[:2] == ["skfusion", "inputs"] and parts[2] in _READ_CELLS_THEMSELVES
+    return isinstance(first_step(transformer), _READ_CELLS_THEMSELVES)
+
+
+def first_step(transformer: object) -> object:
+    """Return the transformer, or the first step of a pipeline."""
+    return first_step(transformer.steps[0][1]) if isinstance(transformer, Pipeline) else transformer
 
 
 _OF_DTYPE = {

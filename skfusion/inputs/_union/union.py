@@ -247,6 +247,12 @@ class BlockUnion(TransformerMixin, UnionViews, **NO_SET_OUTPUT):
         BlockUnion
             The union itself. If an error is raised no transformer has learned from the chunk.
         """
+        learner = copy.copy(self)  # an error leaves what was fitted before as it is
+        learner._learn_chunk(X, y)
+        self.__dict__ = learner.__dict__
+        return self
+
+    def _learn_chunk(self, X: XLike, y: YLike | None) -> None:
         check_dtype(self.dtype)
         first = not hasattr(self, "transformers_")
         table = read_table(self, X, reset=first)
@@ -266,7 +272,6 @@ class BlockUnion(TransformerMixin, UnionViews, **NO_SET_OUTPUT):
             self.specs_ = collect(
                 active, self._run(transform_block, active, table, arguments)
             ).specs()
-        return self
 
     def fit_transform(self, X: XLike, y: YLike | None = None, **params: object) -> Blocks:
         """Fit all transformers and return their blocks; parameters as for ``fit``."""
@@ -323,6 +328,14 @@ class BlockUnion(TransformerMixin, UnionViews, **NO_SET_OUTPUT):
 
     def _fit(
         self, X: XLike, y: YLike | None, routed: Any, encoders: NamedEncoders | None = None
+    ) -> Blocks:
+        learner = copy.copy(self)  # an error leaves what was fitted before as it is
+        blocks = learner._learn(X, y, routed, encoders)
+        self.__dict__ = learner.__dict__
+        return blocks
+
+    def _learn(
+        self, X: XLike, y: YLike | None, routed: object, encoders: NamedEncoders | None
     ) -> Blocks:
         check_dtype(self.dtype)
         check_choice("missing", self.missing, ("error", "allow"))
