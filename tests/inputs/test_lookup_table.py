@@ -192,6 +192,7 @@ def test_estimators_learn_from_tables_with_keys():
     back = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(back.predict_proba(X), model.predict_proba(X))
     assert model.specs_["plot"].form == "csr"
+    assert model.specs_["plot"].dtype == np.float32
     some_missing = X.assign(film=X["film"].where(X.index % 2 == 0))
     assert np.isfinite(model.predict_proba(some_missing)).all()
     with pytest.raises(BlockError, match=r"'plot'.*row 3, column 'film': the key 'm9'"):
