@@ -66,7 +66,7 @@ def check_encoders(given: Mapping[str, Encoder | str] | None) -> dict[str, Encod
 
 
 def _check_encoder(name: str, encoder: Encoder) -> None:
-    if isinstance(encoder, Policy):
+    if isinstance(encoder, Backbone | Policy):
         encoder.check_training(name)
     params = encoder.get_params(deep=False).values()
     inner = [value for value in params if isinstance(value, Encoder)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +22,11 @@ __all__ = [
     "Known",
     "ModelConfig",
     "Pixels",
+    "adapters_library",
+    "check_weights",
     "model_of",
     "read_known",
     "tokenizer_of",
-    "train_upper_layers",
     "untrained",
     "with_adapters",
 ]
@@ -34,7 +35,10 @@ _FORM_OF = {"input_ids": "tokens", "pixel_values": "image"}
 
 # One of them is in each folder with a tokenizer; without any, transformers makes an empty one.
 _TOKENIZER_FILES = ("tokenizer.json", "vocab.*", "*.model", "*.tiktoken")
+_WEIGHTS_FILES = ("*.safetensors", "*.safetensors.index.json", "*.bin")
 _LONGEST = 2**20
+# A folder may bring programs of its own, which nothing here runs or asks about.
+_NO_CODE = {"trust_remote_code": False}
 
 
 class ModelConfig(Protocol):
@@ -86,7 +90,8 @@ def read_known(name: str) -> Known:
     """
     library = _library()
     with _told(name, "a model (config.json)"):
-        config: ModelConfig = library.AutoConfig.from_pretrained(name)
+        config: ModelConfig = library.AutoConfig.from_pretrained(name, **_NO_CODE)
+    _check_one_network(name, config)
     with torch.device("meta"):  # where layers have shapes and no numbers
         first = str(untrained(config).main_input_name)
     if first not in _FORM_OF:
@@ -98,16 +103,67 @@ def read_known(name: str) -> Known:
     return Known(config, form, _pixels_of(name, config) if form == "image" else None)
 
 
+def _check_one_network(name: str, config: ModelConfig) -> None:
+    """Check that a model is one network, of one input."""
+    several = [part for part in ("text_config", "vision_config") if hasattr(config, part)]
+    if len(several) == 2:
+        raise ParameterError(
+            f"Backbone({name!r}): a model of the kind {config.model_type!r} is a network of texts "
+            "and one of images. Save the one that you want to a folder of its own, such as by "
+            "CLIPVisionModel.from_pretrained(...).save_pretrained(folder), with what belongs to it."
+        )
+    if getattr(config, "is_encoder_decoder", False):
+        raise ParameterError(
+            f"Backbone({name!r}): a model of the kind {config.model_type!r} writes texts behind "
+            "its encoder, which a block has no use for. Use a model that is an encoder, or "
+            "Pretrained(model.get_encoder())."
+        )
+
+
 def untrained(config: ModelConfig) -> nn.Module:
     """Return the network of a model, whose weights are yet to come."""
-    return cast(nn.Module, _library().AutoModel.from_config(config))
+    return _without_pooler(cast(nn.Module, _library().AutoModel.from_config(config, **_NO_CODE)))
+
+
+def _without_pooler(model: nn.Module) -> nn.Module:
+    """Return the model without what it puts behind its tokens, which would have no gradient."""
+    if any(True for _ in getattr(model, "pooler", nn.Identity()).parameters()):
+        model.register_module("pooler", None)
+    return model
+
+
+def check_weights(name: str) -> None:
+    """Raise ``ParameterError`` if ``name`` is a folder without weights."""
+    folder = Path(name)
+    if folder.is_dir() and not any(any(folder.glob(kind)) for kind in _WEIGHTS_FILES):
+        raise ParameterError(
+            f"Backbone({name!r}): the folder has no weights (model.safetensors). Save them there: "
+            "model.save_pretrained(folder)."
+        )
 
 
 def model_of(name: str) -> nn.Module:
-    """Return a model with its weights, in float32."""
+    """Return a model with its weights, in float32.
+
+    Raises
+    ------
+    ParameterError
+        If there are none, or not all of those that its configuration tells of.
+    """
     library = _library()
-    with _told(name, "weights (model.safetensors)"), _without_bar(library):
-        return cast(nn.Module, library.AutoModel.from_pretrained(name)).float()
+    with _told(name, "weights (model.safetensors)"), _quiet(library):
+        model, report = library.AutoModel.from_pretrained(
+            name, output_loading_info=True, **_NO_CODE
+        )
+    model = _without_pooler(model)
+    lacking = sorted(set(report["missing_keys"]) & set(model.state_dict()))
+    if lacking:
+        raise ParameterError(
+            f"Backbone({name!r}): {len(lacking)} weights of the network that config.json describes "
+            f"are not there, such as {lacking[0]!r}, and would be random numbers. Save both "
+            "together: model.save_pretrained(folder)."
+        )
+    return model.float()
 
 
 def tokenizer_of(name: str, max_length: int | None) -> tuple[HuggingFaceTokenizer, int]:
@@ -127,7 +183,7 @@ def tokenizer_of(name: str, max_length: int | None) -> tuple[HuggingFaceTokenize
         )
     library = _library()
     with _told(name, "a tokenizer (tokenizer.json)"):
-        found = library.AutoTokenizer.from_pretrained(name)
+        found = library.AutoTokenizer.from_pretrained(name, **_NO_CODE)
         own: HuggingFaceTokenizer = found.backend_tokenizer
     limits = [_LONGEST if max_length is None else max_length, int(found.model_max_length)]
     if own.truncation is not None and max_length is None:
@@ -145,15 +201,27 @@ def _pixels_of(name: str, config: ModelConfig) -> Pixels:
     """
     library = _library()
     with _told(name, "a scale of pixels (preprocessor_config.json)"):
-        found = library.AutoImageProcessor.from_pretrained(name, use_fast=False).to_dict()
+        processor = library.AutoImageProcessor.from_pretrained(name, use_fast=False, **_NO_CODE)
+        found = processor.to_dict()
     size = found.get("crop_size") if found.get("do_center_crop") else found.get("size")
     size = size if isinstance(size, dict) else {}
     side = int(size.get("shortest_edge", getattr(config, "image_size", 224)))
-    return Pixels(
-        (int(size.get("height", side)), int(size.get("width", side))),
-        tuple(found["image_mean"]),
-        tuple(found["image_std"]),
-    )
+    height, width = int(size.get("height", side)), int(size.get("width", side))
+    high = 255 * float(found["rescale_factor"]) if found.get("do_rescale", True) else 255.0
+    mean, std = (0.0,) * 3, (1.0,) * 3
+    if found.get("do_normalize", True):
+        mean, std = found["image_mean"], found["image_std"]
+    return Pixels((height, width), _divided(mean, high), _divided(std, high))
+
+
+def _divided(values: Sequence[float], high: float) -> tuple[float, ...]:
+    """Return values for images in [0, 1], of those for images in [0, high]."""
+    return tuple(value / high for value in values)
+
+
+def adapters_library() -> ModuleType:
+    """Return the library that adapters are from."""
+    return import_optional("peft", "Backbone(adapters=...)", "backbones")
 
 
 def with_adapters(model: nn.Module, rank: int) -> nn.Module:
@@ -164,38 +232,9 @@ def with_adapters(model: nn.Module, rank: int) -> nn.Module:
     ParameterError
         If peft knows no place for them.
     """
-    peft = import_optional("peft", "Backbone(adapters=...)", "backbones")
+    peft = adapters_library()
     config = peft.LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear")
     return cast(nn.Module, peft.inject_adapter_in_model(config, model))
-
-
-def train_upper_layers(model: nn.Module, config: ModelConfig, n: int, name: str) -> None:
-    """Leave the weights of the ``n`` upper layers, and of what comes behind, to be trained.
-
-    Raises
-    ------
-    ParameterError
-        If the model has fewer layers, or none that are stacked.
-    """
-    model.requires_grad_(False)
-    if n == 0:
-        return
-    n_layers = int(getattr(config, "num_hidden_layers", 0))
-    stacks = [
-        part
-        for part in model.modules()
-        if isinstance(part, nn.ModuleList) and len(part) == n_layers > 0
-    ]
-    if not stacks or n > n_layers:
-        raise ParameterError(
-            f"Backbone({name!r}, layers={n}): the model has {n_layers} layers that are stacked. "
-            'Use a smaller number, or layers="all".'
-        )
-    lowest = next(stacks[0][n_layers - n].parameters())
-    is_upper = False
-    for parameter in model.parameters():
-        is_upper = is_upper or parameter is lowest
-        parameter.requires_grad_(is_upper)
 
 
 def _library() -> ModuleType:
@@ -207,7 +246,7 @@ def _told(name: str, what: str) -> Iterator[None]:
     """Say of which model something cannot be read, whatever error that is."""
     try:
         yield
-    except (OSError, ValueError, KeyError, ImportError, AttributeError) as error:
+    except Exception as error:  # what is wrong with a file shows in errors of all kinds
         first = str(error).strip().partition("\n")[0]
         raise ParameterError(
             f"Backbone({name!r}): {what} cannot be read from there: {first} Give a folder that "
@@ -216,13 +255,15 @@ def _told(name: str, what: str) -> Iterator[None]:
 
 
 @contextmanager
-def _without_bar(library: ModuleType) -> Iterator[None]:
-    """Show no progress: a model is read in each fit of a search."""
+def _quiet(library: ModuleType) -> Iterator[None]:
+    """Show neither progress, since a search reads a model in each fit, nor a table of weights."""
     logging = library.utils.logging
-    shown = logging.is_progress_bar_enabled()
+    shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    logging.set_verbosity_error()
     try:
         yield
     finally:
+        logging.set_verbosity(level)
         if shown:
             logging.enable_progress_bar()

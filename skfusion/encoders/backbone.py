@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import copy
+from itertools import chain
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from skfusion._checks import check_choice, check_int
 from skfusion._tokens import Encoded, Tokens
 from skfusion.blocks import BlockSpec
 from skfusion.encoders._backbone import shaped
-from skfusion.encoders._base import Encoder, as_float
+from skfusion.encoders._base import Encoder
+from skfusion.encoders._by_length import by_length
 from skfusion.encoders._hugging_face import (
     Known,
     ModelConfig,
+    adapters_library,
+    check_weights,
     model_of,
     read_known,
     tokenizer_of,
-    train_upper_layers,
     untrained,
     with_adapters,
 )
+from skfusion.encoders._model_inputs import inputs_of
+from skfusion.encoders._upper_layers import Split, begin, split, train_upper_layers
 from skfusion.exceptions import BlockError, ParameterError
 from skfusion.inputs import ImageLoader, Tokenizer
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from skfusion.encoders._model_inputs import Inputs
 
 __all__ = ["Backbone"]
 
@@ -42,7 +48,8 @@ class Backbone(Encoder):
     ``Tokenizer``.
 
     By default the model is as it is, and what it makes of each row is computed once per fit.
-    ``layers`` trains its upper layers or all of it; at a lower rate, or later, by a ``Policy``
+    ``layers`` trains its upper layers, what comes before them being computed once per fit as far
+    as the model allows, or all of it; at a lower rate, or later, by a ``Policy``
     around: ``Policy(Backbone("folder", layers="all"), lr_scale=0.01)``. ``adapters`` trains a few
     weights beside each of its linear layers instead (LoRA; Hu et al., 2022).
 
@@ -63,13 +70,19 @@ class Backbone(Encoder):
         Of the tokens of a row: their mean, or the first (that of [CLS], where there is one).
     max_length : int, default=None
         Keep the first tokens of each text only. None keeps what the tokenizer says.
+    cache : bool, default=True
+        Whether what the lower layers make of the rows, where the upper ones are trained, is
+        computed once per fit and kept: 4 bytes x width of the model for each token of each row.
+        False computes it in every epoch.
 
     Raises
     ------
     BlockError
         If the model does not take the form of the block, or its ids are of another vocabulary.
     ParameterError
-        If the folder has no model, no tokenizer or no scale of pixels, or has no layers to train.
+        If the folder has no model, no weights, no tokenizer or no scale of pixels, or weights of
+        another model; if the model is of a kind that a block cannot be given to, or has fewer
+        layers. What a folder lacks is said before a row is read.
     MissingDependencyError
         If transformers, or for adapters peft, is not installed.
 
@@ -78,8 +91,8 @@ class Backbone(Encoder):
     >>> from skfusion.encoders import Backbone, Policy
     >>> tuned = Policy(Backbone("all-MiniLM-L6-v2", layers=2), lr_scale=0.1)
     >>> sorted(tuned.get_params())
-    ['adapters', 'encoder', 'frozen', 'layers', 'lr_scale', 'max_length', 'name', 'pooling', \
-'pretrain_epochs', 'unfreeze_at', 'weight_decay']
+    ['adapters', 'cache', 'encoder', 'frozen', 'layers', 'lr_scale', 'max_length', 'name', \
+'pooling', 'pretrain_epochs', 'unfreeze_at', 'weight_decay']
     """
 
     takes: ClassVar[tuple[str, ...]] = ("tokens", "image")
@@ -92,12 +105,14 @@ class Backbone(Encoder):
         adapters: int | None = None,
         pooling: str = "mean",
         max_length: int | None = None,
+        cache: bool = True,
     ) -> None:
         self.name = name
         self.layers = layers
         self.adapters = adapters
         self.pooling = pooling
         self.max_length = max_length
+        self.cache = cache
 
     _kept: Known | None = None  # of the recipe of a network whose weights are kept elsewhere
 
@@ -114,8 +129,7 @@ class Backbone(Encoder):
         return None
 
     def check(self, spec: BlockSpec) -> None:
-        check_choice("pooling", self.pooling, ("mean", "first"))
-        self._check_training()
+        self.check_training(spec.name)
         known = self._known()
         if spec.form != known.form:
             raise BlockError(
@@ -139,11 +153,22 @@ class Backbone(Encoder):
                 f"Backbone({self.name!r}).reads('text')."
             )
 
-    def _check_training(self) -> None:
+    def check_training(self, name: str) -> None:
+        """Check all that does not depend on the rows of block ``name``, the folder included."""
+        check_choice("pooling", self.pooling, ("mean", "first"))
+        if self.max_length is not None:
+            check_int("max_length", self.max_length, repair="Use None for no limit.")
+        self._check_trained()
+        if self._kept is None:
+            self._known()
+            check_weights(self.name)
+
+    def _check_trained(self) -> None:
         if self.layers != "all":
             check_int("layers", self.layers, 0, repair='Or use "all".')
         if self.adapters is not None:
             check_int("adapters", self.adapters)
+            adapters_library()
             if self.layers != 0:
                 raise ParameterError(
                     "adapters are trained in the place of layers. Got layers="
@@ -169,36 +194,50 @@ class Backbone(Encoder):
         self.check(spec)
         known = self._known()
         model = model_of(self.name) if self._kept is None else untrained(known.config)
-        if any(True for _ in getattr(model, "pooler", nn.Identity()).parameters()):
-            model.register_module("pooler", None)  # has no part in the tokens, and so no gradient
         if self.adapters is not None:
             model = with_adapters(model, self.adapters)
         elif self.layers != "all":
-            train_upper_layers(model, known.config, int(self.layers), self.name)
-        kind = _Texts if known.pixels is None else _Images
-        return kind(model, known, spec, pooled and self.pooling == "first", pooled)
+            train_upper_layers(model, int(self.layers))
+        inputs = inputs_of(known, spec.name)
+        module = _Model(model, inputs, pooled and self.pooling == "first", pooled)
+        if self.cache and self.layers not in (0, "all"):
+            module.keep_lower()
+        return module
 
 
 class _Model(nn.Module):
     """A model, of which those weights are trained that need a gradient when it comes."""
 
-    like: torch.Tensor
-
-    def __init__(
-        self, model: nn.Module, known: Known, spec: BlockSpec, first: bool, pooled: bool
-    ) -> None:
+    def __init__(self, model: nn.Module, inputs: Inputs, first: bool, pooled: bool) -> None:
         super().__init__()
-        self.model, self.known, self.name = model, known, spec.name
+        self.model, self.inputs = model, inputs
         self.first, self.pooled = first, pooled
         self._trained = [one for one in model.parameters() if one.requires_grad]
         self.frozen = not self._trained
-        self.register_buffer("like", torch.zeros(()), persistent=False)
+        # In no list of modules: both share the weights of the model.
+        self._split: tuple[Split, nn.Module] | None = None
         self.train()
+
+    def keep_lower(self) -> None:
+        """Let the layers of which nothing is trained be computed once per fit, if they can."""
+        parts = split(self.model, self.inputs.example())
+        self._split = None if parts is None else (parts, _Lower(self.inputs, parts.lower))
+        self.train()
+
+    @property
+    def beginning(self) -> nn.Module | None:
+        return None if self._split is None else self._split[1]
+
+    def finish(self, hidden: torch.Tensor, mask: torch.Tensor | None = None) -> Encoded:
+        assert self._split is not None
+        output = self._split[0].finish(hidden, self.inputs.blank(hidden, mask))
+        return self._shaped(output, mask)
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode; parts of which nothing is trained stay as they are when predicting."""
         super().train(mode)
-        for part in self.model.modules():
+        models = [self.model] if self._split is None else [self.model, self._split[0].upper]
+        for part in chain.from_iterable(model.modules() for model in models):
             part.train(mode and any(one.requires_grad for one in part.parameters()))
         return self
 
@@ -207,48 +246,30 @@ class _Model(nn.Module):
             one.requires_grad_(requires_grad)
         return self
 
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> Encoded:
+        return self._run(x, None) if mask is None else by_length(self._run, x, mask)
+
+    def _run(self, x: torch.Tensor, mask: torch.Tensor | None) -> Encoded:
+        return self._shaped(self.model(**self.inputs(x, mask)), mask)
+
     def _shaped(self, output: object, mask: torch.Tensor | None) -> Encoded:
-        who = f"block {self.name!r}: the model of Backbone"
+        who = f"block {self.inputs.name!r}: the model of Backbone"
         if not self.first:
             return shaped(output, mask, self.pooled, who)
         tokens = shaped(output, mask, False, who)
         return tokens.values[:, 0] if isinstance(tokens, Tokens) else tokens
 
 
-class _Texts(_Model):
-    """(batch, tokens) ids and a mask -> (batch, width), or tokens."""
+class _Lower(nn.Module):
+    """Rows of a block -> what the lower layers make of them, with the mask where there is one."""
+
+    def __init__(self, inputs: Inputs, lower: nn.Module) -> None:
+        super().__init__()
+        self.inputs, self.lower = inputs, lower
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> Encoded:
-        mask = torch.ones_like(x, dtype=torch.bool) if mask is None else mask
-        longest = int(getattr(self.known.config, "max_position_embeddings", x.shape[1]))
-        if x.shape[1] > longest:
-            raise BlockError(
-                f"block {self.name!r} has rows of {x.shape[1]:,} tokens, and the model takes "
-                f"{longest:,}. Cut the texts: Backbone(..., max_length={longest})."
-            )
-        output = self.model(input_ids=x.long(), attention_mask=mask.long())
-        return self._shaped(output, mask)
+        return self._run(x, None) if mask is None else by_length(self._run, x, mask)
 
-
-class _Images(_Model):
-    """(batch, height, width, channels) -> (batch, width), or tokens."""
-
-    mean: torch.Tensor
-    std: torch.Tensor
-
-    def __init__(
-        self, model: nn.Module, known: Known, spec: BlockSpec, first: bool, pooled: bool
-    ) -> None:
-        super().__init__(model, known, spec, first, pooled)
-        assert known.pixels is not None
-        self.size = known.pixels.size
-        for name in ("mean", "std"):
-            scale = torch.tensor(getattr(known.pixels, name)).reshape(-1, 1, 1)
-            self.register_buffer(name, scale, persistent=False)
-
-    def forward(self, x: torch.Tensor) -> Encoded:
-        x = as_float(x, self.like).permute(0, 3, 1, 2)  # (batch, channels, height, width)
-        x = x.expand(-1, 3, -1, -1)
-        if x.shape[2:] != self.size:
-            x = F.interpolate(x, self.size, mode="bilinear", antialias=True, align_corners=False)
-        return self._shaped(self.model(pixel_values=(x - self.mean) / self.std), None)
+    def _run(self, x: torch.Tensor, mask: torch.Tensor | None) -> Encoded:
+        hidden = begin(self.lower, self.inputs(x, mask))
+        return hidden if mask is None else Tokens(hidden, mask)

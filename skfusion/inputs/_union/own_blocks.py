@@ -12,7 +12,7 @@ import pandas as pd
 
 from skfusion.blocks import FORMS
 from skfusion.blocks._agreement import check_block_name
-from skfusion.exceptions import BlockError, ParameterError
+from skfusion.exceptions import BlockError, ParameterError, noted
 from skfusion.inputs._arrays import array_of_cell
 from skfusion.inputs._sequences.array_stacker import ArrayStacker
 from skfusion.inputs._sequences.sequence_stacker import SequenceStacker
@@ -202,7 +202,8 @@ class _Column:
             )
         ways = list(self._ways(kinds))
         for kind in [*kinds, *self._also(ways)]:
-            transformer = encoder.reads(kind.name)
+            with noted(f"column {self.key!r}"):
+                transformer = encoder.reads(kind.name)
             if transformer is not None:
                 return self._block(name, kind, transformer, encoder)
         for way in ways:
