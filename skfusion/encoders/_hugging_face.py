@@ -200,7 +200,7 @@ def _pixels_of(name: str, config: ModelConfig) -> Pixels:
         If nothing says so.
     """
     library = _library()
-    with _told(name, "a scale of pixels (preprocessor_config.json)"):
+    with _told(name, "a scale of pixels (preprocessor_config.json)"), _quiet(library):
         processor = library.AutoImageProcessor.from_pretrained(name, use_fast=False, **_NO_CODE)
         found = processor.to_dict()
     size = found.get("crop_size") if found.get("do_center_crop") else found.get("size")
@@ -233,8 +233,26 @@ def with_adapters(model: nn.Module, rank: int) -> nn.Module:
         If peft knows no place for them.
     """
     peft = adapters_library()
-    config = peft.LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear")
-    return cast(nn.Module, peft.inject_adapter_in_model(config, model))
+    try:
+        config = peft.LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=_places(model))
+        return cast(nn.Module, peft.inject_adapter_in_model(config, model))
+    except (TypeError, ValueError) as error:
+        raise ParameterError(
+            f"adapters: peft knows no place for them in {type(model).__name__}: {error} "
+            "Use layers=... to train upper layers instead."
+        ) from error
+
+
+def _places(model: nn.Module) -> str | list[str]:
+    """Return where adapters go: all linear layers, or all convolutions where there are none."""
+    if any(isinstance(part, nn.Linear) for part in model.modules()):
+        return "all-linear"
+    found = [
+        name
+        for name, part in model.named_modules()
+        if isinstance(part, nn.Conv2d) and part.groups == 1
+    ]
+    return found or "all-linear"
 
 
 def _library() -> ModuleType:

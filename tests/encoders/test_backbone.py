@@ -198,6 +198,14 @@ def test_what_is_trained(texts_model, reviews, params, trained):
     assert all(any(part in name for part in (*parts, "pooler")) for name in changed)
 
 
+def test_adapters_of_a_network_of_images(images_model):
+    photos = np.random.default_rng(0).integers(0, 256, (N, 16, 16, 3), dtype=np.uint8)
+    fitted = model({"photo": Backbone(images_model, adapters=2)}).fit({"photo": photos}, Y)
+    trained = [name for name, one in fitted.net_.module_.named_parameters() if one.requires_grad]
+    trained = [name for name in trained if name.startswith("encoders")]
+    assert trained and all("lora" in name for name in trained)
+
+
 def test_a_frozen_model_runs_once_a_fit(texts_model, table, monkeypatch):
     rows = []
     forward = transformers.BertModel.forward
