@@ -79,20 +79,16 @@ class Split:
     lower, upper : nn.Module
         Called as the network is. ``lower`` ends in ``EndReachedError``; of its inputs ``upper``
         takes the shapes only, and the mask.
-    start : Start
+    start : _Start
         Where ``upper`` begins.
     """
 
     lower: nn.Module
     upper: nn.Module
-    start: Start
-
-    def begin(self, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Return what the lower layers make of ``inputs``, (batch, ...)."""
-        return begin(self.lower, inputs)
+    start: _Start
 
     def finish(self, hidden: torch.Tensor, inputs: Mapping[str, torch.Tensor]) -> object:
-        """Return what the network would, from what ``begin`` returned."""
+        """Return what the network would, from what ``begin(lower, ...)`` returned."""
         self.start.hidden = hidden
         try:
             return self.upper(**inputs)
@@ -138,7 +134,7 @@ def _split_at(
     model: nn.Module, path: Sequence[str], layers: nn.ModuleList, n_lower: int, in_tuple: bool
 ) -> Split:
     before = [_PassOn(layer, in_tuple) for layer in layers[: n_lower - 1]]
-    start = Start(layers[n_lower - 1], in_tuple)
+    start = _Start(layers[n_lower - 1], in_tuple)
     lower, upper = [*layers[:n_lower], _End(layers[n_lower])], [*before, start, *layers[n_lower:]]
     return Split(
         _with_layers(model, path, lower, keep_trained=False),
@@ -154,7 +150,7 @@ def _is_same(model: nn.Module, parts: Split, example: Mapping[str, torch.Tensor]
     with torch.no_grad():
         expected = _tensor(model(**example))
         try:
-            hidden = parts.begin(example)
+            hidden = begin(parts.lower, example)
             found = _tensor(parts.finish(hidden, blank))
         except Exception:  # of a network that cannot be told apart, whatever it stumbles over
             return False
@@ -220,7 +216,7 @@ class _PassOn(_InPlaceOf):
         return (hidden_states, None) if self.in_tuple else hidden_states
 
 
-class Start(_PassOn):
+class _Start(_PassOn):
     """Hands on ``hidden``, whatever comes to it."""
 
     hidden: torch.Tensor | None = None
