@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from skfusion.blocks import Blocks, BlockSpec, Ragged
+from skfusion.blocks._dense import are_whole
 from skfusion.blocks._same_form import check_same_form
 from skfusion.exceptions import BlockError
 
@@ -22,13 +23,9 @@ def in_fitted_form(blocks: Blocks, fitted: Mapping[str, BlockSpec]) -> Blocks:
             kind = fitted[name].form, block.dtype.kind
             if kind[0] == "waveform" and kind[1] in "iu":
                 changed[name] = Ragged(block.values.astype(np.float32), block.offsets)
-            elif kind[0] == "tokens" and kind[1] == "f" and _are_whole(block.values):
+            elif kind[0] == "tokens" and kind[1] == "f" and are_whole(block.values):
                 changed[name] = Ragged(block.values.astype(np.int64), block.offsets)
     return blocks.assign(changed) if changed else blocks
-
-
-def _are_whole(values: np.ndarray) -> bool:
-    return bool(np.all(np.isfinite(values) & (values == np.floor(values))))
 
 
 def check_same_blocks(fitted: Mapping[str, BlockSpec], specs: Mapping[str, BlockSpec]) -> None:
