@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol, TypeAlias, TypeGuard
 
 import numpy as np
@@ -9,7 +10,7 @@ from scipy.sparse import csr_array, csr_matrix, issparse
 
 from skfusion.blocks._ragged import Ragged
 
-__all__ = ["Block", "LazyBlock", "is_csr"]
+__all__ = ["Block", "LazyBlock", "is_csr", "is_mapping"]
 
 
 class LazyBlock(Protocol):
@@ -69,3 +70,8 @@ def is_csr(block: object) -> TypeGuard[csr_array]:
     (True, False)
     """
     return bool(issparse(block))
+
+
+def is_mapping(X: object) -> TypeGuard[Mapping[str, object]]:
+    """Whether X maps names to arrays; some sparse matrices are mappings, of places to values."""
+    return isinstance(X, Mapping) and not issparse(X)
