@@ -30,7 +30,7 @@ test: $(READY)  ## Run the test suite
 test-oldest: $(OLDEST_READY)  ## Run the test suite on the oldest supported libraries
 	$(OLDEST)/bin/python $(PYTEST) --override-ini cache_dir=$(OLDEST)/pytest-cache
 
-test-nightly: $(READY)  ## Run what takes minutes, and 10,000 examples of each property
+test-nightly: $(EXAMPLES_READY)  ## Run what takes minutes, and 10,000 examples of each property
 	$(VENV)/bin/python $(PYTEST) -m "nightly or hypothesis"
 
 coverage: $(READY)  ## Say which lines no test runs

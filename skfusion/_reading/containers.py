@@ -12,6 +12,7 @@ from scipy.sparse import issparse
 
 from skfusion.blocks import Blocks, Ragged
 from skfusion.blocks._dense import plain_array
+from skfusion.blocks._kinds import is_mapping
 from skfusion.blocks._sparse import check_sparse
 from skfusion.exceptions import BlockError, BlockTypeError
 from skfusion.inputs._tables.to_pandas import series_of
@@ -53,7 +54,7 @@ def in_known_container(X: object, column: str | None = None, arrays: bool = Fals
     BlockTypeError
         If X is no collection of rows; says how to make one.
     """
-    if isinstance(X, _KNOWN) or (isinstance(X, Mapping) and not issparse(X)):
+    if isinstance(X, _KNOWN) or is_mapping(X):
         return X
     if isinstance(X, np.ndarray) and not isinstance(X, np.ma.MaskedArray):
         return _of_array(X, column)

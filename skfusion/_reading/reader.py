@@ -21,10 +21,10 @@ from skfusion._reading.missing import with_absent
 from skfusion._reading.sameness import check_same_blocks, in_fitted_form
 from skfusion._reading.scaling import Scale, learn_scales, rescaled
 from skfusion._reading.shapes import check_not_empty, warn_of_channels
-from skfusion._reading.tables import is_mapping, is_table
+from skfusion._reading.tables import is_table
 from skfusion._reading.unscaled import warn_of_scales
 from skfusion.blocks import Blocks, BlockSpec, Ragged
-from skfusion.blocks._kinds import is_csr
+from skfusion.blocks._kinds import is_csr, is_mapping
 from skfusion.exceptions import BlockError, noted
 from skfusion.inputs import BlockUnion
 from skfusion.inputs._tables.cell_kinds import find_odd_cell, not_finite_cell

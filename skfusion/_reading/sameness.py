@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from skfusion.blocks import Block, Blocks, BlockSpec, Lookup, Ragged
+from skfusion.blocks._dense import are_whole
 from skfusion.blocks._same_form import check_same_form
 from skfusion.exceptions import BlockError
 
@@ -31,13 +32,9 @@ def _in_form(block: Block, form: str) -> Block:
     if isinstance(block, Ragged) and block.ndim == 2:
         if form == "waveform" and block.dtype.kind in "iu":
             return Ragged(block.values.astype(np.float32), block.offsets)
-        if form == "tokens" and block.dtype.kind == "f" and _are_whole(block.values):
+        if form == "tokens" and block.dtype.kind == "f" and are_whole(block.values):
             return Ragged(block.values.astype(np.int64), block.offsets)
     return block
-
-
-def _are_whole(values: np.ndarray) -> bool:
-    return bool(np.all(np.isfinite(values) & (values == np.floor(values))))
 
 
 def check_same_blocks(fitted: Mapping[str, BlockSpec], specs: Mapping[str, BlockSpec]) -> None:

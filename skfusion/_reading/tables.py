@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,18 +11,14 @@ from scipy.sparse import issparse
 
 from skfusion.blocks import MaskedBlock, Ragged
 from skfusion.blocks._dense import holds_numbers
+from skfusion.blocks._kinds import is_mapping
 
-__all__ = ["is_mapping", "is_table", "needs_coding"]
-
-
-def is_mapping(X: object) -> bool:
-    """Whether X maps names to arrays; some sparse matrices are mappings, of places to values."""
-    return isinstance(X, Mapping) and not issparse(X)
+__all__ = ["is_table", "needs_coding"]
 
 
 def is_table(X: Any) -> bool:
     """Whether X needs a ``BlockUnion`` to become numbers: mixed frames, dicts with text in them."""
-    if isinstance(X, Mapping) and not issparse(X):
+    if is_mapping(X):
         return any(needs_coding(value) for value in X.values())
     if not hasattr(X, "columns"):
         return False

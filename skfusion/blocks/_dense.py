@@ -13,6 +13,7 @@ from skfusion.blocks._masked import MaskedBlock
 from skfusion.exceptions import BlockError, BlockTypeError
 
 __all__ = [
+    "are_whole",
     "has_mask",
     "holds_numbers",
     "is_array_like",
@@ -20,6 +21,11 @@ __all__ = [
     "plain_array",
     "split_mask",
 ]
+
+
+def are_whole(values: np.ndarray) -> bool:
+    """Whether all values are finite and without a fraction."""
+    return bool(np.all(np.isfinite(values) & (values == np.floor(values))))
 
 
 def is_array_like(value: object) -> bool:

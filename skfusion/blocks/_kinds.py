@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeGuard, Union
 
 import numpy as np
@@ -12,7 +13,7 @@ from skfusion.blocks._ragged import Ragged
 if TYPE_CHECKING:
     from skfusion.blocks._lookup import Lookup
 
-__all__ = ["Block", "LazyBlock", "is_csr"]
+__all__ = ["Block", "LazyBlock", "is_csr", "is_mapping"]
 
 
 class LazyBlock(Protocol):
@@ -72,3 +73,8 @@ def is_csr(block: object) -> TypeGuard[csr_array]:
     (True, False)
     """
     return bool(issparse(block))
+
+
+def is_mapping(X: object) -> TypeGuard[Mapping[str, object]]:
+    """Whether X maps names to arrays; some sparse matrices are mappings, of places to values."""
+    return isinstance(X, Mapping) and not issparse(X)

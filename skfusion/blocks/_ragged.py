@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from skfusion._checks import check_int
-from skfusion.blocks._dense import plain_array
+from skfusion.blocks._dense import are_whole, plain_array
 from skfusion.blocks._index import row_numbers
 from skfusion.exceptions import BlockError
 
@@ -154,7 +154,7 @@ class Ragged:
 
 def _checked_offsets(given: object) -> np.ndarray:
     offsets = plain_array("of offsets", given)
-    whole = offsets.dtype.kind in "iu" or (offsets.dtype.kind == "f" and _are_whole(offsets))
+    whole = offsets.dtype.kind in "iu" or (offsets.dtype.kind == "f" and are_whole(offsets))
     if (
         offsets.ndim != 1
         or len(offsets) == 0
@@ -167,10 +167,6 @@ def _checked_offsets(given: object) -> np.ndarray:
             f"Got {given!r}. Use Ragged.from_rows to make them from a list of rows."
         )
     return offsets.astype(np.int64, copy=False)
-
-
-def _are_whole(values: np.ndarray) -> bool:
-    return bool(np.all(np.isfinite(values) & (values == np.round(values))))
 
 
 def _check_items_alike(arrays: list[np.ndarray]) -> None:

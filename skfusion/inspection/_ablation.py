@@ -8,7 +8,6 @@ from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
@@ -20,6 +19,7 @@ from skfusion._checks import check_real
 from skfusion._estimators._base import FusionEstimator
 from skfusion._reading import needs_coding, rows_without_blocks
 from skfusion.blocks import Blocks
+from skfusion.blocks._kinds import is_mapping
 from skfusion.exceptions import BlockTypeError, ParameterError, noted
 from skfusion.fusion import Fusion
 from skfusion.inspection._scoring import check_y, find_scorer
@@ -169,7 +169,7 @@ def _fusing(learner: BaseEstimator) -> FusionEstimator:
 
 def _indexed(X: XLike) -> XLike:
     """A dict of arrays has no rows to select; Blocks of the same arrays have."""
-    if not isinstance(X, Mapping) or issparse(X):
+    if not is_mapping(X):
         return X
     texts = [name for name, value in X.items() if needs_coding(value)]
     if texts:

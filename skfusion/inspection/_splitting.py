@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skfusion._estimators._fitted import FittedNetwork
 from skfusion.blocks import Blocks
+from skfusion.blocks._kinds import is_mapping
 from skfusion.exceptions import BlockTypeError
 from skfusion.typing import XLike
 
@@ -38,7 +37,7 @@ def split_off(estimator: BaseEstimator, X: XLike) -> tuple[BaseEstimator, Blocks
         estimator, X = _behind_blocks(estimator, X)
     if isinstance(estimator, FittedNetwork):
         estimator, X = estimator._split_reading(X)
-    elif isinstance(X, Mapping) and not issparse(X):
+    elif is_mapping(X):
         X = Blocks(X)
     if not isinstance(X, Blocks):
         raise BlockTypeError(

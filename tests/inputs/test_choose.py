@@ -9,9 +9,12 @@ import polars
 import pytest
 from scipy import sparse
 
+from skfusion import FusionClassifier, FusionRegressor
 from skfusion.blocks import Blocks, Ragged
 from skfusion.exceptions import BlockTypeError
 from skfusion.inputs import ArrayStacker, BlockUnion, DateParts
+from skfusion.inputs._union.choose import RESERVED
+from skfusion.inputs._union.recipes import RECIPES
 
 
 def cells(*values):
@@ -246,3 +249,8 @@ def test_other_columns_are_named_with_the_repair(column, match):
 def test_matrix_of_text_in_a_dict():
     with pytest.raises(BlockTypeError, match="column 'x' holds"):
         BlockUnion().fit({"x": np.array([["a", "b"], ["c", "d"]])})
+
+
+def test_no_block_can_be_taken_for_a_parameter():
+    estimators = {*FusionClassifier().get_params(False), *FusionRegressor().get_params(False)}
+    assert estimators | (set(BlockUnion().get_params(False)) - set(RECIPES)) == RESERVED

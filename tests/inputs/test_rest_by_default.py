@@ -184,9 +184,9 @@ def test_wrong_words_are_refused_before_anything_is_fitted(
 
 def test_words_for_columns_that_are_not_chosen_for():
     named = [("facts", RobustScaler(), ["cost"])]
-    with pytest.raises(ParameterError, match="'cost'.* has no say: a block"):
+    with pytest.raises(ParameterError, match="'cost'.* has no effect: a block"):
         BlockUnion(named, remainder="auto", columns={"cost": "category"}).fit(table())
-    with pytest.raises(ParameterError, match="has no say.*remainder='auto'"):
+    with pytest.raises(ParameterError, match="has no effect.*remainder='auto'"):
         BlockUnion(named, columns={"colour": "text"}).fit(table())
 
 

@@ -60,7 +60,7 @@ def many_blanks():
 
 
 @pytest.mark.parametrize("nothing", NOTHING)
-def test_a_column_without_a_value_is_borne_and_says_nothing(nothing):
+def test_a_column_without_a_value_is_allowed_and_has_no_influence(nothing):
     X = text_frame(cost=np.arange(N, dtype=float), e=NOTHING[nothing])
     fitted = model().fit(X, Y)
     expected = fitted.predict_proba(X)

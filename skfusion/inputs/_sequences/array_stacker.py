@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skfusion.blocks import Ragged
+from skfusion.blocks._dense import are_whole
 from skfusion.exceptions import BlockError, BlockTypeError, ParameterError
 from skfusion.inputs._arrays import array_of_cell
 from skfusion.inputs._no_set_output import NO_SET_OUTPUT
@@ -202,7 +203,7 @@ def _array_of(X: XLike, row: int, cell: object, dtype: WantedType | None) -> np.
     if dtype is None or not array.size:
         return array if dtype is None else np.empty(array.shape, dtype)
     wanted = np.dtype(dtype)
-    if wanted.kind in "iu" and array.dtype.kind == "f" and not _are_whole(array):
+    if wanted.kind in "iu" and array.dtype.kind == "f" and not are_whole(array):
         raise BlockTypeError(
             f"{row_name(X, row)} holds fractions or NaN, which dtype={wanted.name!r} cannot hold. "
             "Set a floating dtype on ArrayStacker."
@@ -220,16 +221,12 @@ def _cast(array: np.ndarray, dtype: np.dtype) -> np.ndarray | None:
     if array.dtype.kind == "f" and dtype.kind != "f":
         if array.ndim > 1 and (dtype == np.uint8 or dtype.kind == "b"):
             return array
-        return array.astype(np.int64) if _are_whole(array) else None
+        return array.astype(np.int64) if are_whole(array) else None
     if array.dtype.kind == "b" and not is_scaled:
         return array.astype(dtype)
     if dtype.kind == "f" and not is_scaled:
         return array.astype(np.promote_types(dtype, np.float32), copy=False)
     return array
-
-
-def _are_whole(array: np.ndarray) -> bool:
-    return bool((np.isfinite(array) & (array == np.floor(array))).all())
 
 
 def _check_one_scale(X: XLike, arrays: list[np.ndarray]) -> None:

@@ -11,6 +11,7 @@ from scipy.sparse import csr_array, issparse
 
 from skfusion._warn import warn_user
 from skfusion.blocks import Block, Ragged
+from skfusion.blocks._dense import are_whole
 
 __all__ = ["check_digits", "check_scaled_digits"]
 
@@ -125,10 +126,7 @@ _WHOLE_OBJECTS = {"integer", "mixed-integer-float", "floating", "decimal"}
 
 
 def _are_whole(values: np.ndarray) -> bool:
-    if values.dtype.kind != "f":
-        return True
-    finite = values[np.isfinite(values)]
-    return bool((finite == np.floor(finite)).all())
+    return values.dtype.kind != "f" or are_whole(values[np.isfinite(values)])
 
 
 def _columns(source: object) -> list[pd.Series | np.ndarray]:

@@ -40,15 +40,10 @@ GROUPS = {"number": "numbers", "boolean": "booleans", "category": "categories", 
 RECIPE_OF = {
     "array": "arrays",
     "audio": "audio",
-    "boolean": "booleans",
-    "booleans": "booleans",
-    "category": "categories",
-    "date": "dates",
-    "dates": "dates",
     "image": "images",
-    "number": "numbers",
-    "numbers": "numbers",
     "text": "text",
+    **GROUPS,
+    **{group: group for group in GROUPS.values()},  # arrays of two axes
 }
 
 _WITHOUT_BLOCK = ("empty", "blank", "drop")

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Mapping
 import pandas as pd
 
 from skfusion.blocks import BlockSpec
+from skfusion.inputs._union.choose import GROUPS
 from skfusion.inputs._union.columns import as_list
 from skfusion.inputs._union.kinds import Kind
 from skfusion.inputs._union.steps import Steps
@@ -14,9 +15,7 @@ from skfusion.inputs._union.steps import Steps
 __all__ = ["chosen_table", "shown_steps", "word_of"]
 
 _WORDS = {
-    "booleans": "boolean",
-    "dates": "date",
-    "numbers": "number",
+    **{group: kind for kind, group in GROUPS.items()},
     "passthrough": "array",
     "blank": "empty",
 }

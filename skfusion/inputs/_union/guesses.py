@@ -108,13 +108,15 @@ def _guess_of_numbers(key: Hashable, column: pd.Series) -> Guess | None:
         return None
     names = _parts(key)
     if names & _CODE_NAMES:
-        return Guess("postal codes or the like, which are no quantities", "category")
+        return Guess("postal codes or the like, whose differences mean nothing", "category")
     if not isinstance(column.dtype, np.dtype) or len(column) < _FEW_ROWS:
         return None
     numbers = column.to_numpy()
     if names & _ID_NAMES and len(np.unique(numbers)) == len(numbers):
         return Guess("an identifier, with another value in each row", "drop")
-    return Guess("codes, which are no quantities", "category") if _are_codes(numbers) else None
+    return (
+        Guess("codes, whose differences mean nothing", "category") if _are_codes(numbers) else None
+    )
 
 
 def _parts(key: Hashable) -> set[str]:

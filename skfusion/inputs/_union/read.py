@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import pandas as pd
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
 from skfusion.blocks import Blocks
+from skfusion.blocks._kinds import is_mapping
 from skfusion.exceptions import BlockError, BlockTypeError
 from skfusion.inputs._tables.missing_rows import count_rows
 from skfusion.inputs._tables.table import ArrayTable, FrameTable, NamedTable, Table
@@ -30,7 +30,7 @@ def read_table(union: BaseEstimator, X: XLike, reset: bool) -> Table:
     BlockError
         For arrays of different length, or a dict or ``Blocks`` after a fit without names.
     """
-    if isinstance(X, Blocks) or (isinstance(X, Mapping) and not issparse(X)):
+    if isinstance(X, Blocks) or is_mapping(X):
         return _read_named(union, NamedTable(X), reset)
     frame = pandas_table(X)
     if isinstance(frame, pd.DataFrame):

@@ -19,7 +19,7 @@ from skfusion.inputs._tables.dates import DateParts
 from skfusion.inputs._tables.number_texts import NumberTexts
 from skfusion.inputs._tables.plain import PlainLabels
 
-__all__ = ["first_step", "kind_of_values", "of_same_kinds"]
+__all__ = ["PLURALS", "first_step", "kind_of_values", "of_same_kinds"]
 
 # By what a column was at fit: what it may be instead. Text for numbers is left to the transformer,
 # which reads "1.5" and refuses "cheap". Of cells of several kinds the single cell is refused.
@@ -64,7 +64,7 @@ def of_same_kinds(
             empty.append(position)
         if now != was and not _may_be(was, now, transformer, position):
             raise BlockTypeError(
-                f"column {key!r} holds {_PLURALS[now]}, and at fit it held {_PLURALS[was]}. "
+                f"column {key!r} holds {PLURALS[now]}, and at fit it held {PLURALS[was]}. "
                 f"{_REPAIRS.get(was, 'Pass what it held at fit.')}"
             )
     return _without_times(X, empty) if isinstance(X, pd.DataFrame) else X
@@ -86,7 +86,7 @@ def _check_not_deeper(X: object, columns: list[Hashable], kinds: Mapping[Hashabl
     if len(columns) == 1 and len(shape) > 1 and shape[1] != 1 and was in _ONE_AXIS:
         raise BlockTypeError(
             f"column {columns[0]!r} holds an array of shape {shape}, and at fit it held "
-            f"{_PLURALS[was]}. Pass one of them in each row."
+            f"{PLURALS[was]}. Pass one of them in each row."
         )
 
 
@@ -157,7 +157,7 @@ _OF_DTYPE = {
     "U": "text",
 }
 
-_PLURALS = {
+PLURALS = {
     "array": "arrays or lists",
     "bytes": "bytes",
     "date": "dates",

@@ -126,7 +126,7 @@ class BlockUnion(TransformerMixin, UnionViews, **NO_SET_OUTPUT):
     ColumnKindWarning
         Of a column that looks like something else than it is read as: numbers, dates or paths
         written as text, codes, identifiers; of strings that other rows may have taken for text
-        or for categories. Not of those in ``columns``.
+        or for categories; of columns without a value. Not of those in ``columns``.
 
     See Also
     --------
@@ -266,7 +266,7 @@ class BlockUnion(TransformerMixin, UnionViews, **NO_SET_OUTPUT):
         learned = self._run(learn_block, active, table, [(y, first)] * len(active))
         self._keep(steps, active, learned, {})
         if first:
-            self._kinds = learn_kinds(table, active)
+            self._cell_kinds = learn_kinds(table, active)
             # No block is missing in all rows, so that no spec is needed to transform
             arguments = [(None, params_of({}, name)) for name, _, _ in active]
             self.specs_ = collect(
@@ -346,13 +346,13 @@ class BlockUnion(TransformerMixin, UnionViews, **NO_SET_OUTPUT):
         active = [(name, fresh(name, one), columns) for name, one, columns in active_steps(steps)]
         arguments = [(y, params_of(routed, name)) for name, _, _ in active]
         self._keys: dict[str, str] = {}  # by block: what stands for a transformer in the memory
-        self._kinds = {}
+        self._cell_kinds = {}
         made = self._run(fit_block, active, table, arguments)
         blocks = collect(active, made)
-        self._why = plan.kinds
+        self._column_kinds = plan.kinds
         keys = {name: one.key for (name, _, _), one in zip(active, made, strict=True)}
         self._keep(steps, active, [one.transformer for one in made], keys)
-        self._kinds = learn_kinds(table, active)
+        self._cell_kinds = learn_kinds(table, active)
         self.specs_ = blocks.specs()
         return blocks
 
@@ -387,7 +387,7 @@ class BlockUnion(TransformerMixin, UnionViews, **NO_SET_OUTPUT):
         message = f"[BlockUnion] block {name!r} ({number + 1} of {n_steps})" if self.verbose else ""
         key = getattr(self, "_keys", {}).get(name, "")
         dtype = check_dtype(self.dtype)
-        known = getattr(self, "_kinds", {})
+        known = getattr(self, "_cell_kinds", {})
         kinds = {one: known[one] for one in as_list(columns) if one in known}
         return Job(name, transformer, columns, X, missing, dtype, message, key, kinds)
 

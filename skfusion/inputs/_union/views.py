@@ -27,7 +27,7 @@ class UnionViews(UnionParameters):
 
     transformers_: Steps
     specs_: dict[str, BlockSpec]
-    _why: Mapping[Hashable, Kind] = MappingProxyType({})  # by column that was chosen for
+    _column_kinds: Mapping[Hashable, Kind] = MappingProxyType({})  # by column that was chosen for
 
     def chosen(self) -> pd.DataFrame:
         """Return what becomes of each column, a row a column.
@@ -50,13 +50,13 @@ class UnionViews(UnionParameters):
         1  colour  category  2 different values, 1 word on average  categories     csr
         """
         check_is_fitted(self, "transformers_")
-        return chosen_table(self.transformers_, self._why, self.specs_)
+        return chosen_table(self.transformers_, self._column_kinds, self.specs_)
 
     @property
     def kinds_(self) -> dict[Hashable, str]:
         """Kind of each column that was chosen for."""
         check_is_fitted(self, "transformers_")
-        return {column: word_of(kind) for column, kind in self._why.items()}
+        return {column: word_of(kind) for column, kind in self._column_kinds.items()}
 
     def __str__(self) -> str:
         return self.chosen().to_string(index=False) if hasattr(self, "specs_") else repr(self)
@@ -76,4 +76,6 @@ class UnionViews(UnionParameters):
 
     def _sk_visual_block_(self) -> Any:
         steps = getattr(self, "transformers_", None) or well_formed(self.transformers)
-        return parallel_block(shown_steps(steps, self._why)) if steps else single_block(self)
+        return (
+            parallel_block(shown_steps(steps, self._column_kinds)) if steps else single_block(self)
+        )

@@ -12,7 +12,7 @@ from skfusion._checks import did_you_mean
 from skfusion.exceptions import BlockError, BlockTypeError, ParameterError
 from skfusion.inputs._tables.table import Table
 from skfusion.inputs._union.columns import shown_names
-from skfusion.inputs._union.same_kinds import kind_of_values
+from skfusion.inputs._union.same_kinds import PLURALS, kind_of_values
 
 __all__ = ["HELD", "WORDS", "Words", "check_word", "check_words", "column_words", "wants_default"]
 
@@ -34,16 +34,7 @@ _CELLS = {
 # The same for arrays of two axes and more, which are blocks: by the number of axes.
 _AXES = {"number": (2,), "boolean": (2,), "date": (2,), "image": (4,), "audio": (2,)}
 
-HELD = {
-    "array": "arrays or lists",
-    "bytes": "bytes",
-    "date": "dates",
-    "duration": "durations",
-    "number": "numbers",
-    "other": "cells of several kinds",
-    "text": "texts",
-    "time": "times of the day",
-}
+HELD = {**PLURALS, "other": "cells of several kinds"}
 
 
 def check_words(columns: object) -> dict[Hashable, str]:
@@ -104,12 +95,12 @@ def wants_default(words: Words, named: Sequence[Hashable], has_default: bool) ->
     for column, word in words.items():
         if column in named:
             raise ParameterError(
-                f"columns={{{column!r}: {word!r}}} has no say: a block in transformers takes "
+                f"columns={{{column!r}: {word!r}}} has no effect: a block in transformers takes "
                 f"column {column!r}. Leave it out of one of them."
             )
         if not has_default:
             raise ParameterError(
-                f"columns={{{column!r}: {word!r}}} has no say: no column is left to the default "
+                f"columns={{{column!r}: {word!r}}} has no effect: no column is left to the default "
                 "choice. Set remainder='auto' to have it choose for the columns that no block "
                 "names."
             )
