@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -162,21 +162,38 @@ def choose_transformers(
     if not (words or own) and isinstance(table, ArrayTable) and holds_only_numbers(table.source):
         return _block_of_numbers(table, list(keys), recipes, taken)
     kinds = _kinds_of_columns(table, keys, words, {key: one.kind for key, one in own.items()})
-    names = {*taken, *(one.name for one in own.values())}
+    taken = [*taken, *(one.name for one in own.values())]
+    names = _Names(taken, [key for key in keys if key not in own])
     steps: Steps = []
-    for kind, stem in GROUPS.items():
+    for kind in GROUPS:
         if chosen := [key for key, one in kinds.items() if one.name == kind and key not in own]:
-            name = unique_name(stem, names)
-            names.add(name)
-            steps.append((name, transformer_of(kind, table, chosen, recipes), chosen))
+            transformer = transformer_of(kind, table, chosen, recipes)
+            steps.append((names.of_groups[kind], transformer, chosen))
     for key, one in kinds.items():
         if key in own:
             steps.append((own[key].name, own[key].transformer, own[key].columns))
         elif one.name not in (*GROUPS, *_WITHOUT_BLOCK):
-            name = unique_name(key, names)
-            names.add(name)
-            steps.append((name, transformer_of(one.name, table, key, recipes), key))
+            transformer = transformer_of(one.name, table, key, recipes)
+            steps.append((names.of_columns[key], transformer, key))
     return Choice(steps, kinds)
+
+
+class _Names:
+    """What the blocks of groups and of columns are called, whatever is in the columns.
+
+    A block has the same name in each fold: also columns that are in no block of their own, and
+    groups without a column, keep others from having their name.
+    """
+
+    def __init__(self, taken: Iterable[str], keys: Iterable[Hashable]) -> None:
+        self._taken = set(taken)
+        self.of_groups = {kind: self._new(stem) for kind, stem in GROUPS.items()}
+        self.of_columns = {key: self._new(key) for key in keys}
+
+    def _new(self, key: Hashable) -> str:
+        name = unique_name(key, self._taken)
+        self._taken.add(name)
+        return name
 
 
 def _kinds_of_columns(

@@ -58,13 +58,23 @@ def warn_of_guesses(
                 ColumnKindWarning,
             )
         elif kind.doubt:
-            warn_user(
-                f"column {key!r} is read as {kind.name}, but other rows of it, such as those of "
-                f"another fold, may be taken for {kind.doubt}: it has {kind.why}. Say columns="
-                f"{{{key!r}: {kind.name!r}}} to BlockUnion or the estimator to keep it so, or "
-                f"{{{key!r}: {kind.doubt!r}}}.",
-                ColumnKindWarning,
-            )
+            warn_user(_doubt(key, kind), ColumnKindWarning)
+
+
+def _doubt(key: Hashable, kind: Kind) -> str:
+    if kind.doubt == "empty":
+        return (
+            f"column {key!r} has so few values that other rows of it, such as those of another "
+            "fold, may have none: nothing is learned of it there. Say columns="
+            f"{{{key!r}: 'drop'}} to BlockUnion or the estimator to leave it out, or "
+            f"{{{key!r}: {kind.name!r}}} to keep it."
+        )
+    return (
+        f"column {key!r} is read as {kind.name}, but other rows of it, such as those of another "
+        f"fold, may be taken for {kind.doubt}: it has {kind.why}. Say columns="
+        f"{{{key!r}: {kind.name!r}}} to BlockUnion or the estimator to keep it so, or "
+        f"{{{key!r}: {kind.doubt!r}}}."
+    )
 
 
 def warn_of_empty(

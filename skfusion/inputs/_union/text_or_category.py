@@ -19,9 +19,9 @@ _ONE_WORD, _SENTENCE = 1.5, 3.0  # mean number of words in a cell
 _EXPECTED = 60.0  # how many values there are thought to be before any two rows were compared
 
 _SAMPLE = 5000
-_DRAWS = 30
+_DRAWS = 40
 _SHARE_OF_A_FOLD = 0.7
-_SURE = 0.1  # in logarithms of the number of values
+_SURE = 0.3  # in logarithms of the number of values
 
 
 class Tendency(NamedTuple):
