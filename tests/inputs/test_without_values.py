@@ -4,13 +4,15 @@ import numpy as np
 import pandas as pd
 import pyarrow
 import pytest
+from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.model_selection import KFold, cross_validate
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skfusion import FusionClassifier
 from skfusion.exceptions import BlockError
-from skfusion.inputs import BlockUnion, Tokenizer
+from skfusion.inputs import BlockUnion, ImageLoader, Tokenizer
 
 N = 24
 Y = np.arange(N) % 2
@@ -144,6 +146,51 @@ def test_named_blocks_without_a_row_are_refused_by_name():
         BlockError, match="block 'part' has no row to learn from: all 24 are missing"
     ):
         BlockUnion([("part", TfidfVectorizer(), "e")]).fit(X)
+
+
+STEPS = {
+    "csr": (TfidfVectorizer(), "e"),
+    "tokens": (Tokenizer(), "e"),
+    "vector": (StandardScaler(), ["e"]),
+    "pipeline": (make_pipeline(TfidfVectorizer(), TruncatedSVD(2)), "e"),
+}
+
+
+@pytest.mark.parametrize("form", STEPS)
+def test_a_named_block_without_a_row_is_absent_where_blocks_may_be_missing(form):
+    transformer, columns = STEPS[form]
+    steps = [("part", transformer, columns), ("n", "passthrough", ["cost"])]
+    empty = text_frame(e=objects(None), cost=np.arange(N) / N)
+    union = BlockUnion(steps, missing="allow")
+    with pytest.warns(UserWarning, match="block 'part' has no row to learn from: all 24"):
+        fitted = make_pipeline(union, model()).fit(empty, Y)
+    assert list(fitted[0].specs_) == ["part", "n"]
+    assert fitted[0].get_feature_names_out().tolist()[-1] == "n__cost"
+    shown = empty.assign(e=np.arange(N) if form == "vector" else "a word")
+    assert fitted[0].transform(shown).missing("part").all()
+    expected = fitted.predict_proba(empty)
+    assert np.isfinite(expected).all()
+    for X in (shown, shown.drop(columns="e")):
+        np.testing.assert_array_equal(fitted.predict_proba(X), expected)
+
+
+def test_blocks_of_all_folds_have_the_same_names():
+    first = np.arange(N) < N // 2
+    X = text_frame(e=np.where(first, None, "a word"), cost=np.arange(N) / N)
+    steps = [("part", TfidfVectorizer(), "e"), ("n", "passthrough", ["cost"])]
+    fusion = make_pipeline(BlockUnion(steps, missing="allow"), model())
+    with pytest.warns(UserWarning, match="block 'part' has no row"):
+        found = cross_validate(
+            fusion, X, Y, cv=KFold(2), error_score="raise", return_estimator=True
+        )
+    names = [list(one[-1].specs_) for one in found["estimator"]]
+    assert names == [["part", "n"]] * 2 and np.isfinite(found["test_score"]).all()
+
+
+def test_what_would_be_made_must_be_known():
+    union = BlockUnion([("part", ImageLoader(size=(8, 8)), "e")], missing="allow")
+    with pytest.raises(BlockError, match="block 'part' has no row to learn from"):
+        union.fit(text_frame(e=objects(None)))
 
 
 @pytest.mark.parametrize("texts", [[" ", "  "], ["the and", "of the"]])

@@ -24,6 +24,7 @@ from skfusion.inputs._tables.digits import check_digits, check_scaled_digits
 from skfusion.inputs._tables.missing_rows import count_rows, present_metadata, present_rows
 from skfusion.inputs._tables.one_column import RowsAmongAll
 from skfusion.inputs._tables.plain import plain_floats
+from skfusion.inputs._union.absent import AbsentBlock
 from skfusion.inputs._union.columns import as_list
 from skfusion.inputs._union.hints import check_one_column_of_texts, hint_of
 from skfusion.inputs._union.numbers_only import check_no_times
@@ -145,10 +146,13 @@ def collect(steps: Steps, made: list[Made]) -> Blocks:
 
 
 def _check_some_row(job: Job) -> None:
+    if isinstance(job.transformer, AbsentBlock):
+        return
     if job.missing is not None and job.missing.all():
         raise BlockError(
             f"block {job.name!r} has no row to learn from: all {len(job.missing)} are missing. "
-            "Leave the block out, or fit on rows that have it."
+            "Leave the block out, fit on rows that have it, or go without it: "
+            'BlockUnion(..., missing="allow").'
         )
     check_one_column_of_texts(job.transformer, job.columns)
     check_no_times(job.X, job.transformer, as_list(job.columns))

@@ -19,6 +19,7 @@ from skfusion._checks import check_choice
 from skfusion.blocks import Blocks
 from skfusion.inputs._no_set_output import NO_SET_OUTPUT
 from skfusion.inputs._tables.table import Table
+from skfusion.inputs._union.absent import with_absent
 from skfusion.inputs._union.apply import (
     Job,
     collect,
@@ -95,8 +96,8 @@ class BlockUnion(TransformerMixin, UnionViews, **NO_SET_OUTPUT):
         over the network behind then fits and transforms once per fold; ``Pipeline(memory=...)``
         saves the fits alone.
     missing : {"error", "allow"}, default="error"
-        What to do after the fit about a block without a single one of its columns in X: raise
-        an error, or mark it as missing in all rows.
+        What to do about a block without a single one of its columns in X after the fit, and
+        about one without a value at the fit: raise an error, or mark it as missing in all rows.
 
     Attributes
     ----------
@@ -124,9 +125,9 @@ class BlockUnion(TransformerMixin, UnionViews, **NO_SET_OUTPUT):
     Warns
     -----
     ColumnKindWarning
-        Of a column that looks like something else than it is read as: numbers, dates or paths
-        written as text, codes, identifiers; of strings that other rows may have taken for text
-        or for categories; of columns without a value. Not of those in ``columns``.
+        Of a column that looks like something else than it is read as (numbers, dates, paths as
+        text, codes, identifiers), may be another kind in a fold, or has no value. Not of those in
+        ``columns``.
 
     See Also
     --------
@@ -342,7 +343,7 @@ class BlockUnion(TransformerMixin, UnionViews, **NO_SET_OUTPUT):
         table = read_table(self, X, reset=True)
         check_target(table, y)
         plan = self._plan(table, encoders)
-        steps = plan.steps
+        steps = with_absent(plan.steps, table, self.missing)
         active = [(name, fresh(name, one), columns) for name, one, columns in active_steps(steps)]
         arguments = [(y, params_of(routed, name)) for name, _, _ in active]
         self._keys: dict[str, str] = {}  # by block: what stands for a transformer in the memory
