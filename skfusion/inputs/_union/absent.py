@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.pipeline import Pipeline
 
+from skfusion._warn import warn_user
 from skfusion.blocks import MaskedBlock, Ragged
 from skfusion.blocks._kinds import Block
 from skfusion.inputs._tables.missing_rows import count_rows
@@ -70,11 +69,9 @@ def _or_absent(name: str, transformer: object, columns: object, table: Table) ->
     form = _form_of(transformer)
     if mask is None or not mask.all() or form not in ("csr", "tokens", "vector"):
         return transformer
-    warnings.warn(
+    warn_user(
         f"block {name!r} has no row to learn from: all {len(mask)} are missing. It is missing in "
-        "all rows to come as well. Fit on rows that have it to learn from it.",
-        UserWarning,
-        stacklevel=2,
+        "all rows to come as well. Fit on rows that have it to learn from it."
     )
     return AbsentBlock(form)
 

@@ -196,12 +196,8 @@ class BlockUnion(TransformerMixin, UnionViews, **NO_SET_OUTPUT):
         self.transformers = transformers
         self.remainder = remainder
         self.columns = columns
-        self.text, self.numbers, self.categories, self.booleans = (
-            text,
-            numbers,
-            categories,
-            booleans,
-        )
+        self.text, self.numbers = text, numbers
+        self.categories, self.booleans = categories, booleans
         self.dates, self.images, self.audio, self.arrays = dates, images, audio, arrays
         self.n_jobs = n_jobs
         self.verbose = verbose
