@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone, is_classifier
+from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
@@ -223,12 +224,21 @@ def _fit_and_score(
 ) -> float:
     X_train, X_test = X_train.select(variant.blocks), X_test.select(variant.blocks)
     without = rows_without_blocks(X_train)
-    if without is not None:
-        rows = np.flatnonzero(~without)
-        X_train, y_train = X_train[rows], _safe_indexing(y_train, rows)
     with noted(f"in the variant {variant.label!r} of the ablation"):
-        fitted = variant.of(learner).fit(X_train, y_train)
+        if without is None:
+            fitted = variant.of(learner).fit(X_train, y_train)
+        elif without.all():  # an empty column in this fold: there is nothing to learn from
+            fitted = _prior(learner, y_train)
+        else:
+            rows = np.flatnonzero(~without)
+            fitted = variant.of(learner).fit(X_train[rows], _safe_indexing(y_train, rows))
         return _check_score(float(scorer(fitted, X_test, y_test)), len(X_test))
+
+
+def _prior(learner: BaseEstimator, y: YLike) -> BaseEstimator:
+    """Return what predicts the shares of the classes, or the mean, of each row."""
+    constant = DummyClassifier(strategy="prior") if is_classifier(learner) else DummyRegressor()
+    return constant.fit(np.zeros((len(y), 1)), y)
 
 
 def _check_score(score: float, n_rows: int) -> float:

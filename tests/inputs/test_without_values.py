@@ -10,9 +10,10 @@ from sklearn.model_selection import KFold, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skfusion import FusionClassifier
+from skfusion import FusionClassifier, FusionRegressor
 from skfusion.exceptions import BlockError
 from skfusion.inputs import BlockUnion, ImageLoader, Tokenizer
+from skfusion.inspection import ablation
 
 N = 24
 Y = np.arange(N) % 2
@@ -185,6 +186,19 @@ def test_blocks_of_all_folds_have_the_same_names():
         )
     names = [list(one[-1].specs_) for one in found["estimator"]]
     assert names == [["part", "n"]] * 2 and np.isfinite(found["test_score"]).all()
+
+
+def test_an_ablation_where_a_block_is_absent_in_a_fold():
+    first = np.arange(N) < N // 2
+    X = text_frame(e=np.where(first, None, "a word"), cost=np.arange(N) / N)
+    steps = [("part", TfidfVectorizer(), "e"), ("n", "passthrough", ["cost"])]
+    y = np.arange(N) % 3 == 0
+    for learner, target in ((model(), y), (FusionRegressor(max_epochs=1), y.astype(float))):
+        fusion = make_pipeline(BlockUnion(steps, missing="allow"), learner)
+        with pytest.warns(UserWarning, match="block 'part' has no row"):
+            found = ablation(fusion, X, target, cv=KFold(2), operators=())
+        assert {"part", "n"} <= set(found["variant"])
+        assert np.isfinite(found["mean"]).all()
 
 
 def test_what_would_be_made_must_be_known():
