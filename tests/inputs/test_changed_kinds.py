@@ -108,7 +108,9 @@ def test_what_means_the_same_is_taken(models, was, now):
 
 @pytest.mark.parametrize("was", REFUSED)
 def test_columns_without_a_value_are_missing(models, was):
-    for nothing in (cells([None] * N), pd.Series(np.full(N, np.nan)), pd.Series([pd.NaT] * N)):
+    dates = pd.Series([pd.NaT] * N)
+    nothings = (cells([None] * N), pd.Series(np.full(N, np.nan)), dates, dates.astype(object))
+    for nothing in nothings:
         assert len(models[was].predict(frame(nothing))) == N
 
 

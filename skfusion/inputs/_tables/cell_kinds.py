@@ -151,8 +151,10 @@ def _first(column: pd.Series, kind: str, is_odd: Callable[[object], bool]) -> st
 
 def _inferred(column: pd.Series) -> str:
     kind = pd.api.types.infer_dtype(column, skipna=True)
-    # Of the values that stand for a missing one, NaT is none to pandas among texts.
-    return pd.api.types.infer_dtype(column[column.notna()]) if kind == "mixed" else kind
+    # Of the values that stand for a missing one, pandas takes NaT for a date, and for a mixture
+    # among texts.
+    is_told_by_nat = kind == "mixed" or kind.startswith(("datetime", "timedelta"))
+    return pd.api.types.infer_dtype(column[column.notna()]) if is_told_by_nat else kind
 
 
 def _kind_of_cell(cell: object) -> str:

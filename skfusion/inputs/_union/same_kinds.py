@@ -91,7 +91,7 @@ def _check_not_deeper(X: object, columns: list[Hashable], kinds: Mapping[Hashabl
 
 
 def _without_times(X: pd.DataFrame, empty: list[int]) -> pd.DataFrame:
-    times = [position for position in empty if X.dtypes.iloc[position].kind in "mM"]
+    times = [position for position in empty if X.dtypes.iloc[position].kind in "mMO"]
     if not times:
         return X
     kept = {i: np.nan if i in times else X.iloc[:, i].array for i in range(X.shape[1])}
