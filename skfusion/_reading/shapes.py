@@ -31,7 +31,8 @@ def warn_of_channels(specs: Mapping[str, BlockSpec]) -> None:
             warn_user(
                 f"block {spec.name!r} has {spec.form}s of shape {spec.shape}, which are read with "
                 f"their channels last: {spec.shape[-1]} of them. If yours come first, turn them "
-                f"before fit and predict: np.moveaxis(X, {axis + 1}, -1).",
+                f"before fit and predict: np.moveaxis(X, {axis + 1}, -1); of arrays in cells "
+                f"[np.moveaxis(cell, {axis}, -1) for cell in X].",
                 UserWarning,
             )
 

@@ -148,7 +148,8 @@ class CNN(Encoder):
                 f"block {spec.name!r}: images of {spec.shape[0]} x {spec.shape[1]} pixels are too "
                 f"small for {n_stages} stages of CNN. Use fewer channels, a smaller kernel_size "
                 "or pool_size, or pooling=None. Channels come last: if they stand first, turn the "
-                "images with np.moveaxis(X, -3, -1)."
+                "images with np.moveaxis(X, -3, -1); of arrays in cells "
+                "[np.moveaxis(cell, -3, -1) for cell in X]."
             )
         return sides[0], sides[1]
 

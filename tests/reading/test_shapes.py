@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from skfusion import FusionClassifier
@@ -41,6 +42,21 @@ def test_channels_that_come_first_are_warned_of(shape, axis):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fitted(turned, encoder)
+
+
+def test_channels_first_in_the_cells_of_a_column_are_turned_by_what_is_said():
+    X = pd.DataFrame({"snap": list(pixels(3, 16, 12)), "n": np.arange(N) / 7})
+    said = r"np.moveaxis\(cell, {}, -1\) for cell in X\]"
+    with (
+        pytest.warns(UserWarning, match=said.format(0)),
+        pytest.raises(BlockError, match=said.format(-3)),
+    ):
+        FusionClassifier(max_epochs=1).fit(X, Y)
+    X["snap"] = [np.moveaxis(cell, 0, -1) for cell in X["snap"]]
+    encoders = {"snap": IMAGE}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(FusionClassifier(encoders, max_epochs=1).fit(X, Y).predict(X)) == N
 
 
 @pytest.mark.parametrize("shape", [(16, 12, 3), (5, 5, 32), (3, 3, 7), (4, 4, 1), (2, 3, 16, 3)])
