@@ -10,6 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from skfusion import Blocks, BlockUnion, FusionClassifier
+from skfusion.exceptions import BlockError
 
 IDS = np.arange(20, dtype=np.int64) * 2_000_003 + 2**40
 Y = np.arange(20) % 2
@@ -117,3 +118,17 @@ def test_the_repairs_work():
 def test_scaled_by_hand():
     with pytest.warns(UserWarning, match="block 'facts': whole numbers .column 'id'"):
         BlockUnion([("facts", StandardScaler(), ["id"])]).fit(pd.DataFrame({"id": IDS}))
+
+
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize("steps", [None, [("facts", "passthrough", ["cost", "size"])]])
+def test_a_number_too_large_for_float32_is_named(steps, missing):
+    frame = pd.DataFrame({"cost": [1.0, 2.0, 4.0], "size": [1.0, 3.0, 2.0]}, index=[7, 8, 9])
+    union = BlockUnion(steps).fit(frame)
+    frame.loc[9, "size"] = 1e300
+    if missing:
+        frame.loc[7] = np.nan
+    with pytest.raises(BlockError, match=r"block '\w+', row 2 .label 9. of column 'size': .*1e9"):
+        union.transform(frame)
+    kept = BlockUnion(steps, dtype="float64").fit(frame[1:]).transform(frame[1:])
+    assert np.isfinite(kept.hstack()).all()

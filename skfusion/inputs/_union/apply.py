@@ -16,13 +16,14 @@ from joblib import Memory
 from scipy import sparse
 
 from skfusion.blocks import Blocks, BlockSpec, Lookup, MaskedBlock, Ragged, spec_of
+from skfusion.blocks._kinds import Block
 from skfusion.blocks._rows import as_block, scatter_rows
 from skfusion.blocks._same_form import check_same_form
 from skfusion.blocks._spec import form_of
 from skfusion.exceptions import BlockError, noted
 from skfusion.inputs._tables.digits import check_digits, check_scaled_digits
 from skfusion.inputs._tables.missing_rows import count_rows, present_metadata, present_rows
-from skfusion.inputs._tables.one_column import RowsAmongAll
+from skfusion.inputs._tables.one_column import RowsAmongAll, row_name
 from skfusion.inputs._tables.plain import plain_floats
 from skfusion.inputs._union.absent import AbsentBlock
 from skfusion.inputs._union.columns import as_list
@@ -182,7 +183,7 @@ def _made(job: Job, output: Any, at_fit: bool = False) -> Made:
     if at_fit and job.dtype == np.float32:
         check_digits(job.name, block, as_list(job.columns))
         check_scaled_digits(job.name, job.X, block, as_list(job.columns))
-    block = _cast(block, job.dtype)
+    block = _in_dtype(job, block)
     form_of(block, job.name)
     _check_n_rows(job, block)
     if job.missing is None:
@@ -223,7 +224,7 @@ def _pass(job: Job, at_fit: bool = False) -> Made:
     block = as_block(job.name, _plain_numbers(job.X))
     if at_fit and job.dtype == np.float32:
         check_digits(job.name, block, as_list(job.columns))
-    return Made(job.transformer, _cast(block, job.dtype), job.missing)
+    return Made(job.transformer, _in_dtype(job, block), job.missing)
 
 
 def _plain_numbers(X: Any) -> Any:
@@ -237,6 +238,36 @@ def _is_plain(X: Any) -> bool:
     dtypes = set(X.dtypes) if isinstance(X, pd.DataFrame) else {X.dtype}
     dtype = next(iter(dtypes))
     return len(dtypes) == 1 and isinstance(dtype, np.dtype) and dtype.kind in "fiub"
+
+
+def _in_dtype(job: Job, block: Block) -> Block:
+    """Return a block in the type of the union.
+
+    Raises
+    ------
+    BlockError
+        If a number is too large for it, which would be infinity there.
+    """
+    with np.errstate(over="raise"):
+        try:
+            return _cast(block, job.dtype)
+        except FloatingPointError as error:
+            raise _too_large(job, block) from error
+
+
+def _too_large(job: Job, block: Block) -> BlockError:
+    where, columns = "", as_list(job.columns)
+    if isinstance(block, np.ndarray) and block.ndim == 2:
+        too_large = np.isfinite(block) & (np.abs(block) > np.finfo(job.dtype).max)
+        row, column = np.argwhere(too_large)[0]
+        X = job.X if count_rows(job.X) == len(block) else _present(job, job.X)
+        named = f" of column {columns[column]!r}" if len(columns) == block.shape[1] else ""
+        with _rows_of_all(job):
+            where = f", {row_name(X, int(row))}{named}"
+    return BlockError(
+        f"block {job.name!r}{where}: a number is too large for {job.dtype}. Cut off what cannot be "
+        "meant, such as by X.clip(-1e9, 1e9), or set dtype='float64' on the union."
+    )
 
 
 def _cast(block: Any, dtype: Any) -> Any:
