@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from sklearn.base import clone
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.model_selection import GridSearchCV, KFold, cross_validate
 from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
 from skfusion import BlockUnion, FusionClassifier, FusionRegressor
@@ -291,8 +291,28 @@ def test_columns_that_can_have_no_block(table, name, error, message):
     value = {"empty": None, "blank": blank}.get(name, table["age"])
     frame = table[["review", "cost"]].assign(**{name: value})
     columns = {name: "drop"} if name == "gone" else None
+    encoder = CNN(4) if name in ("empty", "blank") else MLP(4)
     with pytest.raises(error, match=message):
-        model({name: MLP(4)}, columns=columns).fit(frame, Y)
+        model({name: encoder}, columns=columns).fit(frame, Y)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "form"), [("mlp", "vector"), ("sparse", "csr"), ("rnn", "tokens")]
+)
+def test_a_column_that_is_empty_in_a_fold_is_an_absent_block_there(table, encoder, form):
+    values = pd.Series([None] * 20 + ["good", "bad", "good", "bad"])
+    if encoder == "mlp":
+        values = values.map({"good": 1.0, "bad": 2.0}).astype(float)
+    frame = table[["cost"]].assign(memo=values)
+    estimator = model({"memo": encoder})
+    with pytest.warns(ColumnKindWarning, match="'memo' has no value in 12 rows: its block is miss"):
+        found = cross_validate(
+            estimator, frame, Y, cv=KFold(2), return_estimator=True, error_score="raise"
+        )
+    specs = [fitted.specs_["memo"].form for fitted in found["estimator"]]
+    assert specs == [form, form]
+    without = found["estimator"][1]  # which learned from rows without it
+    assert np.isfinite(without.predict_proba(frame)).all()
 
 
 @pytest.mark.parametrize(

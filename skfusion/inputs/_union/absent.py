@@ -15,7 +15,11 @@ from skfusion.inputs._tables.table import Table
 from skfusion.inputs._union.recipes import form_made_by
 from skfusion.inputs._union.steps import Steps, active_steps, is_word
 
-__all__ = ["AbsentBlock", "with_absent"]
+__all__ = ["ABSENT_FORMS", "AbsentBlock", "with_absent"]
+
+
+# Forms of which a block may be absent: their rows have a shape that needs no data.
+ABSENT_FORMS = ("vector", "csr", "tokens")
 
 
 class AbsentBlock(TransformerMixin, BaseEstimator):
@@ -67,7 +71,7 @@ def with_absent(steps: Steps, table: Table, missing: str) -> Steps:
 def _or_absent(name: str, transformer: object, columns: object, table: Table) -> object:
     mask = table.missing(columns, table.take(columns))
     form = _form_of(transformer)
-    if mask is None or not mask.all() or form not in ("csr", "tokens", "vector"):
+    if mask is None or not mask.all() or form not in ABSENT_FORMS:
         return transformer
     warn_user(
         f"block {name!r} has no row to learn from: all {len(mask)} are missing. It is missing in "

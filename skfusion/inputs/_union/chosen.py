@@ -17,6 +17,7 @@ __all__ = ["chosen_table", "shown_steps", "word_of"]
 _WORDS = {
     **{group: kind for kind, group in GROUPS.items()},
     "passthrough": "array",
+    "absent": "empty",
     "blank": "empty",
 }
 

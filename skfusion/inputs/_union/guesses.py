@@ -35,6 +35,10 @@ _FEW_WITH_ODD = 5  # dates or numbers that there must be at least if one of the 
 _MOST_LABELS = 30  # different whole numbers, written as text, that may be names of categories
 
 
+# By kind, what becomes of a column without a value.
+_OF_EMPTY = {"empty": "it is passed over", "absent": "its block is missing in all rows"}
+
+
 class Guess(NamedTuple):
     """What a column looks like, and the word by which the user says that it is that."""
 
@@ -84,7 +88,7 @@ def warn_of_empty(
     for key, kind in kinds.items():
         if said.get(key) in ("drop", "number") or not _is_empty(kind, table, key):
             continue
-        becomes = "it is passed over" if kind.name == "empty" else "it is a missing number in each"
+        becomes = _OF_EMPTY.get(kind.name, "it is a missing number in each")
         warn_user(
             f"column {key!r} has no value in {table.n_rows} rows: {becomes}, and nothing is "
             f"learned of what it may hold later. Say columns={{{key!r}: 'drop'}} to leave it out.",
@@ -94,7 +98,7 @@ def warn_of_empty(
 
 def _is_empty(kind: Kind, table: Table, key: Hashable) -> bool:
     if kind.name != "number":
-        return kind.name == "empty"
+        return kind.name in _OF_EMPTY
     value = table.take(key)
     is_column = isinstance(value, np.ndarray | pd.Series) and value.ndim == 1
     return is_column and not has_value(pd.Series(value))

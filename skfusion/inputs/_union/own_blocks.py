@@ -17,6 +17,7 @@ from skfusion.inputs._arrays import array_of_cell
 from skfusion.inputs._sequences.array_stacker import ArrayStacker
 from skfusion.inputs._sequences.sequence_stacker import SequenceStacker
 from skfusion.inputs._tables.table import Table
+from skfusion.inputs._union.absent import ABSENT_FORMS, AbsentBlock
 from skfusion.inputs._union.choose import (
     GROUPS,
     RECIPE_OF,
@@ -112,8 +113,8 @@ def own_blocks(
     Raises
     ------
     BlockError
-        For a column that its encoder can take in no form, one without a value, and one whose name
-        cannot be that of a block.
+        For a column that its encoder can take in no form, one without a value (of an encoder of
+        vectors, csr or tokens it is an absent block), and one whose name cannot be that of a block.
     """
     found: dict[Hashable, OwnBlock] = {}
     for name, encoder in encoders.items():
@@ -196,6 +197,9 @@ class _Column:
         self._check_wanted(name, encoder)
         kinds = self._kinds()
         if kinds[0].name in ("empty", "blank"):
+            form = next(filter(encoder.accepts, ABSENT_FORMS), None)
+            if form is not None:  # such as in a fold
+                return OwnBlock(name, Kind("absent", kinds[0].why), AbsentBlock(form), self.key)
             raise BlockError(
                 f"column {self.key!r} has no value of which {encoder!r:.60} could learn "
                 f"({kinds[0].why}). Leave {name!r} out of `encoders`, or give rows that have one."
