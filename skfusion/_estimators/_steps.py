@@ -34,7 +34,7 @@ from skfusion._training import (
     seeded,
 )
 from skfusion.blocks import Blocks
-from skfusion.encoders._choose import check_blocks_exist, choose_encoders, meant
+from skfusion.encoders._choose import check_blocks_exist, check_same_words, choose_encoders, meant
 from skfusion.exceptions import noted
 from skfusion.targets import Coding
 from skfusion.targets._class_weight import weight_by_class
@@ -52,6 +52,8 @@ def read_rows(call: Call, data: FitData) -> tuple[Reader, Blocks]:
         if call.arguments.encoders:
             check_blocks_exist(call.arguments.encoders, reader.names_to_come(X))
         blocks = reader.fit(X)
+        if reader.union_ is not None:
+            check_same_words(call.arguments.encoders, reader.union_.named_transformers_)
     else:
         reader = call.before.reader.with_missing(missing).with_memory(call.arguments.memory)
         blocks = reader.read(X)

@@ -104,7 +104,7 @@ class Encoder(BaseEstimator):
         raise NotImplementedError
 
     def accepts(self, form: str) -> bool:
-        """Whether this encoder takes blocks of ``form``, told before there is one."""
+        """Whether this encoder takes blocks of ``form`` as the usual transformers make them."""
         return form in self.takes
 
     def reads(self, kind: str) -> object | None:

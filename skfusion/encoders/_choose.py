@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+from sklearn.pipeline import Pipeline
+
 from skfusion._checks import did_you_mean, resolve_recipe
 from skfusion.blocks import BlockSpec
 from skfusion.encoders._base import Encoder
@@ -21,6 +23,7 @@ from skfusion.exceptions import BlockError, ParameterError, noted
 
 __all__ = [
     "check_blocks_exist",
+    "check_same_words",
     "choose_encoders",
     "meant",
     "resolve_encoder",
@@ -104,6 +107,37 @@ def _check_shared(encoders: Mapping[str, Encoder], specs: Mapping[str, BlockSpec
                 "Name the block that has an encoder of its own."
             )
         _check_same_rows(specs[name], specs[other])
+
+
+def check_same_words(encoders: Mapping[str, Encoder], transformers: Mapping[str, object]) -> None:
+    """Raise ``BlockError`` if blocks that share an encoder were made by other words or categories.
+
+    Parameters
+    ----------
+    encoders : mapping of str to Encoder
+        Those that are named, by block.
+    transformers : mapping of str to transformer
+        What made the blocks, by block, fitted.
+    """
+    for name, recipe in encoders.items():
+        if not isinstance(recipe, SameAs):
+            continue
+        pair = [_words_of(transformers.get(one)) for one in (name, recipe.block)]
+        if None not in pair and pair[0] != pair[1]:
+            raise BlockError(
+                f"blocks {name!r} and {recipe.block!r} share an encoder, but each learned words or "
+                "categories of its own, so that one text is another thing in each. Give both the "
+                "same ones, such as Tokenizer(vocabulary=words) for texts, in a BlockUnion."
+            )
+
+
+def _words_of(transformer: object) -> object:
+    """Return what a transformer learned of texts or categories; None where it is of others."""
+    if isinstance(transformer, Pipeline):
+        transformer = transformer.steps[-1][1]
+    if hasattr(transformer, "categories_"):
+        return [list(categories) for categories in transformer.categories_]
+    return getattr(transformer, "vocabulary_", None)
 
 
 def _check_same_rows(spec: BlockSpec, other: BlockSpec) -> None:

@@ -117,7 +117,8 @@ class Backbone(Encoder):
     _kept: Known | None = None  # of the recipe of a network whose weights are kept elsewhere
 
     def accepts(self, form: str) -> bool:
-        return form == self._known().form
+        # The usual tokenizers give ids of other words, which stand for anything in the model.
+        return form == self._known().form and form != "tokens"
 
     def reads(self, kind: str) -> object | None:
         known = self._known()

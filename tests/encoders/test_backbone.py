@@ -554,3 +554,10 @@ def test_minilm_from_a_package(params):
     alike = pd.DataFrame({"text": ["A kitten is napping.", "Stocks went down."]})
     fitted = model({"text": Backbone(str(folder), **params)}, max_epochs=10).fit(table, [0, 1] * 8)
     assert fitted.predict(alike).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("columns", [None, {"code": "category"}])
+def test_ids_are_never_made_by_others(texts_model, reviews, columns):
+    frame = reviews.assign(code=np.arange(N) % 5)
+    with pytest.raises(BlockError, match="column 'code' holds numbers, which Backbone cannot take"):
+        model({"code": Backbone(texts_model)}, columns=columns).fit(frame, Y)

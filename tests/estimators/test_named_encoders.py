@@ -24,7 +24,7 @@ from skfusion.encoders import (
     TokenEmbedding,
     Transformer,
 )
-from skfusion.exceptions import BlockError, ColumnKindWarning, ParameterError
+from skfusion.exceptions import BlockError, BlockTypeError, ColumnKindWarning, ParameterError
 from skfusion.inputs import ImageLoader, Tokenizer
 from skfusion.inspection import ablation
 
@@ -331,3 +331,38 @@ def test_columns_that_a_union_does_not_choose_for(table, remainder, column, mess
 def test_guesses_are_warned_of_where_no_encoder_settles_them(table):
     with pytest.warns(ColumnKindWarning, match="'photo' looks like paths of images"):
         model({"photo": "sparse"}).fit(table[["photo", "age"]], Y)
+
+
+@pytest.mark.parametrize("encoder", [TokenEmbedding(4), "sparse", "mlp"])
+def test_columns_that_share_an_encoder_need_the_same_words(encoder):
+    home, away = ["a1"] * 12 + ["b1"] * 8 + ["c1"] * 4, ["c1"] * 12 + ["b1"] * 8 + ["d1"] * 4
+    frame = pd.DataFrame({"home": home, "away": away})
+    with pytest.raises(BlockError, match="'away' and 'home' share an encoder.*vocabulary=words"):
+        model({"home": encoder, "away": SameAs("home")}).fit(frame, Y)
+
+
+def test_columns_that_share_words_may_share_an_encoder():
+    home, away = ["a1"] * 12 + ["b1"] * 8 + ["c1"] * 4, ["c1"] * 12 + ["b1"] * 8 + ["d1"] * 4
+    frame = pd.DataFrame({"home": home, "away": away})
+    union = BlockUnion(text=Tokenizer(vocabulary=["a1", "b1", "c1", "d1"]))
+    encoders = {"home": TokenEmbedding(4), "away": SameAs("home")}
+    columns = {"home": "text", "away": "text"}
+    fitted = model(encoders, union=union, columns=columns).fit(frame, Y)
+    assert fitted.union_.transform(frame)["home"][12] == fitted.union_.transform(frame)["away"][12]
+
+
+@pytest.mark.parametrize("dtype", [float, "Int64"])
+@pytest.mark.parametrize("encoder", ["tokens", "sparse"])
+def test_whole_numbers_are_categories_also_where_one_is_missing(table, dtype, encoder):
+    store = table["store"].astype(dtype)
+    store[3] = None
+    specs = model({"store": encoder}).fit(table[["cost"]].assign(store=store), Y).specs_
+    assert specs["store"].form == {"tokens": "tokens", "sparse": "csr"}[encoder]
+    with pytest.raises(BlockError, match="'cost' holds numbers, which TokenEmbedding cannot take"):
+        model({"cost": "tokens"}).fit(table[["cost", "store"]], Y)
+
+
+def test_odd_cells_are_told_by_the_union(table):
+    frame = table[["review"]].assign(odd=[3.5, *table["review"][1:]])
+    with pytest.raises(BlockTypeError, match="column 'odd'"):
+        model({"odd": Transformer(**SMALL)}).fit(frame, Y)

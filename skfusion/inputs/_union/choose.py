@@ -206,7 +206,9 @@ def _kinds_of_columns(
     kinds = {key: known.get(key) or _said_or_seen(key, table, words) for key in keys}
     if any(kind.name == "number" and key not in known for key, kind in kinds.items()):
         kinds = {
-            key: Kind("number", "no value, as a missing number") if kind.name == "empty" else kind
+            key: Kind("number", "no value, as a missing number")
+            if kind.name == "empty" and key not in words
+            else kind
             for key, kind in kinds.items()
         }
     if len(kinds) == table.n_columns and all(

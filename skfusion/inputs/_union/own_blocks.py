@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
@@ -12,10 +13,12 @@ import pandas as pd
 
 from skfusion.blocks import FORMS
 from skfusion.blocks._agreement import check_block_name
+from skfusion.blocks._dense import are_whole
 from skfusion.exceptions import BlockError, ParameterError, noted
 from skfusion.inputs._arrays import array_of_cell
 from skfusion.inputs._sequences.array_stacker import ArrayStacker
 from skfusion.inputs._sequences.sequence_stacker import SequenceStacker
+from skfusion.inputs._tables.plain import plain_floats
 from skfusion.inputs._tables.table import Table
 from skfusion.inputs._union.absent import ABSENT_FORMS, AbsentBlock
 from skfusion.inputs._union.choose import (
@@ -242,16 +245,25 @@ class _Column:
         if self.word is not None:
             check_word(self.key, self.word, self.value)
             return [Kind(self.word, f"columns={{{self.key!r}: {self.word!r}}}")]
-        if self.held in ("bytes", "other"):
+        if self.held == "bytes" or (self.held == "other" and self._starts_with_file()):
             return [Kind(name, HELD[self.held]) for name in ("image", "audio")]
         seen = kind_of(self.key, self.value)
         kinds = [seen]
         guess = guess_of(self.key, seen.name, self.value) if self.held == "text" else None
         if guess is not None and guess.word != "drop":
             kinds.append(Kind(guess.word, guess.looks_like))
-        if seen.name == "boolean" or pd.api.types.is_integer_dtype(self.value.dtype):
+        if seen.name == "boolean" or (seen.name == "number" and self._are_whole()):
             kinds.append(Kind("category", f"{pd.Series(self.value).nunique():,} different values"))
         return kinds
+
+    def _starts_with_file(self) -> bool:
+        """Whether the first cell is a path or an image, whose type pandas has no name for."""
+        cell = pd.Series(self.value).dropna().iloc[0]
+        return isinstance(cell, os.PathLike) or hasattr(cell, "__array_interface__")
+
+    def _are_whole(self) -> bool:
+        """Whether all numbers are whole, also where some are missing, so that others are floats."""
+        return are_whole(plain_floats(pd.Series(self.value).dropna()))
 
     def _ways(self, kinds: list[Kind]) -> Iterator[_Way]:
         """Yield the usual way of each kind, then what else can be made of one."""
