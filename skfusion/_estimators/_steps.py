@@ -33,6 +33,7 @@ from skfusion._training import (
     pick_device,
     seeded,
 )
+from skfusion._warn import warn_user
 from skfusion.blocks import Blocks
 from skfusion.encoders._choose import check_blocks_exist, check_same_words, choose_encoders, meant
 from skfusion.exceptions import noted
@@ -153,7 +154,21 @@ def _split(call: Call, learned: TrainingData, seed: int) -> tuple[Rows, HeldOut 
     if learned.held_out is not None:
         return rows, learned.held_out
     if not (call.whole and holds_out(call.arguments.early_stopping, split, len(rows))):
+        _warn_of_no_use(call, learned)
         return rows, None
     strata = learned.target.strata(learned.y)
     chosen, held_out = split_rows(split, learned.y, strata, learned.groups, seed)
     return rows[chosen], HeldOut(rows[held_out], learned.y[held_out])
+
+
+def _warn_of_no_use(call: Call, learned: TrainingData) -> None:
+    """Warn of what was said of held-out rows, where "auto" holds out none of so few rows."""
+    if not call.whole or call.arguments.early_stopping is False:
+        return
+    asked = {"groups": learned.groups, "scoring": call.arguments.scorer}
+    given = [name for name, value in asked.items() if value is not None]
+    if given:
+        warn_user(
+            f"{' and '.join(given)} have no effect: of {len(learned.rows)} rows none is held out. "
+            "Set early_stopping=True, or give validation_data."
+        )

@@ -201,3 +201,12 @@ def test_the_regressor_has_the_same_words():
     fitted = model(FusionRegressor, validation_split=TimeSeriesSplit(4)).fit(X, X[:, 0])
     np.testing.assert_array_equal(held_out(), np.arange(96, 120))
     assert "valid_score" in fitted.history_
+
+
+@pytest.mark.parametrize(
+    ("params", "given", "named"),
+    [({}, {"groups": GROUPS}, "groups"), ({"scoring": "accuracy"}, {}, "scoring")],
+)
+def test_what_has_no_effect_on_few_rows_is_said(params, given, named):
+    with pytest.warns(UserWarning, match=f"{named} have no effect: of {N} rows none is held out"):
+        FusionClassifier(max_epochs=1, **params).fit(X, Y, **given)

@@ -227,3 +227,12 @@ def test_a_clone_shares_the_table():
     table = LookupTable(PLOTS, TfidfVectorizer())
     assert clone(table).table is PLOTS
     assert clone(table).transformer is not table.transformer
+
+
+def test_a_table_of_other_keys_is_no_block_that_is_missing_throughout():
+    films = pd.Series([[1.0, 2.0], [3.0, 4.0]], index=[1, 2])
+    table = LookupTable(films, on_unknown="missing")
+    for keys in (["1", "2", "1"], [["1"], ["2", "1"], []]):
+        with pytest.raises(BlockError, match="no row has a key of the table.*'1'.*such as 1 .int"):
+            table.fit(pd.Series(keys, name="film"))
+    assert len(table.fit_transform(pd.Series([1, 7, 9], name="film"))) == 3

@@ -119,7 +119,21 @@ class LookupTable(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
             self.things_ = self._read(things)
         keys, weights = _columns_of(X)
         self._has_histories = weights is not None or is_history(keys)
+        if self.on_unknown == "missing":
+            self._check_some_known(X, keys)
         return self
+
+    def _check_some_known(self, X: XLike, keys: pd.Series) -> None:
+        """Raise ``BlockError`` if no row has a key of the table, such as keys of other types."""
+        present = keys.dropna()
+        if len(present) and not self.transform(X).used().any():
+            key, known = present.tolist()[0], self.index_.tolist()[0]
+            raise BlockError(
+                f"LookupTable: no row has a key of the table. Column {keys.name!r} holds keys such "
+                f"as {key!r:.40} ({type(key).__name__}), the table such as {known!r:.40} "
+                f"({type(known).__name__}). Bring both to one type, and check that it is the table "
+                "of these keys."
+            )
 
     def partial_fit(self, X: XLike, y: object = None) -> Self:
         """Fit on the first chunk of rows; further ones have nothing to add to the table."""
