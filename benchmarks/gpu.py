@@ -199,13 +199,12 @@ def _manners(device: str) -> list[Check]:
 
     def no_memory() -> str:
         fitted = model().fit(X, y)
-        before = fitted.net_, fitted.history_
+        net, history = fitted.net_, fitted.history_
         fitted.set_params(encoders={"facts": MLP((400_000, 400_000))})
         try:
             fitted.fit(X, y)
         except (ParameterError, RuntimeError) as error:  # refused, or torch's own
-            now = fitted.net_, fitted.history_
-            kept = all(one is other for one, other in zip(now, before, strict=True))
+            kept = fitted.net_ is net and fitted.history_.equals(history)
             assert kept, "the estimator is not as it was"
             return f"{type(error).__name__}: {' '.join(str(error).split())[:90]}"
         raise AssertionError("640 GB fitted")
