@@ -9,7 +9,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.model_selection import GridSearchCV, cross_validate
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skfusion import BlockUnion, FusionClassifier
 from skfusion.blocks import MaskedBlock
@@ -236,3 +236,29 @@ def test_a_table_of_other_keys_is_no_block_that_is_missing_throughout():
         with pytest.raises(BlockError, match="no row has a key of the table.*'1'.*such as 1 .int"):
             table.fit(pd.Series(keys, name="film"))
     assert len(table.fit_transform(pd.Series([1, 7, 9], name="film"))) == 3
+
+
+class HalfOfThem(FunctionTransformer):
+    def transform(self, X):
+        return np.ones((len(X) - 1, 2))
+
+    def fit_transform(self, X, y=None):
+        return self.transform(X)
+
+
+@pytest.mark.parametrize(
+    ("table", "transformer", "error", "message"),
+    [
+        (
+            pd.Series([1.0, 2.0], index=pd.MultiIndex.from_tuples([("a", 1), ("b", 2)])),
+            None,
+            BlockTypeError,
+            "index of the table has 2 levels",
+        ),
+        ({"a": np.ones(2), "b": np.ones(3)}, None, BlockError, r"key 'b' has the shape \(3,\)"),
+        ({"a": 1.0, "b": 2.0}, HalfOfThem(), BlockError, "HalfOfThem returned 1 rows for 2 things"),
+    ],
+)
+def test_tables_that_make_no_block_are_told_in_words(table, transformer, error, message):
+    with pytest.raises(error, match=message):
+        LookupTable(table, transformer).fit(pd.Series(["a", "b"], name="film"))

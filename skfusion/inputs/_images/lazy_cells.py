@@ -137,9 +137,9 @@ class LazyCells:
 
     def _forget_threads(self) -> None:
         self._pool: ThreadPoolExecutor | None = None
-        self._process = os.getpid()
         self._pending: list[_Prefetch] = []
         self._lock = threading.Lock()
+        self._process = os.getpid()  # last: who sees it in another thread takes the new lock
 
     def _guard(self) -> threading.Lock:
         """Return the lock around pool and pending rows, of this process."""

@@ -31,6 +31,11 @@ def check_distinct(index: pd.Index) -> None:
     """Raise ``BlockError`` unless each key of a table is there, and there once."""
     if len(index) == 0:
         raise BlockError("LookupTable: the table is empty. Give a table of one thing or more.")
+    if isinstance(index, pd.MultiIndex):
+        raise BlockTypeError(
+            f"LookupTable: the index of the table has {index.nlevels} levels, and a key is one "
+            "value. Join them to one, in the table and in the column of keys."
+        )
     if index.hasnans:
         place = int(index.isna().argmax())
         raise BlockError(

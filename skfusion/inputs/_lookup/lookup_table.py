@@ -174,13 +174,13 @@ class LookupTable(TransformerMixin, BaseEstimator, **NO_SET_OUTPUT):
             if self.transformer_ is None
             else self.transformer_.fit_transform(things)
         )
-        lookup = Lookup(np.arange(len(things)), block)
-        if lookup.table.shape[0] != len(things):
+        made = block.block if isinstance(block, MaskedBlock) else block
+        if made.shape[0] != len(things):
             raise BlockError(
-                f"{type(self.transformer_).__name__} returned {lookup.table.shape[0]} rows for "
+                f"{type(self.transformer_).__name__} returned {made.shape[0]} rows for "
                 f"{len(things)} things. It must return one row a thing."
             )
-        return lookup
+        return Lookup(np.arange(len(things)), block)
 
 
 def _columns_of(X: XLike) -> tuple[Column, Column | None]:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from skfusion.blocks import Block, MaskedBlock
 from skfusion.blocks._dense import numeric_array, plain_array
-from skfusion.exceptions import BlockTypeError
+from skfusion.exceptions import BlockError, BlockTypeError
 
 __all__ = ["Things", "plain_block", "things_of"]
 
@@ -42,5 +42,17 @@ def things_of(table: object) -> Things:
 def plain_block(things: Things) -> Block | MaskedBlock:
     """Return things that are numbers, or arrays of one shape, as a block of them."""
     if isinstance(things, pd.Series) and things.dtype == object:
-        return numeric_array("of the table", np.stack([plain_array("", one) for one in things]))
+        arrays = [plain_array("", one) for one in things]
+        _check_one_shape(things, arrays)
+        return numeric_array("of the table", np.stack(arrays))
     return numeric_array("of the table", things)
+
+
+def _check_one_shape(things: pd.Series, arrays: list[np.ndarray]) -> None:
+    for key, array in zip(things.index, arrays, strict=True):
+        if array.shape != arrays[0].shape:
+            raise BlockError(
+                f"LookupTable: the thing of key {key!r} has the shape {array.shape}, that of "
+                f"{things.index[0]!r} {arrays[0].shape}. Bring them to one shape, or give a "
+                "transformer that does: LookupTable(table, transformer)."
+            )
