@@ -35,7 +35,7 @@ from skfusion._training import (
 )
 from skfusion._warn import warn_user
 from skfusion.blocks import Blocks
-from skfusion.encoders._choose import check_blocks_exist, check_same_words, choose_encoders, meant
+from skfusion.encoders._choose import check_same_words, choose_encoders, meant
 from skfusion.exceptions import noted
 from skfusion.targets import Coding
 from skfusion.targets._class_weight import weight_by_class
@@ -50,8 +50,6 @@ def read_rows(call: Call, data: FitData) -> tuple[Reader, Blocks]:
     y = check_given(data.y, call.owner.__name__)
     if call.before is None:
         reader = new_reader(call.owner, call.arguments)
-        if call.arguments.encoders:
-            check_blocks_exist(call.arguments.encoders, reader.names_to_come(X))
         blocks = reader.fit(X)
         if reader.union_ is not None:
             check_same_words(call.arguments.encoders, reader.union_.named_transformers_)

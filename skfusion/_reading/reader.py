@@ -24,6 +24,7 @@ from skfusion._reading.shapes import check_not_empty, warn_of_channels
 from skfusion._reading.tables import is_table
 from skfusion._reading.unscaled import warn_of_scales
 from skfusion.blocks import Blocks, BlockSpec, Ragged
+from skfusion.blocks._agreement import check_blocks_exist
 from skfusion.blocks._kinds import is_csr, is_mapping
 from skfusion.exceptions import BlockError, noted
 from skfusion.inputs import BlockUnion
@@ -31,7 +32,6 @@ from skfusion.inputs._tables.cell_kinds import find_odd_cell, not_finite_cell
 from skfusion.inputs._tables.digits import check_digits
 from skfusion.inputs._tables.times import refuse_times
 from skfusion.inputs._tables.to_pandas import comes_from, pandas_table, rows_as_objects
-from skfusion.inputs._union.foresee import fit_for, names_to_come
 from skfusion.inputs._union.own_blocks import NamedEncoders
 from skfusion.typing import XLike
 
@@ -109,22 +109,24 @@ class Reader:
         Raises
         ------
         BlockError
-            If there are no rows, or blocks of different length.
+            If there are no rows, blocks of different length, or an encoder is named for nothing.
         ValueError, TypeError
             scikit-learn's own messages, if a matrix does not hold finite numbers.
         """
         self.union_ = None
         X = in_known_container(pandas_table(X))
         if (union := self._union_for(X)) is not None:
-            blocks = fit_for(union, X, self.encoders)
+            blocks = union._fit_for(X, self.encoders)
             self.union_ = union
             self._columns = _columns_of_table(X)
         elif (given := _given_blocks(X)) is not None:
             blocks = given
+            check_blocks_exist(self.encoders, blocks.names)
             _check_digits(blocks)
             self._columns = Columns(len(blocks.names), np.array(blocks.names, dtype=object))
         else:
             names = names_of(X)
+            check_blocks_exist(self.encoders, [PLAIN_NAME], [] if names is None else names)
             matrix = self._checked_matrix(X)
             blocks = Blocks({PLAIN_NAME: matrix})
             self._columns = Columns(matrix.shape[1], names)
@@ -135,14 +137,6 @@ class Reader:
         self._scales = learn_scales(blocks, self.specs_)
         self._has_ragged = any(spec.ragged for spec in self.specs_.values())
         return blocks
-
-    def names_to_come(self, X: XLike) -> list[str]:
-        """Return the names of the blocks that ``fit`` would make of X; nothing is fitted."""
-        X = in_known_container(pandas_table(X))
-        if (union := self._union_for(X)) is not None:
-            return names_to_come(union, X, self.encoders)
-        blocks = _given_blocks(X)
-        return [PLAIN_NAME] if blocks is None else list(blocks.names)
 
     def read(self, X: XLike) -> Blocks:
         """Return X as ``Blocks`` like those of the fit.

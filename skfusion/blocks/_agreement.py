@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
 
+from skfusion._checks import did_you_mean
 from skfusion.exceptions import BlockError, BlockTypeError
 
 __all__ = [
     "MAX_TOKENS",
     "check_block_name",
+    "check_blocks_exist",
     "check_mask",
     "check_n_tokens",
     "check_numeric",
@@ -19,6 +21,7 @@ __all__ = [
 ]
 
 MAX_TOKENS = 2**27
+_SHOWN = 20
 
 
 def check_block_name(name: object) -> str:
@@ -54,6 +57,29 @@ def common_length(lengths: dict[str, int]) -> int:
             "Give each row every block, and mark what is absent in missing={name: mask}."
         )
     return next(iter(lengths.values()))
+
+
+def check_blocks_exist(
+    named: Iterable[str], blocks: Iterable[str], columns: Iterable[object] = ()
+) -> None:
+    """Raise ``BlockError`` for an encoder of a block that there is not.
+
+    ``columns`` are those of a table for which an encoder might be named as well.
+    """
+    known = [*blocks]
+    others = [column for column in columns if isinstance(column, str) and column not in known]
+    for name in named:
+        if name not in known:
+            of_table = f", the columns {_shown(others)}" if others else ""
+            raise BlockError(
+                f"encoders names a block {name!r} that does not exist; the blocks are "
+                f"{_shown(known)}{of_table}. {did_you_mean(name, [*known, *others])}".rstrip()
+            )
+
+
+def _shown(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(map(repr, names[:_SHOWN])) + more
 
 
 def check_mask(name: str, mask: object, blocks: Collection[str], n: int) -> np.ndarray:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from sklearn.pipeline import Pipeline
 
 from skfusion._checks import did_you_mean, resolve_recipe
 from skfusion.blocks import BlockSpec
+from skfusion.blocks._agreement import check_blocks_exist
 from skfusion.encoders._base import Encoder
 from skfusion.encoders.cnn import CNN
 from skfusion.encoders.mlp import MLP
@@ -22,7 +23,6 @@ from skfusion.encoders.transformer import Transformer
 from skfusion.exceptions import BlockError, ParameterError, noted
 
 __all__ = [
-    "check_blocks_exist",
     "check_same_words",
     "choose_encoders",
     "meant",
@@ -196,14 +196,3 @@ def meant(named: Mapping[str, Encoder]) -> dict[str, Encoder]:
 
 def _by_form(spec: BlockSpec) -> Encoder:
     return _BY_FORM[spec.form]()
-
-
-def check_blocks_exist(named: Iterable[str], blocks: Iterable[str]) -> None:
-    """Raise ``BlockError`` for an encoder of a block that there is not."""
-    known = [*blocks]
-    for name in named:
-        if name not in known:
-            raise BlockError(
-                f"encoders names a block {name!r} that does not exist; the blocks are "
-                f"{', '.join(map(repr, known))}. {did_you_mean(name, known)}".rstrip()
-            )

@@ -250,6 +250,7 @@ def test_ablation_reads_columns_as_the_estimator_does(table):
         ("trace", CNN(4), r"'trace' holds arrays or lists, which CNN .*Use RNN"),
         ("clip", CNN(4), r"'clip' holds arrays or lists, which CNN cannot take"),
         ("reviw", RNN(4), r"'reviw' that does not exist.*Did you mean 'review'"),
+        ("cosst", MLP(4), r"'cosst' that does .*, the columns .*'cost'.*Did you mean 'cost'"),
     ],
     ids=str,
 )

@@ -52,7 +52,6 @@ def test_what_a_reader_of_a_table_knows():
 
 def test_a_blocks_reader_has_no_union():
     reader = Reader("FusionClassifier")
-    assert reader.names_to_come(GIVEN["blocks"]) == ["photo", "facts"]
     assert isinstance(reader.fit(GIVEN["blocks"]), Blocks)
     assert reader.union_ is None
 

@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from skfusion.blocks._agreement import check_block_name
+from skfusion.blocks._agreement import check_block_name, check_blocks_exist
 from skfusion.inputs._tables.table import NamedTable, Table
 from skfusion.inputs._union.choose import Choice, choose_transformers
 from skfusion.inputs._union.columns import as_list, resolve_columns
@@ -14,7 +14,14 @@ from skfusion.inputs._union.guesses import warn_of_empty, warn_of_guesses
 from skfusion.inputs._union.kinds import Kind
 from skfusion.inputs._union.own_blocks import NamedEncoders, check_left_to_choose, own_blocks
 from skfusion.inputs._union.recipes import RECIPES
-from skfusion.inputs._union.steps import Steps, check_names, check_steps, fresh, is_word
+from skfusion.inputs._union.steps import (
+    Steps,
+    active_steps,
+    check_names,
+    check_steps,
+    fresh,
+    is_word,
+)
 from skfusion.inputs._union.words import Words, column_words, wants_default
 
 if TYPE_CHECKING:
@@ -68,7 +75,8 @@ def plan_of(union: BlockUnion, table: Table, encoders: NamedEncoders) -> Plan:
     left = [key for key in table.keys if key not in used] if chooses else []
     check_left_to_choose(encoders, table, named, left)
     if not chooses:
-        return _checked(Plan([*named, *_remaining(union, named, table)], {}, words, table))
+        plan = Plan([*named, *_remaining(union, named, table)], {}, words, table)
+        return _checked(plan, encoders)
     recipes = {name: vars(union)[name] for name in RECIPES}
     for name, recipe in recipes.items():
         if recipe is not None:
@@ -77,13 +85,13 @@ def plan_of(union: BlockUnion, table: Table, encoders: NamedEncoders) -> Plan:
     own = own_blocks(encoders, table, left, words, recipes, taken)
     chosen = choose_transformers(table, left, words, recipes, taken, own) if left else Choice()
     steps = [*named, *chosen.steps]
-    return _checked(
-        Plan([*steps, *_passed_over(union, steps, chosen, table)], chosen.kinds, words, table)
-    )
+    all_steps = [*steps, *_passed_over(union, steps, chosen, table)]
+    return _checked(Plan(all_steps, chosen.kinds, words, table), encoders)
 
 
-def _checked(plan: Plan) -> Plan:
+def _checked(plan: Plan, encoders: NamedEncoders) -> Plan:
     check_names(plan.steps)
+    check_blocks_exist(encoders, [name for name, _, _ in active_steps(plan.steps)], plan.kinds)
     return plan
 
 

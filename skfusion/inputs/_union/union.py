@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn import config_context
 from sklearn.base import TransformerMixin
-from sklearn.utils import Bunch, Tags, get_tags
+from sklearn.utils import Tags, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.parallel import Parallel, delayed
@@ -295,11 +295,6 @@ class BlockUnion(TransformerMixin, UnionViews, **NO_SET_OUTPUT):
         table = complete(read_table(self, X, reset=False), steps, self.missing)
         arguments = [(self.specs_[name], params_of(routed, name)) for name, _, _ in steps]
         return collect(steps, self._run(transform_block, steps, table, arguments))
-
-    @property
-    def named_transformers_(self) -> Bunch:
-        """Fitted transformers by name."""
-        return Bunch(**{name: transformer for name, transformer, _ in self.transformers_})
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Return how metadata reaches the transformers."""

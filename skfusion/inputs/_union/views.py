@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 
 from skfusion.blocks import BlockSpec
@@ -28,6 +29,11 @@ class UnionViews(UnionParameters):
     transformers_: Steps
     specs_: dict[str, BlockSpec]
     _column_kinds: Mapping[Hashable, Kind] = MappingProxyType({})  # by column that was chosen for
+
+    @property
+    def named_transformers_(self) -> Bunch:
+        """Fitted transformers by name."""
+        return Bunch(**{name: transformer for name, transformer, _ in self.transformers_})
 
     def chosen(self) -> pd.DataFrame:
         """Return what becomes of each column, a row a column.
