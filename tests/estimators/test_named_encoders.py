@@ -306,7 +306,7 @@ def test_a_column_that_is_empty_in_a_fold_is_an_absent_block_there(table, encode
         values = values.map({"good": 1.0, "bad": 2.0}).astype(float)
     frame = table[["cost"]].assign(memo=values)
     estimator = model({"memo": encoder})
-    with pytest.warns(ColumnKindWarning, match="'memo' has no value in 12 rows: its block is miss"):
+    with pytest.warns(ColumnKindWarning, match="'memo' has no value in 12 rows: nothing is"):
         found = cross_validate(
             estimator, frame, Y, cv=KFold(2), return_estimator=True, error_score="raise"
         )

@@ -92,12 +92,12 @@ def test_single_cells_that_are_something_else_silence_nothing(values, word, odd)
 
 
 def test_a_column_without_a_value_is_named():
-    for frame, becomes in (
-        (pd.DataFrame({"e": [None] * N, "cost": ROWS / 3}), "it is a missing number in each"),
-        (pd.DataFrame({"e": np.full(N, np.nan), "cost": ROWS / 3}), "it is a missing number"),
-        (pd.DataFrame({"e": [None] * N, "paid": ROWS > 5}), "it is passed over"),
+    for frame in (
+        pd.DataFrame({"e": [None] * N, "cost": ROWS / 3}),
+        pd.DataFrame({"e": np.full(N, np.nan), "cost": ROWS / 3}),
+        pd.DataFrame({"e": [None] * N, "paid": ROWS > 5}),
     ):
-        with pytest.warns(ColumnKindWarning, match=f"column 'e' has no value in 60.*{becomes}"):
+        with pytest.warns(ColumnKindWarning, match="column .e. has no value in 60.*nothing"):
             BlockUnion().fit(frame)
         with warnings.catch_warnings():
             warnings.simplefilter("error", ColumnKindWarning)

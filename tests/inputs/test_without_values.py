@@ -72,7 +72,27 @@ def test_a_column_without_a_value_is_allowed_and_has_no_influence(nothing):
         np.testing.assert_array_equal(fitted.predict_proba(X.assign(e=shown)), expected)
 
 
-@pytest.mark.parametrize("nothing", NOTHING)
+# Whose type tells what they would hold.
+GROUP_OF = {
+    "float": "numbers",
+    "Int64": "numbers",
+    "sparse": "numbers",
+    "category": "categories",
+    "no category": "categories",
+    "NaT": "dates",
+}
+
+
+@pytest.mark.parametrize("nothing", GROUP_OF)
+def test_a_type_tells_in_which_group_it_is_missing(nothing):
+    X = text_frame(e=NOTHING[nothing])
+    union = BlockUnion().fit(X)
+    assert list(union.specs_) == [GROUP_OF[nothing], "memo"]
+    for shown in (X, X.assign(e=1.0)):
+        assert union.transform(shown).missing(GROUP_OF[nothing]).all()
+
+
+@pytest.mark.parametrize("nothing", [one for one in NOTHING if one not in GROUP_OF])
 def test_beside_no_other_number_it_is_passed_over(nothing):
     X = text_frame(e=NOTHING[nothing])
     union = BlockUnion().fit(X)
@@ -130,6 +150,45 @@ def test_cross_validation_where_a_column_is_empty_in_a_fold(column):
     ):
         found = cross_validate(model(), X[columns], Y, cv=KFold(2), error_score="raise")
         assert np.isfinite(found["test_score"]).all()
+
+
+SAID = {
+    "memo": "text",
+    "cost": "number",
+    "depot": "category",
+    "flag": "boolean",
+    "day": "date",
+}
+
+
+@pytest.mark.parametrize("column", SAID)
+@pytest.mark.parametrize("others", [False, True])
+@pytest.mark.filterwarnings("error::skfusion.exceptions.ColumnKindWarning")
+def test_a_column_whose_kind_is_said_has_its_block_in_each_fold(column, others):
+    values = {
+        "memo": [f"thing number {row} is here" for row in range(N)],
+        "cost": np.arange(N, dtype=float),
+        "depot": pd.Series(["a", "b"] * (N // 2), dtype=object),
+        "flag": pd.Series([True, False] * (N // 2), dtype=object),
+        "day": pd.date_range("2024-01-01", periods=N),
+    }
+    X = pd.DataFrame(
+        {"other": [f"it is {row} o'clock" for row in range(N)], column: values[column]}
+    )
+    if others:
+        X = X.assign(**{f"more {name}": cells for name, cells in values.items()})
+    X.loc[: N // 2 - 1, column] = None
+    found = cross_validate(
+        FusionClassifier(columns={column: SAID[column]}, max_epochs=1, random_state=0),
+        X,
+        Y,
+        cv=KFold(2),
+        error_score="raise",
+        return_estimator=True,
+    )
+    names = [list(one.specs_) for one in found["estimator"]]
+    assert names[0] == names[1] and np.isfinite(found["test_score"]).all()
+    assert all(np.isfinite(one.predict_proba(X)).all() for one in found["estimator"])
 
 
 def test_a_column_empty_at_predict_is_a_missing_block():

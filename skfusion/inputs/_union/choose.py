@@ -16,6 +16,7 @@ from skfusion.exceptions import BlockError
 from skfusion.inputs._tables.cell_kinds import has_value
 from skfusion.inputs._tables.plain import PlainFlags
 from skfusion.inputs._tables.table import ArrayTable, Table
+from skfusion.inputs._union.absent import AbsentBlock
 from skfusion.inputs._union.columns import as_list, shown_names
 from skfusion.inputs._union.kinds import Kind, holds_only_numbers, is_numeric, kind_of
 from skfusion.inputs._union.recipes import RECIPES, numbers, reading_numbers
@@ -166,16 +167,40 @@ def choose_transformers(
     names = _Names(taken, [key for key in keys if key not in own])
     steps: Steps = []
     for kind in GROUPS:
-        if chosen := [key for key, one in kinds.items() if one.name == kind and key not in own]:
-            transformer = transformer_of(kind, table, chosen, recipes)
+        if chosen := _group(kind, {key: one for key, one in kinds.items() if key not in own}):
+            transformer = _transformer_of_group(kind, table, chosen, kinds, recipes)
             steps.append((names.of_groups[kind], transformer, chosen))
     for key, one in kinds.items():
         if key in own:
             steps.append((own[key].name, own[key].transformer, own[key].columns))
-        elif one.name not in (*GROUPS, *_WITHOUT_BLOCK):
+        elif one.name == "text" and one.is_empty:
+            steps.append((names.of_columns[key], AbsentBlock("csr"), key))
+        elif one.name not in (*GROUPS, *_WITHOUT_BLOCK) and not one.is_empty:
             transformer = transformer_of(one.name, table, key, recipes)
             steps.append((names.of_columns[key], transformer, key))
     return Choice(steps, kinds)
+
+
+def _group(kind: str, kinds: Mapping[Hashable, Kind]) -> list[Hashable]:
+    """Return the columns of a group; those without a value are in it if they are numbers, or all.
+
+    So the group is there in each fold, and a number without a value is a missing one.
+    """
+    keys = [key for key, one in kinds.items() if one.name == kind]
+    filled = [key for key in keys if not kinds[key].is_empty]
+    return keys if kind == "number" or not filled else filled
+
+
+def _transformer_of_group(
+    kind: str,
+    table: Table,
+    keys: list[Hashable],
+    kinds: Mapping[Hashable, Kind],
+    recipes: Mapping[str, object],
+) -> object:
+    if all(kinds[key].is_empty for key in keys):
+        return AbsentBlock("csr" if kind == "category" else "vector")
+    return transformer_of(kind, table, keys, recipes)
 
 
 class _Names:
@@ -201,18 +226,19 @@ def _kinds_of_columns(
 ) -> dict[Hashable, Kind]:
     """Return the kind of each column.
 
-    Columns without a value count as numbers, all missing, where there are numbers.
+    Columns without a value, of which neither the user nor a type tells more, count as numbers, all
+    missing, where there are numbers.
     """
     kinds = {key: known.get(key) or _said_or_seen(key, table, words) for key in keys}
     if any(kind.name == "number" and key not in known for key, kind in kinds.items()):
         kinds = {
-            key: Kind("number", "no value, as a missing number")
-            if kind.name == "empty" and key not in words
+            key: Kind("number", "no value, as a missing number", is_empty=True)
+            if kind.name == "empty" and key not in known
             else kind
             for key, kind in kinds.items()
         }
     if len(kinds) == table.n_columns and all(
-        kind.name in ("empty", "blank") for kind in kinds.values()
+        kind.is_empty or kind.name == "blank" for kind in kinds.values()
     ):
         raise BlockError(
             f"none of the {table.n_columns} columns of X has a value: {shown_names(table.keys)}. "
@@ -228,8 +254,8 @@ def _said_or_seen(key: Hashable, table: Table, words: Words) -> Kind:
         return kind_of(key, value)
     if word != "drop":
         check_word(key, word, value)
-        if isinstance(value, pd.Series) and word != "number" and not has_value(value):
-            return Kind("empty", "no value")
+        if isinstance(value, pd.Series) and not has_value(value):
+            return Kind(word, "no value", is_empty=True)
     is_block = getattr(value, "ndim", 1) > 1 and word in ("array", "image", "audio")
     return Kind("passthrough" if is_block else word, f"columns={{{key!r}: {word!r}}}")
 
@@ -239,7 +265,12 @@ def _block_of_numbers(
 ) -> Choice:
     if not keys:
         return Choice()
-    kinds = dict.fromkeys(keys, Kind("number", f"{table.source.dtype} values"))
+    why = f"{table.source.dtype} values"
+    filled = None if issparse(table.source) else pd.notna(table.take(keys)).any(axis=0)
+    kinds = {
+        key: Kind("number", why, is_empty=filled is not None and not filled[place])
+        for place, key in enumerate(keys)
+    }
     name = unique_name("numbers", set(taken))
     if issparse(table.source) and recipes.get("numbers") is None:
         return Choice([(name, "passthrough", keys)], kinds)

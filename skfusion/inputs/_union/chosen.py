@@ -17,7 +17,6 @@ __all__ = ["chosen_table", "shown_steps", "word_of"]
 _WORDS = {
     **{group: kind for kind, group in GROUPS.items()},
     "passthrough": "array",
-    "absent": "empty",
     "blank": "empty",
 }
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from skfusion._warn import warn_user
 from skfusion.exceptions import ColumnKindWarning
-from skfusion.inputs._tables.cell_kinds import has_value, is_number
+from skfusion.inputs._tables.cell_kinds import is_number
 from skfusion.inputs._tables.date_texts import orders_of, written
 from skfusion.inputs._tables.number_texts import spells_number
 from skfusion.inputs._tables.one_column import row_name
@@ -33,10 +33,6 @@ _CODE_DIGITS = 5
 _ODD = 0.15  # share of the different cells that may be something else
 _FEW_WITH_ODD = 5  # dates or numbers that there must be at least if one of the cells is none
 _MOST_LABELS = 30  # different whole numbers, written as text, that may be names of categories
-
-
-# By kind, what becomes of a column without a value.
-_OF_EMPTY = {"empty": "it is passed over", "absent": "its block is missing in all rows"}
 
 
 class Guess(NamedTuple):
@@ -84,24 +80,14 @@ def _doubt(key: Hashable, kind: Kind) -> str:
 def warn_of_empty(
     table: Table, kinds: Mapping[Hashable, Kind], said: Mapping[Hashable, str]
 ) -> None:
-    """Warn of each column without a value, unless the user said that it may lack all."""
+    """Warn of each column without a value; not of those whose kind the user said."""
     for key, kind in kinds.items():
-        if said.get(key) in ("drop", "number") or not _is_empty(kind, table, key):
-            continue
-        becomes = _OF_EMPTY.get(kind.name, "it is a missing number in each")
-        warn_user(
-            f"column {key!r} has no value in {table.n_rows} rows: {becomes}, and nothing is "
-            f"learned of what it may hold later. Say columns={{{key!r}: 'drop'}} to leave it out.",
-            ColumnKindWarning,
-        )
-
-
-def _is_empty(kind: Kind, table: Table, key: Hashable) -> bool:
-    if kind.name != "number":
-        return kind.name in _OF_EMPTY
-    value = table.take(key)
-    is_column = isinstance(value, np.ndarray | pd.Series) and value.ndim == 1
-    return is_column and not has_value(pd.Series(value))
+        if kind.is_empty and key not in said:
+            warn_user(
+                f"column {key!r} has no value in {table.n_rows} rows: nothing is learned of it, "
+                f"nor of what it may hold later. Say columns={{{key!r}: 'drop'}} to leave it out.",
+                ColumnKindWarning,
+            )
 
 
 def guess_of(key: Hashable, kind: str, value: object) -> Guess | None:

@@ -24,11 +24,24 @@ _FEW_VALUES = 8  # of 9 values, one fold in 50,000 has none
 
 @dataclass(frozen=True)
 class Kind:
-    """What a column was taken for, and why; and what other rows of it might be taken for."""
+    """What a column was taken for.
+
+    Parameters
+    ----------
+    name : str
+        The kind.
+    why : str
+        What tells it.
+    doubt : str, default=""
+        What other rows of the column might be taken for.
+    is_empty : bool, default=False
+        Whether the column has no value.
+    """
 
     name: str
     why: str
     doubt: str = ""
+    is_empty: bool = False
 
 
 _INFERRED = {
@@ -80,7 +93,7 @@ def kind_of(key: Hashable, value: Any) -> Kind:
 
 def _kind_of_column(key: Hashable, column: pd.Series) -> Kind:
     if not has_value(column):
-        return Kind("empty", "no value")
+        return Kind(_kind_by_dtype(column) or "empty", "no value", is_empty=True)
     kind = _kind_by_dtype(column) or _kind_by_values(column)
     if kind is None:
         raise _no_transformer(key, _inferred(column), column.dropna().iloc[0], _odd_cell(column))

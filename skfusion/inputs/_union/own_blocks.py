@@ -202,7 +202,7 @@ class _Column:
         if kinds[0].name in ("empty", "blank"):
             form = next(filter(encoder.accepts, ABSENT_FORMS), None)
             if form is not None:  # such as in a fold
-                return OwnBlock(name, Kind("absent", kinds[0].why), AbsentBlock(form), self.key)
+                return OwnBlock(name, kinds[0], AbsentBlock(form), self.key)
             raise BlockError(
                 f"column {self.key!r} has no value of which {encoder!r:.60} could learn "
                 f"({kinds[0].why}). Leave {name!r} out of `encoders`, or give rows that have one."
@@ -241,7 +241,7 @@ class _Column:
     def _kinds(self) -> list[Kind]:
         """Return what the column may be taken for, the likeliest first."""
         if self.held == "nothing":
-            return [Kind("empty", "no value")]
+            return [Kind("empty", "no value", is_empty=True)]
         if self.word is not None:
             check_word(self.key, self.word, self.value)
             return [Kind(self.word, f"columns={{{self.key!r}: {self.word!r}}}")]

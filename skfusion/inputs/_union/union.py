@@ -152,7 +152,9 @@ class BlockUnion(TransformerMixin, UnionViews, **NO_SET_OUTPUT):
     - in a dict of arrays or ``Blocks``: 2-D numbers are a block of their own, imputed and scaled;
       sparse, ragged and deeper arrays are blocks as they are.
 
-    A column without a value is a missing number, or passed over where there are no numbers.
+    A column without a value keeps the block of its dtype, or of the word in ``columns``, and is
+    missing in each row; where neither tells its kind it is a missing number, or passed over if
+    there are no numbers.
     Categories are known by what they mean: 1, 1.0, True and "1" are one. A cell that is not what
     its column held at fit is an error that names column and row.
 
