@@ -73,6 +73,7 @@ def make_network(encoders: dict[str, Encoder], quick: bool, lr: float = 0.01) ->
     return FusionClassifier(
         encoders,
         head=LinearHead(dropout=0.5),
+        members=1,
         max_epochs=3 if quick else 40,
         lr=lr,
         batch_size=256,

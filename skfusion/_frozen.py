@@ -31,15 +31,19 @@ def encode_frozen(
     device: torch.device,
     memory: Memory,
     between: Callable[[], None],
+    names: Iterable[str],
 ) -> tuple[list[Blocks], frozenset[str]]:
     """Return ``parts``, encoded so far as their encoders are frozen, and the names of those blocks.
 
-    What lookups share, also those of several parts, is encoded once. ``memory`` knows what the same
-    encoder made of the same rows before. ``between`` is called between some rows and the next.
+    Only blocks of ``names`` are. What lookups share, also those of several parts, is encoded once.
+    ``memory`` knows what the same encoder made of the same rows before. ``between`` is called
+    between some rows and the next.
     """
+    parts_of_encoders = module.frozen_parts()
     frozen = {
-        name: _Frozen(part.eval(), plan.specs[name], plan.dtype, device, between)
-        for name, part in module.frozen_parts().items()
+        name: _Frozen(parts_of_encoders[name].eval(), plan.specs[name], plan.dtype, device, between)
+        for name in names
+        if name in parts_of_encoders
     }
     tables = _Tables(frozen, parts, memory)
     encoded = [

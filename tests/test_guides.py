@@ -59,7 +59,7 @@ def test_the_search_finds_a_fusion_that_multiplies(fusion):
 
 
 def test_a_fusion_of_ones_own_goes_into_an_estimator(fusion):
-    model = fusion.FusionClassifier(fusion=fusion.LouderCounts(16), max_epochs=1)
+    model = fusion.FusionClassifier(fusion=fusion.LouderCounts(16), members=1, max_epochs=1)
     assert model.fit(fusion.X, fusion.y).transform(fusion.X).shape == (400, 16)
 
 

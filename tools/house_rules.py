@@ -89,9 +89,13 @@ def _n_any(path: Path) -> int:
 
 
 def _n_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """Return the number of lines without those of the docstring."""
+    """Return the number of lines without those of the docstring.
+
+    Of a constructor only the body counts: its signature is the list of parameters.
+    """
     docstring = ast.get_docstring(function, clean=False)
-    total = (function.end_lineno or function.lineno) - function.lineno + 1
+    first = function.body[0].lineno if function.name == "__init__" else function.lineno
+    total = (function.end_lineno or first) - first + 1
     return total - (docstring.count("\n") + 1 if docstring is not None else 0)
 
 

@@ -40,6 +40,7 @@ __all__ = [
     "check_gradient_clipping",
     "check_lengths",
     "check_lr",
+    "check_members",
     "check_memory_folder",
     "check_mixup",
     "check_place",
@@ -69,8 +70,10 @@ class Arguments:
     head: Head
     target: Target
     target_options: TargetOptions
+    members: int | str  # networks, or "auto"
+    linear: bool | str  # whether a linear model is a member too, or "auto"
     early_stopping: bool | str
-    validation_split: ValidationSplit
+    validation_split: ValidationSplit | None
     scorer: Scorer | None  # of held-out rows; None for their loss
     missing: str
     memory: MemoryLike | None  # where the union and frozen encoders keep their work
@@ -186,6 +189,13 @@ def check_mixup(mixup: float, fusion: Fusion, head: Head) -> float:
             'takes the vector, such as head="linear".'
         )
     return alpha
+
+
+def check_members(members: int | str) -> int | str:
+    """Return the number of networks, or "auto"."""
+    if isinstance(members, str) and members == "auto":
+        return members
+    return check_int("members", members, repair='Or leave it to members="auto".')
 
 
 def check_device(device: str | torch.device) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,6 +18,7 @@ from skfusion._estimators._arguments import (
     check_flag,
     check_gradient_clipping,
     check_lr,
+    check_members,
     check_memory_folder,
     check_mixup,
     check_place,
@@ -26,7 +28,8 @@ from skfusion._estimators._arguments import (
 )
 from skfusion._estimators._call import Call, FitData
 from skfusion._estimators._changes import check_same_network
-from skfusion._estimators._checkpoints import open_checkpoint
+from skfusion._estimators._checkpoints import open_checkpoints
+from skfusion._estimators._choose_mixture import mixture_of
 from skfusion._estimators._dry_run import check_encoders, check_fusion, check_head
 from skfusion._estimators._fitted import FittedNetwork
 from skfusion._estimators._held_out import (
@@ -35,11 +38,12 @@ from skfusion._estimators._held_out import (
     check_validation_split,
     read_groups,
 )
+from skfusion._estimators._members import members_of, n_members
 from skfusion._estimators._recipes import own_copy
 from skfusion._estimators._scoring import check_scoring
 from skfusion._estimators._sklearn_callbacks import CallbackSupport, FitTask, with_callbacks
 from skfusion._estimators._state import FittedState, learn_prior
-from skfusion._estimators._steps import code_target, net_for, new_reader, read_rows, run_of
+from skfusion._estimators._steps import code_target, nets_for, new_reader, read_rows, train
 from skfusion._reading import Reader, check_missing
 from skfusion._training import (
     Balance,
@@ -49,7 +53,6 @@ from skfusion._training import (
     check_callbacks,
     check_net_params,
     check_optimizer,
-    fit_net,
 )
 from skfusion.encoders import Encoder
 from skfusion.fusion._base import FusionLike
@@ -66,7 +69,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FusionEstimator"]
 
-_EARLY_STOPPING = (True, False, "auto")
+_AUTO = (True, False, "auto")
 
 
 class FusionEstimator(CallbackSupport, FittedNetwork):
@@ -81,6 +84,8 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         union: BlockUnion | None = None,
         columns: Mapping[Hashable, str] | None = None,
         target: TargetLike = "auto",
+        members: int | str = "auto",
+        linear: bool | str = "auto",
         loss: LossLike = "squared",
         max_epochs: int = 100,
         batch_size: int | str = "auto",
@@ -93,7 +98,7 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         gradient_clipping: float | None = None,
         averaging: Averaging | str | None = None,
         early_stopping: bool | str = "auto",
-        validation_fraction: float = 0.1,
+        validation_fraction: float | None = None,
         validation_split: ValidationSplit | None = None,
         scoring: str | Scorer | None = None,
         n_iter_no_change: int = 5,
@@ -121,6 +126,7 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         self.n_iter_no_change, self.checkpoint, self.verbose = n_iter_no_change, checkpoint, verbose
         self.batch_by_length, self.optimizer, self.averaging = batch_by_length, optimizer, averaging
         self.early_stopping, self.net_params, self.callbacks = early_stopping, net_params, callbacks
+        self.members, self.linear = members, linear
         self.block_dropout, self.random_state, self.schedule = block_dropout, random_state, schedule
 
     def fit(
@@ -176,7 +182,7 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
     def _fit(self, data: FitData) -> FittedState:
         arguments, params = self._checked_arguments(), self.get_params()
         call = Call(type(self), arguments, params, self._fitted if self.warm_start else None)
-        task = FitTask.begin(self, data, call.arguments.training.max_epochs)
+        task = FitTask(self)
         state = self._learn(call, data, task)
         task.end(state)
         return state
@@ -187,20 +193,22 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         return self._learn(call, data, FitTask())
 
     def _learn(self, call: Call, data: FitData, task: FitTask) -> FittedState:
-        """Read X, code y, make the net, train it; nothing of this estimator changes."""
+        """Read X, code y, make nets, train and mix them; nothing of this estimator changes."""
         if call.before is not None:
             check_same_network(call.before, call.arguments)
         reader, blocks = read_rows(call, data)
         learned = code_target(call, reader, blocks, data)
         self._check_coding(learned.target, call.arguments)
-        seed = call.draw_seed()
-        net = net_for(call, learned, seed)
-        checkpoint = open_checkpoint(call, learned, net, seed)
-        seed = seed if checkpoint is None else checkpoint.seed
+        seed, n = call.draw_seed(), n_members(call, learned)
+        checkpoints = open_checkpoints(call, learned, seed, n)
+        seed = checkpoints[0].seed if checkpoints else seed
+        members = members_of(call, learned, seed, n)
+        nets = nets_for(call, learned, members)
         prior = learn_prior(learned.target, learned.rows, call.prior_before)
-        state = FittedState(call.arguments, reader, learned.target, net, prior, seed)
-        fit_net(net, run_of(call, learned, state, checkpoint, task.epochs(state)))
-        return state
+        state = FittedState(call.arguments, reader, learned.target, nets, prior, seed)
+        task.begin(data, n * call.n_epochs)
+        outputs = train(call, learned, members, state, checkpoints, task.epochs(state))
+        return replace(state, mixture=mixture_of(call, learned, members, outputs))
 
     def _new_reader(self) -> Reader:
         """Return what would read X in a fit."""
@@ -220,7 +228,9 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
             head=head,
             target=own_copy(self._resolve_target()),
             target_options=self._target_options(),
-            early_stopping=check_choice("early_stopping", self.early_stopping, _EARLY_STOPPING),
+            members=check_members(self.members),
+            linear=check_choice("linear", self.linear, _AUTO),
+            early_stopping=check_choice("early_stopping", self.early_stopping, _AUTO),
             validation_split=check_validation_split(
                 self.validation_fraction, self.validation_split
             ),

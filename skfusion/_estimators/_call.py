@@ -86,3 +86,5 @@ class TrainingData:
     rows: Rows
     groups: np.ndarray | None = None  # (n_rows,)
     held_out: HeldOut | None = None  # those that the user gave
+    kept: np.ndarray | None = None  # which rows of X these are; None: all
+    n_given: int = 0  # rows of X

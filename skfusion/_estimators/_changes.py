@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from skfusion._estimators._arguments import Arguments
 from skfusion._estimators._recipes import same
 from skfusion._estimators._state import FittedState
-from skfusion._training import Net, copy_of, follow, load_weights, make_net, pack_net, pick_device
+from skfusion._training import Net, copy_of, follow, load_weights, make_net, pack_nets, pick_device
 from skfusion.encoders._choose import choose_encoders
 from skfusion.exceptions import ParameterError
 from skfusion.inputs import BlockUnion
@@ -37,7 +37,9 @@ def check_same_network(before: FittedState, now: Arguments) -> None:
 
 
 def _other_parts(before: FittedState, now: Arguments) -> Iterator[str]:
-    plan = before.net.module
+    plan = before.nets[0].module
+    if now.members not in ("auto", len(before.nets)):
+        yield f"members were {len(before.nets)} and are {now.members} now"
     if not _same_union(before, now):
         yield f"union or columns were {before.arguments.union!r} and are {now.union!r} now"
     if not same(before.arguments.target, now.target):
@@ -66,20 +68,20 @@ def _asked(union: BlockUnion | None, default: BlockUnion | None) -> dict[str, ob
     return {name: value for name, value in params.items() if name not in _NOT_OF_BLOCKS}
 
 
-def continued(before: FittedState, target: Coding, now: Arguments) -> Net:
-    """Return a copy of the net to go on with, which follows the arguments as they are now.
+def continued(net: Net, target: Coding, now: Arguments) -> Net:
+    """Return a copy of a net to go on with, which follows the arguments as they are now.
 
     The optimiser goes on with its state, unless it is another one now, or on another device.
     """
-    settings, then = now.training, before.net.settings
-    same_place = pick_device(now.device) == before.net.device
+    settings, then = now.training, net.settings
+    same_place = pick_device(now.device) == net.device
     if (
         same_place
         and same(settings.optimizer, then.optimizer)
         and same(settings.net_params, then.net_params)
     ):
-        net = copy_of(before.net)
-        follow(net, settings, target)
-        return net
-    net = make_net(before.net.module, target, settings, pick_device(now.device))
-    return load_weights(net, pack_net(before.net))
+        other = copy_of(net)
+        follow(other, settings, target)
+        return other
+    other = make_net(net.module, target, settings, pick_device(now.device))
+    return load_weights(other, pack_nets([net])[0])

@@ -6,10 +6,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from sklearn.base import ClassifierMixin
-from sklearn.utils import Tags, check_consistent_length
+from sklearn.utils import Tags
 
 from skfusion._checks import check_real
 from skfusion._estimators._arguments import (
@@ -22,9 +20,8 @@ from skfusion._estimators._arguments import (
 from skfusion._estimators._base import FusionEstimator
 from skfusion._estimators._call import FitData
 from skfusion._estimators._held_out import ValidationSplit
+from skfusion._estimators._probabilities import GivesProbabilities, labels_of
 from skfusion._estimators._recipes import own_copy
-from skfusion._estimators._rows import read_score_weight
-from skfusion._estimators._state import FittedState
 from skfusion._training import CallbackLike, OptimizerLike
 from skfusion.encoders import Encoder
 from skfusion.exceptions import ParameterError
@@ -40,9 +37,8 @@ from skfusion.targets import (
     TargetOptions,
 )
 from skfusion.targets._class_weight import check_classes_known
-from skfusion.targets._labels import check_label_type, check_same_classes, same_labels
-from skfusion.targets._reading import read_labels
 from skfusion.targets._resolve import check_heeded, resolve_label_target
+from skfusion.targets._same_labels import check_same_classes
 from skfusion.training import Averaging, Schedule
 from skfusion.typing import ArrayLike, Scorer, SeedLike, WeightLike, XLike, YLike
 
@@ -54,7 +50,7 @@ __all__ = ["FusionClassifier"]
 _OWN = ("self", "__class__", "label_smoothing", "class_weight")  # what the base does not take
 
 
-class FusionClassifier(ClassifierMixin, FusionEstimator):
+class FusionClassifier(GivesProbabilities, FusionEstimator):
     """Classifier on rows that carry several kinds of data: one network per block, fused.
 
     Binary, multiclass and multilabel targets; labels of any type come back as they went in.
@@ -64,7 +60,8 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
     encoders : dict of str to Encoder, default=None
         Sub-network of each block, by the block's name. Blocks that are not named get the usual
         encoder for their form: ``SparseLinear`` for csr, ``MLP`` for vectors, ``CNN`` for images,
-        ``RNN`` for sequences and tokens. One that is named for a column of a table decides how the
+        ``TemporalCNN`` for sequences, ``RNN`` for tokens; ``docs/defaults.md`` has the table. One
+        that is named for a column of a table decides how the
         column is read: ``{"review": Transformer(), "photo": CNN()}`` makes token ids of the one
         and images of the other, each a block of its own.
     fusion : str or Fusion, default="concat"
@@ -81,6 +78,16 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
     target : {"auto", "classes", "labels"} or Target, default="auto"
         How y is coded: one of several classes a row, or several labels a row (an indicator matrix);
         "auto" tells by y. Recipes of ``skfusion.targets`` have parameters.
+    members : int or "auto", default="auto"
+        How many networks are trained, each stopped by rows of its own that it is not trained on,
+        and all trained on by the others. Their probabilities are averaged, which nearly always
+        beats one of them. "auto" is four, fewer where there are more than 50,000 rows or fewer
+        splits, and one where no rows are held out.
+    linear : bool or "auto", default="auto"
+        Whether a logistic regression on all blocks that are csr, vectors or short sequences is a
+        member too. Its penalty is chosen on the rows that the networks hold out, and so is its
+        share in the probabilities, at least a tenth. "auto" leaves it out where even a tenth does
+        harm, with a single network, or with another loss than cross-entropy.
     loss : {"cross_entropy", "focal"}, Loss or callable, default="cross_entropy"
         What is minimised. Recipes of ``skfusion.losses`` have parameters; a function
         (outputs, codes) returns the loss of each row, see ``skfusion.losses.Loss``.
@@ -118,15 +125,16 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         A warm start goes on from the average; ``partial_fit`` averages nothing.
     early_stopping : bool or "auto", default="auto"
         Whether to hold out rows (stratified and shuffled), stop when their loss has not fallen for
-        ``n_iter_no_change`` epochs, and keep the best weights; "auto" does so from 500 rows on, and
-        where a splitter or ``validation_data`` is given.
-    validation_fraction : float, default=0.1
-        Share of the rows held out.
+        ``n_iter_no_change`` epochs, and keep the best weights; "auto" does so from 100 rows on, of
+        one network from 500 on, and where a splitter or ``validation_data`` is given.
+    validation_fraction : float or None, default=None
+        Share of the rows held out, drawn anew for each member. None is a tenth for one network; of
+        several each holds out its own fold, so that every row is held out once.
     validation_split : float, splitter or None, default=None
         What holds rows out in place of ``validation_fraction``: another share, or a splitter of
-        scikit-learn such as ``TimeSeriesSplit`` or ``GroupShuffleSplit``, whose last split is
-        taken. Where several rows are of one person, random ones are too easy: hand the persons to
-        ``fit`` as ``groups``.
+        scikit-learn such as ``TimeSeriesSplit`` or ``GroupShuffleSplit``, whose last splits are
+        taken, one for each member. Where several rows are of one person, random ones are too
+        easy: hand the persons to ``fit`` as ``groups``.
     scoring : str, callable or None, default=None
         Scorer of scikit-learn for the held-out rows, higher is better: it is what ``history_``
         keeps as ``valid_score`` and, in place of their loss, what early stopping watches. A
@@ -191,12 +199,26 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
     ----------
     classes_ : ndarray of shape (n_classes,)
         The labels, sorted.
+    nets_ : list of skorch.NeuralNet
+        The fitted net of each member; ``nets_[0].module_`` is a torch module.
     net_ : skorch.NeuralNet
-        The fitted net; ``net_.module_`` is the torch module.
+        The same, of a fit with one member.
+    linear_share_ : float
+        Share of the linear member in the probabilities; 0 where there is none.
+    temperature_ : float
+        What the mixed scores are divided by to be as sure as they are right on held-out rows (Guo
+        et al., 2017), from 3/4 to 4/3; 1 for a single network.
+    held_out_ : ndarray of shape (n_rows, n_classes)
+        Probabilities for the rows of the fit by members that were not trained on them, mixed with
+        the linear member's; NaN in rows that none held out.
+    held_out_score_ : float
+        The accuracy of ``held_out_``, or the score of ``scoring``: what to expect on new rows like
+        those of the fit, if not a little more, since one network alone says it of each row.
     history_ : DataFrame
-        A row an epoch: its number ``epoch``, ``train_loss``, ``valid_loss`` and ``valid_score`` of
-        the rows held out, learning rate ``lr``, ``seconds``, and ``loss_<block>`` of each block
-        alone where ``block_loss_weight`` or ``gradient_modulation`` is on.
+        A row an epoch: its ``member``, from 0, if there are several, its number ``epoch``,
+        ``train_loss``, ``valid_loss`` and ``valid_score`` of the rows held out, learning rate
+        ``lr``, ``seconds``, and ``loss_<block>`` of each block alone where ``block_loss_weight`` or
+        ``gradient_modulation`` is on.
     specs_ : dict of str to BlockSpec
         What was learned about each block.
     union_ : BlockUnion or None
@@ -220,14 +242,6 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
     ['keep', 'return']
     """
 
-    @property
-    def target_(self) -> LabelCoding:
-        return _labels(self._snapshot())
-
-    @property
-    def classes_(self) -> np.ndarray:
-        return self.target_.classes
-
     def __init__(
         self,
         encoders: Mapping[str, Encoder | str] | None = None,
@@ -237,6 +251,8 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         union: BlockUnion | None = None,
         columns: Mapping[Hashable, str] | None = None,
         target: TargetLike = "auto",
+        members: int | str = "auto",
+        linear: bool | str = "auto",
         loss: LossLike = "cross_entropy",
         label_smoothing: float = 0.0,
         max_epochs: int = 100,
@@ -250,7 +266,7 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         gradient_clipping: float | None = None,
         averaging: Averaging | str | None = None,
         early_stopping: bool | str = "auto",
-        validation_fraction: float = 0.1,
+        validation_fraction: float | None = None,
         validation_split: ValidationSplit | None = None,
         scoring: str | Scorer | None = None,
         n_iter_no_change: int = 5,
@@ -304,66 +320,9 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
                 "Pass class_weight={label: weight}."
             )
         if classes is not None and (fitted := self._fitted) is not None:
-            check_same_classes(classes, _labels(fitted))
+            check_same_classes(classes, labels_of(fitted))
         self._fitted = self._fit_part(FitData(X, y, sample_weight), classes)
         return self
-
-    def predict_proba(self, X: XLike) -> np.ndarray:
-        """Predict the probability of each class.
-
-        Parameters
-        ----------
-        X : as in ``fit``
-            Rows, with the blocks of the fit.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_rows, n_classes)
-            Columns in the order of ``classes_``; for multilabel targets, the probability of each
-            label.
-        """
-        fitted = self._snapshot()
-        return _labels(fitted).probabilities(fitted.outputs(fitted.read(X, self.missing)))
-
-    def decision_function(self, X: XLike) -> np.ndarray:
-        """Return the outputs of the network: log-odds, or scores whose softmax is the probability.
-
-        Parameters
-        ----------
-        X : as in ``fit``
-            Rows, with the blocks of the fit.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_rows,) or (n_rows, n_classes)
-            One score a row for two classes (above 0 means ``classes_[1]``), else one a class.
-        """
-        fitted = self._snapshot()
-        outputs = fitted.outputs(fitted.read(X, self.missing)).astype(np.float64)
-        return _labels(fitted).scores(outputs)
-
-    def score(self, X: XLike, y: YLike, sample_weight: WeightLike | None = None) -> float:
-        """Return the accuracy: the share of rows whose label, or all of whose labels, are right.
-
-        Parameters
-        ----------
-        X : as in ``fit``
-            Rows, with the blocks of the fit.
-        y : array-like of shape (n_rows,) or (n_rows, n_labels)
-            True labels.
-        sample_weight : array-like of shape (n_rows,), default=None
-            Weight of each row.
-
-        Returns
-        -------
-        accuracy : float
-            Between 0 and 1.
-        """
-        labels, predicted = read_labels(y), self.predict(X)
-        check_consistent_length(labels, predicted)
-        check_label_type(labels, predicted)
-        weight = read_score_weight(sample_weight, predicted)
-        return float(np.average(same_labels(labels, predicted), weights=weight))
 
     def _resolve_target(self) -> Target:
         return resolve_label_target(self.target)
@@ -392,8 +351,3 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
-
-
-def _labels(fitted: FittedState) -> LabelCoding:
-    assert isinstance(fitted.target, LabelCoding)
-    return fitted.target

@@ -16,6 +16,7 @@ from sklearn.utils import Tags
 from sklearn.utils.fixes import parse_version
 from sklearn.utils.validation import check_is_fitted
 
+from skfusion._estimators._mixture import HeldOutOutputs
 from skfusion._estimators._parameters import NamedEncoders
 from skfusion._estimators._state import FittedState
 from skfusion._estimators._view import (
@@ -27,7 +28,7 @@ from skfusion._estimators._view import (
 )
 from skfusion._module import FusionModule
 from skfusion._reading import check_finite, rows_without_blocks
-from skfusion._training import Net, outputs
+from skfusion._training import Net, outputs_of_members
 from skfusion.blocks import Blocks, BlockSpec
 from skfusion.encoders import Encoder
 from skfusion.exceptions import ParameterError
@@ -91,8 +92,53 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEnco
         return state
 
     @property
+    def nets_(self) -> list[Net]:
+        return [*self._snapshot().nets]
+
+    @property
     def net_(self) -> Net:
-        return self._snapshot().net
+        first, *others = self._snapshot().nets
+        if others:
+            raise AttributeError(
+                f"there is no single net_: the fit has {1 + len(others)} members, whose nets are "
+                "nets_. Fit with members=1 for one network."
+            )
+        return first
+
+    @property
+    def linear_share_(self) -> float:
+        return self._snapshot().mixture.share
+
+    @property
+    def temperature_(self) -> float:
+        return self._snapshot().mixture.temperature
+
+    @property
+    def held_out_(self) -> np.ndarray:
+        outputs = self._held_out.outputs
+        there = np.isfinite(outputs).reshape(len(outputs), -1).all(axis=1)
+        answers = self._answers(outputs[there])
+        found = np.full((len(outputs), *answers.shape[1:]), np.nan)
+        found[there] = answers
+        return found
+
+    @property
+    def held_out_score_(self) -> float | None:
+        return self._held_out.score
+
+    @property
+    def _held_out(self) -> HeldOutOutputs:
+        held_out = self._snapshot().mixture.held_out
+        if held_out is None:
+            raise AttributeError(
+                "no rows of X were held out in the fit, so there is no held_out_ and no "
+                "held_out_score_. Set early_stopping=True, without validation_data."
+            )
+        return held_out
+
+    def _answers(self, outputs: np.ndarray) -> np.ndarray:
+        """Return what ``held_out_`` tells of outputs."""
+        return self._snapshot().target.decode(outputs)
 
     @property
     def target_(self) -> Coding:
@@ -123,7 +169,7 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEnco
 
     @property
     def _n_features_out(self) -> int:  # which scikit-learn asks for to name what transform returns
-        return self._snapshot().net.module_.width
+        return sum(net.module_.width for net in self._snapshot().nets)
 
     def predict(self, X: XLike) -> np.ndarray:
         """Predict the target.
@@ -152,15 +198,18 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEnco
         Returns
         -------
         vectors : ndarray of shape (n_rows, width)
-            One vector a row.
+            One vector a row; those of several members one after the other, (n_rows, members *
+            width).
         """
         fitted = self._snapshot()
-        return outputs(fitted.net, fitted.read(X, self.missing), check_finite, FusionModule.fuse)
+        blocks = fitted.read(X, self.missing)
+        return np.hstack(outputs_of_members(fitted.nets, blocks, check_finite, FusionModule.fuse))
 
     def explain(self, X: XLike) -> pd.DataFrame:
         """Return how much the fusion weighs each block of each row.
 
-        Only fusions with gates or attention over blocks have such weights, ``Gated`` for one.
+        Only fusions with gates or attention over blocks have such weights, ``Gated`` for one. Of
+        several members it is the mean; a linear member weighs nothing row by row and is left out.
 
         Parameters
         ----------
@@ -180,13 +229,14 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEnco
             If the fusion has no weights.
         """
         fitted = self._snapshot()
-        if not hasattr(fitted.net.module_.fusion, "weights"):
+        if not hasattr(fitted.nets[0].module_.fusion, "weights"):
             raise ParameterError(
                 f"the fusion of the fit, {fitted.arguments.fusion!r}, has no weights per row and "
                 'block to explain. Use one with gates or attention, such as fusion="gated".'
             )
         blocks = fitted.read(X, self.missing)
-        weights = outputs(fitted.net, blocks, check_finite, FusionModule.weights)
+        of_members = outputs_of_members(fitted.nets, blocks, check_finite, FusionModule.weights)
+        weights = np.mean(of_members, axis=0)
         without = rows_without_blocks(blocks)
         if without is not None:
             weights[without] = np.nan
@@ -206,7 +256,8 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEnco
             the shape of its ``output``, the number of ``parameters``, their ``share`` of all, and
             whether they are ``trained`` ("yes", "frozen" or "partly"). The linear heads of single
             blocks, which ``block_loss_weight`` and ``gradient_modulation`` add while training,
-            have a row too.
+            have a row too. Of several members, which are alike, it shows one; "network" is its
+            total, and "total" that of all, with the linear member.
 
         Raises
         ------
@@ -222,13 +273,19 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEnco
         >>> model.summary().loc["block", "parameters"].to_dict()
         {'left': 384, 'right': 256}
         """
-        net = self._snapshot().net
+        fitted = self._snapshot()
+        net, linear = fitted.nets[0], fitted.mixture.linear
         n_parameters = sum(parameter.numel() for parameter in net.module_.parameters())
-        return summarise(parts_of(net.module, net.module_), n_parameters)
+        return summarise(
+            parts_of(net.module, net.module_),
+            n_parameters,
+            len(fitted.nets),
+            0 if linear is None else linear.n_parameters,
+        )
 
     def _sk_visual_block_(self) -> VisualBlock:
         if (fitted := self._fitted) is not None:
-            return diagram_of_parts(parts_of(fitted.net.module, fitted.net.module_))
+            return diagram_of_parts(parts_of(fitted.nets[0].module, fitted.nets[0].module_))
         return diagram_of_recipes(self.encoders, self.fusion, self.head)
 
     def __sklearn_tags__(self) -> Tags:

@@ -46,6 +46,8 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
         What becomes of the columns of a table.
     target : {"auto", "values"} or Target, default="auto"
         How y is coded. Recipes of ``skfusion.targets`` have parameters.
+    members, linear : as in FusionClassifier
+        How many networks are trained and averaged, and whether a ridge regression is a member too.
     loss : str, Loss or callable, default="squared"
         What is minimised: "squared" predicts means, "absolute" medians, "huber" something between,
         "quantile" or ``Quantile(level=0.9)`` what nine in ten values lie below, "poisson" the means
@@ -71,7 +73,13 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
 
     Attributes
     ----------
-    net_, history_, specs_, union_, target_, n_features_in_, feature_names_in_
+    nets_, net_, linear_share_, history_, specs_, union_, target_
+        As in ``FusionClassifier``.
+    held_out_ : ndarray of shape (n_rows,) or (n_rows, ...)
+        Predictions for the rows of the fit by members that were not trained on them.
+    held_out_score_ : float
+        The R2 of ``held_out_``, or the score of ``scoring``.
+    n_features_in_, feature_names_in_
         As in ``FusionClassifier``.
 
     Examples

@@ -40,18 +40,18 @@ def check_rows(blocks: Blocks, y: YLike, missing: str) -> None:
 
 
 def with_weight(
-    blocks: Blocks, y: PlainY, sample_weight: WeightLike | None, groups: np.ndarray | None = None
+    blocks: Blocks, y: PlainY, sample_weight: WeightLike | None
 ) -> tuple[Blocks, PlainY, np.ndarray | None, np.ndarray | None]:
-    """Return the rows whose weight is not zero, their weights and their groups."""
+    """Return the rows whose weight is not zero, their weights, and which rows these are, if few."""
     if sample_weight is None:
-        return blocks, y, None, groups
+        return blocks, y, None, None
     weight = read_weight(sample_weight, blocks)
     kept = weight > 0
     if not kept.any():
         raise TargetError("sample_weight is zero in every row; no row is left to learn.")
     if kept.all():
-        return blocks, y, weight, groups
-    return blocks[kept], y[kept], weight[kept], None if groups is None else groups[kept]
+        return blocks, y, weight, None
+    return blocks[kept], y[kept], weight[kept], np.flatnonzero(kept)
 
 
 def read_weight(sample_weight: WeightLike, rows: Blocks | np.ndarray) -> np.ndarray:

@@ -43,27 +43,29 @@ def with_callbacks(method: Callable[P, R]) -> Callable[P, R]:
 
 
 class FitTask:
-    """A fit, as scikit-learn's callbacks are told of it; silent where there is none of them."""
+    """A fit, as scikit-learn's callbacks are told of it; silent where there is none of them.
 
-    def __init__(self, context: Any = None, told: Mapping[str, object] | None = None) -> None:
-        self._context, self._told = context, told or {}
+    Parameters
+    ----------
+    estimator : CallbackSupport or None
+        Whose callbacks are told; None tells nobody.
+    """
 
-    @classmethod
-    def begin(
-        cls,
-        estimator: CallbackSupport,
-        data: FitData,
-        n_epochs: int,
-    ) -> FitTask:
-        """Tell the callbacks of ``estimator``, if there are any, that a fit begins."""
-        if not getattr(estimator, "_skl_callbacks", None):
-            return cls()
+    def __init__(self, estimator: CallbackSupport | None = None) -> None:
+        has_some = estimator is not None and getattr(estimator, "_skl_callbacks", None)
+        self._estimator = estimator if has_some else None
+        self._context: Any = None
+        self._told: Mapping[str, object] = {}
+
+    def begin(self, data: FitData, n_epochs: int) -> None:
+        """Tell the callbacks that a fit begins, of so many epochs at most."""
+        if self._estimator is None:
+            return
         given = {"sample_weight": data.sample_weight, "groups": data.groups}
         metadata = {name: value for name, value in given.items() if value is not None} or None
-        told = {"estimator": estimator, "X": data.X, "y": data.y, "metadata": metadata}
-        context = estimator._init_callback_context(max_subtasks=n_epochs)
-        context.call_on_fit_task_begin(**told)
-        return cls(context, told)
+        self._told = {"estimator": self._estimator, "X": data.X, "y": data.y, "metadata": metadata}
+        self._context = self._estimator._init_callback_context(max_subtasks=n_epochs)
+        self._context.call_on_fit_task_begin(**self._told)
 
     def epochs(self, state: FittedState) -> Sequence[tuple[str, TrainingCallback]]:
         """Return the callback of skorch's that tells them of the epochs of ``state``."""

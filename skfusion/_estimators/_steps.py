@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+
+import numpy as np
 
 from skfusion._estimators._arguments import (
     Arguments,
@@ -14,24 +16,30 @@ from skfusion._estimators._call import Call, FitData, TrainingData
 from skfusion._estimators._changes import continued
 from skfusion._estimators._held_out import (
     check_groups,
-    holds_out,
-    split_rows,
 )
+from skfusion._estimators._members import Member
 from skfusion._estimators._parameters import check_names_free
 from skfusion._estimators._rows import check_given, check_rows, scaled, with_weight
 from skfusion._estimators._scoring import HeldOut, scorer_of_outputs
 from skfusion._estimators._state import FittedState
 from skfusion._module import ModulePlan
-from skfusion._reading import Reader
+from skfusion._reading import Reader, check_finite
 from skfusion._training import (
     Checkpoint,
     Net,
     Rows,
     Run,
     TrainingCallback,
+    begin_at_prior,
+    cleared_at_the_end,
+    encode_shared,
+    fit_net,
     make_net,
+    outputs_of_rows,
     pick_device,
     seeded,
+    share_frozen,
+    warn_at_chance_level,
 )
 from skfusion._warn import warn_user
 from skfusion.blocks import Blocks
@@ -41,7 +49,7 @@ from skfusion.targets import Coding
 from skfusion.targets._class_weight import weight_by_class
 from skfusion.typing import ValidationData
 
-__all__ = ["code_target", "net_for", "new_reader", "read_rows", "run_of"]
+__all__ = ["code_target", "nets_for", "new_reader", "read_rows", "train"]
 
 
 def read_rows(call: Call, data: FitData) -> tuple[Reader, Blocks]:
@@ -69,10 +77,9 @@ def new_reader(owner: type, arguments: Arguments) -> Reader:
 def code_target(call: Call, reader: Reader, blocks: Blocks, data: FitData) -> TrainingData:
     """Return the rows of a weight above 0, with the target that codes their y."""
     recipe, options = call.arguments.target, call.arguments.target_options
-    groups = check_groups(data.groups, len(blocks))
-    blocks, checked, weight, groups = with_weight(
-        blocks, recipe.read(data.y), data.sample_weight, groups
-    )
+    groups, n_given = check_groups(data.groups, len(blocks)), len(blocks)
+    blocks, checked, weight, kept = with_weight(blocks, recipe.read(data.y), data.sample_weight)
+    groups = groups if groups is None or kept is None else groups[kept]
     weight = scaled(weight, weight_by_class(call.arguments.class_weight, checked))
     if call.before is None:
         check_names_free(call.owner, blocks.names)
@@ -82,7 +89,7 @@ def code_target(call: Call, reader: Reader, blocks: Blocks, data: FitData) -> Tr
         target = call.before.target.with_options(options)
     rows = Rows(blocks.row_major(), target.encode(checked), weight)
     held_out = _held_out(call, reader, target, data.validation)
-    return TrainingData(blocks, checked, target, rows, groups, held_out)
+    return TrainingData(blocks, checked, target, rows, groups, held_out, kept, n_given)
 
 
 def _held_out(
@@ -102,11 +109,11 @@ def _held_out(
         return HeldOut(Rows(blocks.row_major(), target.encode(checked), weight), checked)
 
 
-def net_for(call: Call, learned: TrainingData, seed: int) -> Net:
-    """Return a new net, or a copy of the one before that follows the arguments."""
+def nets_for(call: Call, learned: TrainingData, members: Sequence[Member]) -> tuple[Net, ...]:
+    """Return a new net for each member, or copies of those before that follow the arguments."""
     arguments, target = call.arguments, learned.target
     if call.before is not None:
-        return continued(call.before, target, arguments)
+        return tuple(continued(net, target, arguments) for net in call.before.nets)
     specs = learned.blocks.specs()
     plan = ModulePlan(
         specs,
@@ -117,26 +124,70 @@ def net_for(call: Call, learned: TrainingData, seed: int) -> Net:
         net_dtype(specs),
         block_heads=arguments.training.balance.needs_heads,
     )
-    with seeded(seed):
-        return make_net(plan, target, arguments.training, pick_device(arguments.device))
+    prior = target.prior(learned.rows.codes, learned.rows.weight)
+    nets = []
+    for member in members:
+        with seeded(member.seed):
+            net = make_net(plan, target, arguments.training, pick_device(arguments.device))
+        begin_at_prior(net, prior)
+        nets.append(net)
+    share_frozen(nets)
+    return tuple(nets)
 
 
-def run_of(
+def train(
     call: Call,
     learned: TrainingData,
+    members: Sequence[Member],
     state: FittedState,
+    checkpoints: Sequence[Checkpoint],
+    callbacks: Sequence[tuple[str, TrainingCallback]],
+) -> list[np.ndarray]:
+    """Train the nets of ``state``; return what each makes of the rows that it held out.
+
+    Nothing is returned if none were.
+    """
+    _warn_of_no_use(call, learned, members)
+    with seeded(state.seed, state.nets[0].placement):
+        rows, *given = encode_shared(
+            state.nets,
+            [learned.rows, *([] if learned.held_out is None else [learned.held_out.rows])],
+        )
+        encoded = replace(
+            learned,
+            rows=rows,
+            held_out=None if learned.held_out is None else replace(learned.held_out, rows=given[0]),
+        )
+    runs, outputs = [], []
+    with cleared_at_the_end(checkpoints):
+        for number, (net, member) in enumerate(zip(state.nets, members, strict=True)):
+            checkpoint = checkpoints[number] if checkpoints else None
+            score = _score_of(call, learned, member)
+            run = _run_of(call, encoded, member, net, score, checkpoint, callbacks)
+            fit_net(net, run)
+            runs.append(run)
+            if member.split is not None and run.held_out is not None:
+                outputs.append(outputs_of_rows(net, run.held_out, check_finite))
+    if call.whole:
+        warn_at_chance_level(state.nets, runs)
+    return outputs
+
+
+def _run_of(
+    call: Call,
+    learned: TrainingData,
+    member: Member,
+    net: Net,
+    score: Callable[[np.ndarray], float] | None,
     checkpoint: Checkpoint | None,
     callbacks: Sequence[tuple[str, TrainingCallback]],
 ) -> Run:
-    """Return what is to be trained: these rows, that long, measured on those."""
-    train, held_out = _split(call, learned, state.seed)
-    scorer, score = call.arguments.scorer, None
-    if scorer is not None and held_out is not None:
-        score = scorer_of_outputs(scorer, learned.target, held_out)
+    """Return what one net is to be trained on: these rows, that long, measured on those."""
+    held_out = _held_out_by(member, learned)
     return Run(
-        train,
+        learned.rows if member.split is None else learned.rows[member.split[0]],
         call.n_epochs,
-        seed=state.seed + 1 + len(state.net.history),
+        seed=member.seed + 1 + len(net.history),
         held_out=None if held_out is None else held_out.rows,
         score=score,
         stops=call.arguments.early_stopping is not False,
@@ -146,22 +197,29 @@ def run_of(
     )
 
 
-def _split(call: Call, learned: TrainingData, seed: int) -> tuple[Rows, HeldOut | None]:
-    """Return the rows to train on, and those to hold out, if there are any."""
-    rows, split = learned.rows, call.arguments.validation_split
-    if learned.held_out is not None:
-        return rows, learned.held_out
-    if not (call.whole and holds_out(call.arguments.early_stopping, split, len(rows))):
-        _warn_of_no_use(call, learned)
-        return rows, None
-    strata = learned.target.strata(learned.y)
-    chosen, held_out = split_rows(split, learned.y, strata, learned.groups, seed)
-    return rows[chosen], HeldOut(rows[held_out], learned.y[held_out])
+def _score_of(
+    call: Call, learned: TrainingData, member: Member
+) -> Callable[[np.ndarray], float] | None:
+    """Return what scores the outputs for held-out rows, if the user named a scorer."""
+    scorer = call.arguments.scorer
+    held_out = None if scorer is None else _held_out_by(member, learned)
+    if scorer is None or held_out is None:
+        return None
+    return scorer_of_outputs(scorer, learned.target, held_out)
 
 
-def _warn_of_no_use(call: Call, learned: TrainingData) -> None:
+def _held_out_by(member: Member, learned: TrainingData) -> HeldOut | None:
+    if member.split is None:
+        return learned.held_out
+    _, rows = member.split
+    return HeldOut(learned.rows[rows], learned.y[rows])
+
+
+def _warn_of_no_use(call: Call, learned: TrainingData, members: Sequence[Member]) -> None:
     """Warn of what was said of held-out rows, where "auto" holds out none of so few rows."""
-    if not call.whole or call.arguments.early_stopping is False:
+    if not call.whole or call.arguments.early_stopping is False or learned.held_out is not None:
+        return
+    if members[0].split is not None:
         return
     asked = {"groups": learned.groups, "scoring": call.arguments.scorer}
     given = [name for name, value in asked.items() if value is not None]

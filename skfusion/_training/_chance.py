@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
-import torch
+from collections.abc import Sequence
 
-from skfusion._training._codes import Codes
+import numpy as np
+
 from skfusion._training._early_stopping import StopEarly
 from skfusion._training._net import Net
 from skfusion._training._prior import prior_loss
+from skfusion._training._rows import codes_of
 from skfusion._training._run import Run
 from skfusion._warn import warn_user
 from skfusion.exceptions import ChanceLevelWarning
@@ -21,8 +22,17 @@ _EPOCHS, _STEPS = 10, 50
 _EXPLODED = 100.0
 
 
-def warn_at_chance_level(net: Net, run: Run) -> None:
-    """Warn if ``net`` ended a whole run no better than the prior, or far worse: it diverged."""
+def warn_at_chance_level(nets: Sequence[Net], runs: Sequence[Run]) -> None:
+    """Warn if most nets ended their whole run no better than the prior, or far worse: diverged."""
+    found = [message for message in map(_at_chance_level, nets, runs) if message is not None]
+    if 2 * len(found) <= len(nets):
+        return
+    of = f"{len(found)} of {len(nets)} members are at chance level. The first: "
+    warn_user((of if len(nets) > 1 else "") + found[0], ChanceLevelWarning)
+
+
+def _at_chance_level(net: Net, run: Run) -> str | None:
+    """Return what is to be said of a net that is no better than the prior."""
     epochs, early = net.history[net.n_epochs_before_ :], _stopped_early(net)
     enough = len(epochs) >= _EPOCHS and len(epochs) * net.n_steps(run.rows) >= _STEPS
     if run.held_out is None:
@@ -31,13 +41,13 @@ def warn_at_chance_level(net: Net, run: Run) -> None:
         rows, loss = run.held_out, min(epoch["valid_loss"] for epoch in epochs)
     huge = loss > _EXPLODED
     if not enough and not early and not huge:
-        return
+        return None
     prior = prior_loss(net, run.rows, rows)
     if huge and loss > _EXPLODED * abs(prior.loss):
-        warn_user(_diverged(net, run, (prior.loss, loss)), ChanceLevelWarning)
-    elif (enough or early) and prior.exists and not prior.is_beaten_by(loss):
-        message = _message(net, run, early, (prior.loss, loss))
-        warn_user(message, ChanceLevelWarning)
+        return _diverged(net, run, (prior.loss, loss))
+    if (enough or early) and prior.exists and not prior.is_beaten_by(loss):
+        return _message(net, run, early, (prior.loss, loss))
+    return None
 
 
 def _stopped_early(net: Net) -> bool:
@@ -92,8 +102,7 @@ def _scores(net: Net, run: Run, loss: float) -> str:
     scored = [epoch for epoch in epochs if "valid_score" in epoch and epoch["valid_loss"] == loss]
     if held_out is None or not scored:
         return ""
-    n_rows, prior = len(held_out), target.prior(run.rows.codes, run.rows.weight)
-    codes = Codes(held_out.codes, torch.float64, torch.device("cpu")).take(torch.arange(n_rows))
-    same = np.broadcast_to(prior, (n_rows, *prior.shape))
-    score = target.score(same, codes.numpy()) if run.score is None else run.score(same)
+    prior = target.prior(run.rows.codes, run.rows.weight)
+    same = np.broadcast_to(prior, (len(held_out), *prior.shape))
+    score = target.score(same, codes_of(held_out)) if run.score is None else run.score(same)
     return f"; their scores are {score:.3f} and {scored[0]['valid_score']:.3f}"

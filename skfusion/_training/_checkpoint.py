@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -159,16 +159,17 @@ def _difference(name: str, then: str | None, now: str | None) -> str:
 
 
 @contextmanager
-def cleared_at_the_end(checkpoint: Checkpoint | None) -> Iterator[None]:
-    """Delete the file once no fit can go on from it: it is through, or can never be."""
+def cleared_at_the_end(checkpoints: Sequence[Checkpoint]) -> Iterator[None]:
+    """Delete the files of a fit once none can go on from them: it is through, or can never be."""
     try:
         yield
     except NonFiniteLossError:
-        if checkpoint is not None:
+        for checkpoint in checkpoints:
             checkpoint.delete()
         raise
-    if checkpoint is not None and not checkpoint.stays:
-        checkpoint.delete()
+    for checkpoint in checkpoints:
+        if not checkpoint.stays:
+            checkpoint.delete()
 
 
 def begin_with(net: Net, checkpoint: Checkpoint | None) -> None:

@@ -8,8 +8,7 @@ import torch
 
 from skfusion._frozen import encode_frozen
 from skfusion._training._callbacks import asked_to_stop
-from skfusion._training._chance import warn_at_chance_level
-from skfusion._training._checkpoint import Save, begin_with, cleared_at_the_end
+from skfusion._training._checkpoint import Save, begin_with
 from skfusion._training._make import make_net
 from skfusion._training._net import Net
 from skfusion._training._outputs import evaluate
@@ -33,10 +32,7 @@ def fit_net(net: Net, run: Run) -> None:
         If the user interrupts. Early stopping, which skorch asks for in this way, ends in order.
     """
     with seeded(run.seed, net.placement):
-        with cleared_at_the_end(run.checkpoint):
-            _fit(net, run)
-        if run.whole:
-            warn_at_chance_level(net, run)
+        _fit(net, run)
 
 
 def pretrain(net: Net, rows: Rows) -> None:
@@ -72,6 +68,8 @@ def _fit(net: Net, run: Run) -> None:
 
 def _encode_frozen(net: Net, parts: list[Rows]) -> list[Rows]:
     """Run the encoders that are not trained now, once, instead of in every epoch."""
+    done = parts[0].encoded
+    names = [name for name in net.module_.names if name not in done]
     blocks, encoded = encode_frozen(
         net.module_,
         net.module,
@@ -79,9 +77,11 @@ def _encode_frozen(net: Net, parts: list[Rows]) -> list[Rows]:
         net.placement,
         net.settings.memory,
         offer,
+        names,
     )
     return [
-        Rows(one, rows.codes, rows.weight, encoded) for one, rows in zip(blocks, parts, strict=True)
+        Rows(one, rows.codes, rows.weight, done | encoded)
+        for one, rows in zip(blocks, parts, strict=True)
     ]
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 
 import numpy as np
 import torch
@@ -16,26 +16,42 @@ from skfusion._training._torch_state import plain_settings
 from skfusion.blocks import Blocks, Ragged
 from skfusion.blocks._rows import n_rows
 
-__all__ = ["evaluate", "outputs"]
+__all__ = ["evaluate", "outputs", "outputs_of_all"]
 
 Inspect = Callable[[Blocks, int], None]
 _AS_IT_IS = nullcontext()
 
 
 def outputs(net: Net, blocks: Blocks, inspect: Inspect, part: Part | None = None) -> np.ndarray:
-    """Return what the module, or a method of it as ``part``, makes of ``blocks``: (n_rows, ...).
+    """Return what the module, or a method of it as ``part``, makes of ``blocks``: (n_rows, ...)."""
+    return outputs_of_all([net], blocks, inspect, part)[0]
 
-    ``inspect(rows, start)`` is called for rows in which a sum is not finite, to tell why.
+
+def outputs_of_all(
+    nets: Sequence[Net],
+    blocks: Blocks,
+    inspect: Inspect,
+    part: Part | None = None,
+    encoded: frozenset[str] = frozenset(),
+) -> list[np.ndarray]:
+    """Return what the module of each net, or a method of it as ``part``, makes of ``blocks``.
+
+    Rows are read once for all nets, which are made from one plan. ``inspect(rows, start)`` is
+    called for rows in which a sum is not finite, to tell why. Blocks that are ``encoded`` are what
+    the frozen parts of the encoders made of them.
     """
-    device = net.placement
-    with plain_settings(device), _evaluating(net), torch.inference_mode():
-        order = _order(blocks) if len(blocks) > net.module.rows_per_step else None
+    plan, device = nets[0].module, nets[0].placement
+    with ExitStack() as stack:
+        stack.enter_context(plain_settings(device))
+        for net in nets:
+            stack.enter_context(_evaluating(net))
+        stack.enter_context(torch.inference_mode())
+        order = _order(blocks) if len(blocks) > plan.rows_per_step else None
         if order is None:
-            return _in_steps(net, blocks, inspect, part, device)
-        ordered = _in_steps(net, blocks.take(order), lambda *_: inspect(blocks, 0), part, device)
-    found = np.empty_like(ordered)
-    found[order] = ordered
-    return found
+            return _in_steps(nets, blocks, inspect, part, encoded)
+        ordered = _in_steps(nets, blocks.take(order), lambda *_: inspect(blocks, 0), part, encoded)
+    back = order.argsort()
+    return [one[back] for one in ordered]
 
 
 def _order(blocks: Blocks) -> np.ndarray | None:
@@ -92,16 +108,21 @@ def _rows_per_step(step: int, blocks: Blocks) -> int:
 
 
 def _in_steps(
-    net: Net, blocks: Blocks, inspect: Inspect, part: Part | None, device: torch.device
-) -> np.ndarray:
-    plan = net.module
+    nets: Sequence[Net],
+    blocks: Blocks,
+    inspect: Inspect,
+    part: Part | None,
+    encoded: frozenset[str],
+) -> list[np.ndarray]:
+    plan, device = nets[0].module, nets[0].placement
     step = _rows_per_step(plan.rows_per_step, blocks)
-    parts = []
+    parts: list[list[torch.Tensor]] = []
     starts = range(0, len(blocks), step)
     cut = (blocks if step >= len(blocks) else blocks[i : i + step] for i in starts)
     for start, rows in zip(starts, prefetched(cut), strict=True):
-        batch = make_batch(rows, plan.dtype, device)
+        batch = make_batch(rows, plan.dtype, device, encoded)
         if not batch.is_finite():
             inspect(rows, start)
-        parts.append(net.compute(batch, part))
-    return (parts[0] if len(parts) == 1 else torch.cat(parts)).cpu().numpy()
+        parts.append([net.compute(batch, part) for net in nets])
+    of_nets = zip(*parts, strict=True)
+    return [(one[0] if len(one) == 1 else torch.cat(one)).cpu().numpy() for one in of_nets]

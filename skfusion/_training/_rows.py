@@ -16,7 +16,7 @@ from skfusion._training._torch_state import offer
 from skfusion.blocks import Block, Blocks
 from skfusion.blocks._rows import cut_rows
 
-__all__ = ["BatchIterator", "Rows", "TrainingBatch"]
+__all__ = ["BatchIterator", "Rows", "TrainingBatch", "codes_of"]
 
 
 class Rows:
@@ -47,6 +47,12 @@ class Rows:
         missing = self.blocks.missing(name)
         rows = self if missing is None else self[~missing]
         return Rows(rows.blocks.select([name]), rows.codes, rows.weight)
+
+
+def codes_of(rows: Rows) -> np.ndarray:
+    """Return the codes of all rows as one array; csr ones dense, ragged ones padded."""
+    codes = Codes(rows.codes, torch.float64, torch.device("cpu"))
+    return codes.take(torch.arange(len(rows))).numpy()
 
 
 class TrainingBatch(NamedTuple):

@@ -10,6 +10,7 @@ from skfusion._checks import did_you_mean, resolve_recipe
 from skfusion.blocks import BlockSpec
 from skfusion.blocks._agreement import check_blocks_exist
 from skfusion.encoders._base import Encoder
+from skfusion.encoders._defaults import default_encoder
 from skfusion.encoders.cnn import CNN
 from skfusion.encoders.mlp import MLP
 from skfusion.encoders.numeric import NumericEmbedding
@@ -41,15 +42,6 @@ _ALIASES = {
     "transformer": Transformer,
     "time_distributed": TimeDistributed,
 }
-_BY_FORM = {
-    "csr": SparseLinear,
-    "vector": MLP,
-    "image": CNN,
-    "sequence": RNN,
-    "tokens": RNN,
-    "video": TimeDistributed,
-    "waveform": TemporalCNN,
-}
 
 
 def choose_encoders(
@@ -79,9 +71,7 @@ def choose_encoders(
     """
     named = resolve_encoders(given)
     check_blocks_exist(named, specs)
-    encoders = {
-        name: named[name] if name in named else _by_form(spec) for name, spec in specs.items()
-    }
+    encoders = {name: named.get(name) or default_encoder(spec) for name, spec in specs.items()}
     for name, spec in specs.items():
         encoders[name] = (insist(spec) if insist else None) or encoders[name]
         encoders[name].check(spec)
@@ -192,7 +182,3 @@ def meant(named: Mapping[str, Encoder]) -> dict[str, Encoder]:
         name: named.get(one.block, one) if isinstance(one, SameAs) else one
         for name, one in named.items()
     }
-
-
-def _by_form(spec: BlockSpec) -> Encoder:
-    return _BY_FORM[spec.form]()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol, cast
 
 import torch
@@ -42,7 +42,7 @@ class FittedNet(Protocol):
 class FittedEstimator(Protocol):
     """What is asked of a fitted ``FusionClassifier`` or ``FusionRegressor``."""
 
-    net_: FittedNet
+    nets_: Sequence[FittedNet]
     specs_: Mapping[str, BlockSpec]
 
 
@@ -75,7 +75,8 @@ class FittedEncoder(Encoder):
     BlockError
         If rows of the block are not what ``estimator`` was fitted on.
     ParameterError
-        If ``estimator`` is none of this library, or ``part`` not one of its parts.
+        If ``estimator`` is none of this library or has several members, or ``part`` is not one of
+        its parts.
 
     Examples
     --------
@@ -101,7 +102,7 @@ class FittedEncoder(Encoder):
 
     def build(self, spec: BlockSpec, pooled: bool = True) -> nn.Module:
         self.check(spec)
-        name, module = self._block_name(), self.estimator.net_.module_
+        name, module = self._block_name(), self.estimator.nets_[0].module_
         if self.part == "fused":
             return _Fused(module, name, self.frozen)
         network = cast(FusedNetwork, module)
@@ -132,8 +133,14 @@ class FittedEncoder(Encoder):
         return type(self)(self.estimator, self.part, self.frozen)
 
     def _specs(self) -> Mapping[str, BlockSpec]:
-        specs, net = getattr(self.estimator, "specs_", None), getattr(self.estimator, "net_", None)
-        if specs is not None and net is not None:
+        specs = getattr(self.estimator, "specs_", None)
+        nets = getattr(self.estimator, "nets_", None)
+        if specs is not None and nets is not None:
+            if len(nets) > 1:
+                raise ParameterError(
+                    f"FittedEncoder takes the encoder of one network, but the estimator has "
+                    f"{len(nets)} members. Fit it with members=1."
+                )
             return specs
         if hasattr(self.estimator, "fit") and hasattr(self.estimator, "encoders"):
             raise NotFittedError(

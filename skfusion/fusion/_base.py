@@ -117,6 +117,16 @@ class GivesTokens(Protocol):
         """Return values (batch, tokens, width) and a mask (batch, tokens)."""
 
 
+class BeginsAt(Protocol):
+    """The module of a fusion that decides, whose first decisions can be told it."""
+
+    def begin_at(self, outputs: torch.Tensor) -> None:
+        """Let the module decide ``outputs`` (n_outputs,) on average, as long as nothing is learned.
+
+        They are the prior: what is predicted of a row of which nothing is known.
+        """
+
+
 class Decides(Protocol):
     """The module of a fusion, or a part of it, whose outputs are decisions."""
 

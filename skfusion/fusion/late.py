@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 import torch
 from torch import nn
@@ -88,6 +89,12 @@ class _Late(nn.Module):
     ) -> torch.Tensor:
         return self.combine(self.decisions(encoded), encoded, present)
 
+    def begin_at(self, outputs: torch.Tensor) -> None:
+        """Let each block decide ``outputs`` (n_outputs,), which any rule leaves as they are."""
+        with torch.no_grad():
+            for head in self.heads:
+                cast(nn.Linear, head).bias.copy_(outputs)
+
     def decisions(self, encoded: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Return what each block decides by itself: (batch, n_blocks, n_outputs)."""
         heads = zip(self.names, self.heads, strict=True)
@@ -149,6 +156,9 @@ class _Confident(_Weighted):
 
 
 class _Product(_Late):
+    def begin_at(self, outputs: torch.Tensor) -> None:
+        super().begin_at(outputs / len(self.names))
+
     def combine(
         self,
         decisions: torch.Tensor,

@@ -81,6 +81,8 @@ class TrainingDisplay:
     def plot(self, ax: Axes | None = None, *, kind: str = "loss") -> Self:
         """Draw on ``ax``, or on a new figure; a dotted line marks the lowest held-out loss.
 
+        Several members have a curve and a line each.
+
         Parameters
         ----------
         ax : matplotlib Axes, default=None
@@ -97,15 +99,20 @@ class TrainingDisplay:
         """
         curves = self._curves(check_choice("kind", kind, _REPAIRS))
         ax = axes_for(ax, "TrainingDisplay", 4.0 + legend_height([*curves.values()]))
-        epochs = self.history["epoch"]
-        for name, label in curves.items():
-            ax.plot(epochs, self.history[name], label=label)
+        members = self._members()
+        for number, (name, label) in enumerate(curves.items()):
+            for member, own in enumerate(members):
+                shown = "_nolegend_" if member else label
+                ax.plot(own["epoch"], own[name], color=f"C{number % 10}", label=shown)
         if kind == "loss" and "valid_loss" in self.history:
-            lowest = epochs.iloc[int(np.argmin(self.history["valid_loss"]))]
-            ax.axvline(lowest, color="black", linestyle=":", label=f"lowest in epoch {lowest}")
+            for member, own in enumerate(members):
+                lowest = own["epoch"].iloc[int(np.argmin(own["valid_loss"]))]
+                of_one = f"lowest in epoch {lowest}" if len(members) == 1 else "lowest of a member"
+                label = "_nolegend_" if member else of_one
+                ax.axvline(lowest, color="black", linestyle=":", label=label)
         ax.set_xlabel("epoch")
         ax.set_ylabel("loss of the block alone" if kind == "blocks" else kind)
-        self.rate_ax_ = self._draw_rate(ax, epochs)
+        self.rate_ax_ = self._draw_rate(ax, members[0])
         add_legend(ax)
         self.ax_, self.figure_ = ax, ax.figure
         return self
@@ -124,13 +131,19 @@ class TrainingDisplay:
             raise ParameterError(f"the history has nothing of kind={kind!r}. {_REPAIRS[kind]}")
         return curves
 
-    def _draw_rate(self, ax: Axes, epochs: pd.Series) -> Axes | None:
-        """Draw the learning rate; one that never changes tells nothing."""
-        rates = [name for name in _RATES if name in self.history]
-        name = next((name for name in rates if self.history[name].nunique() > 1), None)
+    def _members(self) -> list[pd.DataFrame]:
+        """Return the epochs of each member."""
+        if "member" not in self.history:
+            return [self.history]
+        return [own for _, own in self.history.groupby("member")]
+
+    def _draw_rate(self, ax: Axes, epochs: pd.DataFrame) -> Axes | None:
+        """Draw the learning rate, if it changes; that of members is alike."""
+        rates = [name for name in _RATES if name in epochs]
+        name = next((name for name in rates if epochs[name].nunique() > 1), None)
         if name is None:
             return None
         rate_ax = ax.twinx()
-        rate_ax.plot(epochs, self.history[name], color="tab:gray", linewidth=0.8)
+        rate_ax.plot(epochs["epoch"], epochs[name], color="tab:gray", linewidth=0.8)
         rate_ax.set_ylabel("learning rate", color="tab:gray")
         return rate_ax

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -135,12 +136,32 @@ class Coding:
         """Return the outputs (*shape,) that stand for knowing nothing about a row."""
         raise NotImplementedError
 
-    def blended(self, prior: np.ndarray, other: np.ndarray, share: float) -> np.ndarray:
-        """Return the prior of all rows from that of some and that of the ``share`` of others.
+    def mixed(self, outputs: Sequence[np.ndarray], shares: Sequence[float]) -> np.ndarray:
+        """Return the outputs whose prediction is the mean of those of several networks.
 
-        Medians and quantiles are averaged, which is close to that of all rows; the rest is exact.
+        So are the priors of parts of the rows mixed to that of all; medians and quantiles are
+        averaged, which is close to it.
+
+        Parameters
+        ----------
+        outputs : sequence of ndarray of shape (n_rows, *shape) or (*shape,)
+            What each network gives.
+        shares : sequence of float
+            How much each counts; they sum to 1.
         """
-        return (1 - share) * prior + share * other
+        return sum_of(outputs, shares)
+
+    @property
+    def linear_fit(self) -> str | None:
+        """How a linear model is fitted to the codes: "logistic", "least squares", or None.
+
+        Its outputs mean what those of the network do, so that both can be mixed.
+        """
+        return None
+
+    def losses(self, outputs: np.ndarray, codes: Block) -> np.ndarray:
+        """Return the loss of each row (n_rows,), of a coding that has a ``linear_fit``."""
+        raise NotImplementedError
 
     def score(self, outputs: np.ndarray, codes: np.ndarray) -> float | None:
         """Return what the estimator's ``score`` would be; None where it has no meaning."""
@@ -159,6 +180,12 @@ class Coding:
     def strata(self, y: PlainY) -> np.ndarray | None:
         """Return what the held-out rows are stratified by (n_rows,), or None."""
         return None
+
+
+def sum_of(values: Sequence[np.ndarray], shares: Sequence[float]) -> np.ndarray:
+    """Return the weighted sum of arrays of one shape."""
+    pairs = zip(values, shares, strict=True)
+    return np.sum([share * value for value, share in pairs], axis=0)
 
 
 def dense(codes: Block) -> np.ndarray:

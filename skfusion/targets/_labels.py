@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from scipy.special import expit, logit, softmax
+from scipy.special import expit, log_expit, log_softmax, logit, logsumexp, softmax
 from sklearn.utils import column_or_1d
 
 from skfusion._checks import check_choice
@@ -15,11 +16,12 @@ from skfusion._warn import warn_user
 from skfusion.blocks import Block
 from skfusion.blocks._kinds import is_csr
 from skfusion.exceptions import TargetError
-from skfusion.losses import Loss, resolve_class_loss
+from skfusion.losses import CrossEntropy, Loss, resolve_class_loss
 from skfusion.targets._base import Coding, PlainY, Target, TargetOptions, dense
 from skfusion.targets._output import OutputSpec
 from skfusion.targets._reading import kind_of_labels, read_labels
-from skfusion.typing import ArrayLike, YLike
+from skfusion.targets._same_labels import are_comparable, listed
+from skfusion.typing import YLike
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -97,7 +99,7 @@ def _classes(y: PlainY, options: TargetOptions) -> np.ndarray:
         ) from error
     if len(found) < 2:
         raise TargetError(
-            f"y has one class only, {_plain(found)}, so there is nothing to tell apart. "
+            f"y has one class only, {listed(found)}, so there is nothing to tell apart. "
             "A classifier needs at least two classes, each with a row of weight above 0; "
             "partial_fit takes those yet to come in classes=."
         )
@@ -175,7 +177,7 @@ class LabelCoding(Coding):
             If a label is none of the classes; names the row.
         """
         labels = column_or_1d(y)
-        if len(labels) and not _are_comparable(labels, self.classes):
+        if len(labels) and not are_comparable(labels, self.classes):
             positions, unknown = np.zeros(len(labels), np.int64), np.ones(len(labels), bool)
         else:
             positions = np.searchsorted(self.classes, labels).clip(max=len(self.classes) - 1)
@@ -183,33 +185,11 @@ class LabelCoding(Coding):
         if np.any(unknown):
             row = int(np.argmax(unknown))
             raise TargetError(
-                f"y, row {row}: label {_plain(labels)[row]!r} is none of the classes "
-                f"{_plain(self.classes)} of the fit. Leave the row out; a model that learns in "
+                f"y, row {row}: label {listed(labels)[row]!r} is none of the classes "
+                f"{listed(self.classes)} of the fit. Leave the row out; a model that learns in "
                 "parts is told all classes at its start: partial_fit(classes=...)."
             )
         return positions.astype(np.int64)
-
-
-def _are_comparable(labels: np.ndarray, others: np.ndarray) -> bool:
-    """Whether labels can be equal: a text is no number, a date neither."""
-    if _is_text(labels) != _is_text(others):
-        return False
-    if labels.dtype.kind not in "OMm" and others.dtype.kind not in "OMm":
-        return True
-    try:
-        return bool((labels[:1] < others[:1]) | True)
-    except TypeError:
-        return False
-
-
-def _plain(labels: np.ndarray) -> list[object]:
-    """Return labels as they are written."""
-    listed: list[object] = (labels.astype(str) if labels.dtype.kind in "Mm" else labels).tolist()
-    return listed
-
-
-def _is_text(labels: np.ndarray) -> bool:
-    return labels.dtype.kind == "U" or (labels.dtype == object and isinstance(labels[0], str))
 
 
 class _WithLoss(LabelCoding):
@@ -225,6 +205,17 @@ class _WithLoss(LabelCoding):
         other = copy.copy(self)
         other._loss, other._smoothing = _loss_of(options), options.label_smoothing
         return other
+
+    @property
+    def linear_fit(self) -> str | None:
+        return "logistic" if type(self._loss) is CrossEntropy else None
+
+    def losses(self, outputs: np.ndarray, codes: Block) -> np.ndarray:
+        codes = codes.toarray() if is_csr(codes) else dense(codes)
+        scores = outputs[:, 0] if self.output.shape == (1,) and codes.ndim == 1 else outputs
+        scores = scores.astype(np.float64)
+        each = self._loss.each(torch.from_numpy(scores), torch.from_numpy(codes)).numpy()
+        return each.reshape(len(each), -1).mean(axis=1)
 
     def _smooth(self, codes: torch.Tensor) -> torch.Tensor:
         """Return 0 and 1 as the shares that smoothing makes of them."""
@@ -253,8 +244,8 @@ class _Binary(_WithLoss):
     def prior(self, codes: Block, weight: np.ndarray | None) -> np.ndarray:
         return logit(_share(np.average(dense(codes), weights=weight)))[None]
 
-    def blended(self, prior: np.ndarray, other: np.ndarray, share: float) -> np.ndarray:
-        return logit(super().blended(expit(prior), expit(other), share))
+    def mixed(self, outputs: Sequence[np.ndarray], shares: Sequence[float]) -> np.ndarray:
+        return _mixed_log_odds(outputs, shares)
 
     def loss(
         self, outputs: torch.Tensor, codes: torch.Tensor, weight: torch.Tensor | None
@@ -281,8 +272,8 @@ class _Multiclass(_WithLoss):
     def prior(self, codes: Block, weight: np.ndarray | None) -> np.ndarray:
         return np.log(_share(np.bincount(dense(codes), weight, self.n_outputs) / len(codes)))
 
-    def blended(self, prior: np.ndarray, other: np.ndarray, share: float) -> np.ndarray:
-        return np.log(super().blended(np.exp(prior), np.exp(other), share))
+    def mixed(self, outputs: Sequence[np.ndarray], shares: Sequence[float]) -> np.ndarray:
+        return logsumexp([log_softmax(one, -1) for one in outputs], 0, _column(shares, outputs))
 
     def loss(
         self, outputs: torch.Tensor, codes: torch.Tensor, weight: torch.Tensor | None
@@ -334,8 +325,8 @@ class _Multilabel(_WithLoss):
             return logit(_share(codes.T @ rows / rows.sum()))
         return logit(_share(np.average(dense(codes), axis=0, weights=weight)))
 
-    def blended(self, prior: np.ndarray, other: np.ndarray, share: float) -> np.ndarray:
-        return logit(super().blended(expit(prior), expit(other), share))
+    def mixed(self, outputs: Sequence[np.ndarray], shares: Sequence[float]) -> np.ndarray:
+        return _mixed_log_odds(outputs, shares)
 
     def loss(
         self, outputs: torch.Tensor, codes: torch.Tensor, weight: torch.Tensor | None
@@ -343,49 +334,18 @@ class _Multilabel(_WithLoss):
         return self._loss.mean(outputs, self._smooth(codes), weight)
 
 
+def _mixed_log_odds(outputs: Sequence[np.ndarray], shares: Sequence[float]) -> np.ndarray:
+    """Return the log-odds of the mean of probabilities that are given as log-odds."""
+    weights, stacked = _column(shares, outputs), np.stack(outputs)
+    yes, no = (logsumexp(log_expit(sign * stacked), 0, weights) for sign in (1, -1))
+    return yes - no
+
+
+def _column(shares: Sequence[float], outputs: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the shares as (n_networks, 1, ...), beside stacked outputs."""
+    return np.reshape(shares, (-1, *[1] * outputs[0].ndim))
+
+
 def _share(share: np.ndarray) -> np.ndarray:
     """Keep shares off 0 and 1, where log-odds are infinite."""
     return np.clip(share, 1e-7, 1 - 1e-7)
-
-
-def check_same_classes(classes: ArrayLike, coding: LabelCoding) -> None:
-    """Raise ``TargetError`` if ``classes`` are not those that were named, or learned, before."""
-    if coding.output.form == "labels":  # which have no names
-        return
-    found, known = np.unique(read_labels(classes)), coding.classes
-    if len(found) != len(known) or not same_labels(found, known).all():
-        raise TargetError(
-            f"classes={_plain(found)} are not the classes of the first fit, which were "
-            f"{_plain(known)}. Name all classes in the first partial_fit, or fit anew."
-        )
-
-
-def check_label_type(labels: PlainY, predicted: np.ndarray) -> None:
-    """Raise ``TargetError`` for labels that no prediction can equal, since they are of one type."""
-    if labels.ndim == 1 == predicted.ndim and len(predicted):
-        known = np.asarray(labels)
-        if not _are_comparable(known, predicted):
-            raise TargetError(
-                f"y holds {_plain(known)[0]!r} in row 0, but the classes of the fit are such as "
-                f"{_plain(predicted)[0]!r}, of another type. Pass labels of the type of the fit."
-            )
-
-
-def same_labels(labels: PlainY, predicted: np.ndarray) -> np.ndarray:
-    """Return whether each row has the predicted label, or all of the predicted labels.
-
-    A label that no row of the fit had is simply another one.
-    """
-    if labels.shape[1:] != predicted.shape[1:]:
-        raise TargetError(
-            f"y has shape {labels.shape}, but predictions have {predicted.shape}. Pass y as in "
-            "the fit."
-        )
-    if predicted.ndim == 1:
-        known = np.asarray(labels)
-        if len(known) and not _are_comparable(known, predicted):
-            return np.zeros(len(known), bool)
-        return np.asarray(known == predicted)
-    given = labels.toarray() if is_csr(labels) else np.asarray(labels)
-    right: np.ndarray = (given == predicted).all(axis=1)
-    return right

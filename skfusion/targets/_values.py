@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 
 from skfusion.blocks import Block
 from skfusion.exceptions import ParameterError, TargetError
-from skfusion.losses import Loss, resolve_value_loss
+from skfusion.losses import Loss, Squared, resolve_value_loss
 from skfusion.targets._base import Coding, PlainY, Target, TargetOptions, dense
 from skfusion.targets._output import OutputSpec
 from skfusion.targets._reading import read_values
@@ -154,6 +155,13 @@ class ValueCoding(Coding):
     ) -> torch.Tensor:
         return self._loss.mean(outputs, codes, weight)
 
+    @property
+    def linear_fit(self) -> str | None:
+        return "least squares" if type(self._loss) is Squared else None
+
+    def losses(self, outputs: np.ndarray, codes: Block) -> np.ndarray:
+        return np.square(outputs - dense(codes)).reshape(len(outputs), -1).mean(axis=1)
+
 
 class _Means(ValueCoding):
     """Values of at least 0, as multiples of their mean; the outputs are logarithms."""
@@ -177,8 +185,12 @@ class _Means(ValueCoding):
     def decode(self, outputs: np.ndarray) -> np.ndarray:
         return self._as_given(np.exp(np.asarray(outputs).astype(np.float64)) * self.mean)
 
-    def blended(self, prior: np.ndarray, other: np.ndarray, share: float) -> np.ndarray:
-        return np.log(super().blended(np.exp(prior), np.exp(other), share))
+    def mixed(self, outputs: Sequence[np.ndarray], shares: Sequence[float]) -> np.ndarray:
+        return np.log(super().mixed([np.exp(one) for one in outputs], shares))
+
+    @property
+    def linear_fit(self) -> str | None:
+        return None
 
     def score(self, outputs: np.ndarray, codes: np.ndarray) -> float | None:
         return super().score(np.exp(outputs), codes)

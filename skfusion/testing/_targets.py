@@ -176,8 +176,8 @@ def _prior(case: _Case) -> None:
             f"no constant should have a smaller loss than the prior: {loss:.4g} against "
             f"{found:.4g}."
         )
-    same = case.coding.blended(case.prior, case.prior, 0.25)
-    assert np.allclose(same, case.prior, atol=1e-6), "a prior blended with itself is another one."
+    same = case.coding.mixed([case.prior, case.prior], [0.75, 0.25])
+    assert np.allclose(same, case.prior, atol=1e-6), "a prior mixed with itself is another one."
 
 
 def _decoding(case: _Case) -> None:

@@ -38,7 +38,7 @@ def test_each_form_has_a_usual_encoder_that_takes_it():
         "csr": SparseLinear,
         "vector": MLP,
         "tokens": RNN,
-        "sequence": RNN,
+        "sequence": TemporalCNN,
         "image": CNN,
         "video": TimeDistributed,
         "waveform": TemporalCNN,

@@ -47,7 +47,7 @@ def fit(X, encoder=None, n_epochs=3, **settings):
         max_epochs=n_epochs,
         batch_size=BATCH,
         random_state=0,
-        **{"batch_by_length": True, **settings},
+        **{"members": 1, "batch_by_length": True, **settings},
     )
     return model.fit(X, np.arange(len(X)) % 2)
 

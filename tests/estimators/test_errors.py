@@ -427,7 +427,7 @@ def test_what_follows_a_failed_step_is_what_would_have_been(positive, negative, 
 
 def test_a_loss_of_held_out_rows_that_became_nan(positive, y):
     """Only rows that are held out have no logarithm: nothing is learned from them."""
-    settings = {"encoders": {"X": Logarithm()}, "early_stopping": True}
+    settings = {"encoders": {"X": Logarithm()}, "members": 1, "early_stopping": True}
     quick(callbacks=[Recorder()], **settings).fit(positive, y)
     spoilt = np.where(np.isin(positive[:, 1], Recorder.seen)[:, None], -positive, positive)
     with pytest.raises(NonFiniteLossError, match="validation loss became nan in epoch 1"):

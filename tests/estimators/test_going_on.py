@@ -41,7 +41,7 @@ def rows():
 
 def begun(rows, kind=FusionClassifier, **params):
     settings = {"max_epochs": 2, "random_state": 0, "warm_start": True, "batch_size": 16}
-    settings |= {"early_stopping": False, "lr": 0.01}
+    settings |= {"members": 1, "early_stopping": False, "lr": 0.01}
     return kind({"facts": MLP(4)}, **(settings | params)).fit(*rows)
 
 
@@ -93,8 +93,8 @@ OTHERS = {
     "warm_start",
     "device",
 }
-OTHERS |= {"checkpoint", "verbose", "callbacks"}
-REFUSED = {"encoders", "fusion", "head", "union", "columns"}
+OTHERS |= {"checkpoint", "verbose", "callbacks", "linear"}
+REFUSED = {"encoders", "fusion", "head", "union", "columns", "members"}
 
 
 @pytest.mark.parametrize("kind", KINDS)

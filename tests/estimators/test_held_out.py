@@ -209,4 +209,4 @@ def test_the_regressor_has_the_same_words():
 )
 def test_what_has_no_effect_on_few_rows_is_said(params, given, named):
     with pytest.warns(UserWarning, match=f"{named} have no effect: of {N} rows none is held out"):
-        FusionClassifier(max_epochs=1, **params).fit(X, Y, **given)
+        FusionClassifier(members=1, max_epochs=1, **params).fit(X, Y, **given)

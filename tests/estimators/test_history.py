@@ -24,7 +24,8 @@ def rows():
 
 
 def on(rows, kind=FusionClassifier, **params):
-    settings = {"max_epochs": 3, "random_state": 0, "batch_size": 32, "early_stopping": True}
+    settings = {"members": 1, "max_epochs": 3, "random_state": 0, "batch_size": 32}
+    settings |= {"early_stopping": True}
     return kind(**(settings | params)).fit(*rows)
 
 

@@ -35,7 +35,7 @@ def fitted(X, y, make):
     values = X["facts"][:, 0]
     quick = {"max_epochs": 2, "random_state": 0}
     return {
-        "blocks": (make(early_stopping=True).fit(X, y), X),
+        "blocks": (make(members=1, early_stopping=True).fit(X, y), X),
         "names": (make().fit(X, np.array(["no", "maybe", "yes"])[y + np.arange(40) % 2]), X),
         "table": (FusionClassifier(**quick).fit(frame, y), frame),
         "labels": (FusionClassifier(**quick).fit(X["facts"], targets), X["facts"]),
@@ -81,7 +81,9 @@ def test_copies_share_no_weights(X, y, make):
 def test_a_pickle_holds_weights_and_little_else(y):
     """Neither the rows nor the optimiser's state, which is twice the weights, go into it."""
     X = np.random.default_rng(0).normal(size=(4000, 50)).astype(np.float32)
-    model = FusionClassifier({"X": MLP(widths=(300, 300))}, max_epochs=2).fit(X, X[:, 0] > 0)
+    model = FusionClassifier({"X": MLP(widths=(300, 300))}, max_epochs=2, members=1).fit(
+        X, X[:, 0] > 0
+    )
     n_weights = sum(parameter.numel() for parameter in model.net_.module_.parameters())
     assert len(pickle.dumps(model)) < 4 * n_weights + 20_000
 

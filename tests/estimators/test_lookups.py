@@ -16,7 +16,7 @@ from skfusion import FusionClassifier, FusionRegressor
 from skfusion._batch import make_batch
 from skfusion._tokens import as_vector
 from skfusion.blocks import Blocks, Lookup, Ragged
-from skfusion.encoders import CNN, MLP, RNN, Chain, Encoder, Pretrained, SameAs, Tokens
+from skfusion.encoders import CNN, MLP, RNN, Chain, Encoder, Pretrained, SameAs, TemporalCNN, Tokens
 from skfusion.exceptions import BlockError
 from skfusion.fusion import TokenTransformer
 from skfusion.inspection import block_importance
@@ -42,7 +42,7 @@ TABLES = {
 
 
 def regressor(**arguments):
-    arguments = {"random_state": 0, "max_epochs": 3, "batch_size": 16, **arguments}
+    arguments = {"members": 1, "random_state": 0, "max_epochs": 3, "batch_size": 16, **arguments}
     return FusionRegressor(**arguments)
 
 
@@ -98,7 +98,8 @@ def test_a_lookup_learns_what_rows_written_out_learn(table, fusion):
     rows = {"thing": things[KEYS], "facts": FACTS}
     lookup = {"thing": Lookup(KEYS, things), "facts": FACTS}
     # Dropout would be drawn for things here, and for rows there.
-    encoders = {"thing": RNN(8, cell="gru")} if table == "texts" else None
+    plain = {"texts": RNN(8, cell="gru"), "images": CNN(), "sequences": TemporalCNN()}
+    encoders = {"thing": plain[table]} if table in plain else None
     if fusion == "token_transformer":
         fusion = TokenTransformer(dropout=0)
     written = regressor(encoders=encoders, fusion=fusion, validation_fraction=0.2).fit(rows, Y)

@@ -37,7 +37,8 @@ def make(seed=0, missing=0.3):
 def fitted():
     blocks, masks, y = make()
     X = Blocks(blocks, masks)
-    return FusionClassifier(max_epochs=8, random_state=0, missing="allow").fit(X, y), X, y
+    model = FusionClassifier(members=1, max_epochs=8, random_state=0, missing="allow")
+    return model.fit(X, y), X, y
 
 
 @pytest.mark.parametrize("fusion", ["concat", "gated", "late"])

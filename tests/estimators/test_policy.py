@@ -20,7 +20,7 @@ def data():
 
 def fit(data, max_epochs=3, **policy):
     encoders = {"left": Policy(MLP(8), **policy), "right": MLP(8)}
-    return FusionClassifier(encoders, max_epochs=max_epochs, random_state=0).fit(*data)
+    return FusionClassifier(encoders, members=1, max_epochs=max_epochs, random_state=0).fit(*data)
 
 
 def weights(model, i):
@@ -62,9 +62,9 @@ def test_lr_scale_is_a_factor_on_the_rate(data):
     assert equal(
         weights(plain, 0),
         weights(
-            FusionClassifier({"left": MLP(8), "right": MLP(8)}, max_epochs=3, random_state=0).fit(
-                *data
-            ),
+            FusionClassifier(
+                {"left": MLP(8), "right": MLP(8)}, max_epochs=3, random_state=0, members=1
+            ).fit(*data),
             0,
         ),
     )
@@ -84,7 +84,9 @@ def test_weight_decay_of_one_encoder_shrinks_its_weights_only(data):
 @pytest.mark.parametrize("fusion", ["concat", "token_transformer"])
 def test_an_encoder_trained_alone_first_starts_from_there(data, fusion):
     encoders = {"left": Policy(MLP(8), pretrain_epochs=30, lr_scale=0.0, weight_decay=0.0)}
-    model = FusionClassifier(encoders, fusion=fusion, max_epochs=1, random_state=0).fit(*data)
+    model = FusionClassifier(encoders, fusion=fusion, max_epochs=1, random_state=0, members=1).fit(
+        *data
+    )
     X, y = data
     encode = model.net_.module_.encoders[0]
     features = encode(torch.from_numpy(X["left"])).detach().numpy()

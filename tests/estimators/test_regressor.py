@@ -81,7 +81,7 @@ def test_rows_of_weight_zero_are_not_there(X, y):
 
 
 def test_fused_vectors(X, y):
-    model = quick(max_epochs=1).fit(X, y)
+    model = quick(members=1, max_epochs=1).fit(X, y)
     assert model.transform(X).shape == (120, 128)
     weight, bias = (part.detach().numpy() for part in model.net_.module_.head.parameters())
     standardised = model.transform(X) @ weight[0] + bias

@@ -110,7 +110,7 @@ def test_sizes_are_not_known_before_the_fit(make):
 
 
 def test_showing_changes_nothing(X, y, make):
-    model = make(max_epochs=1, early_stopping=True).fit(X, y)
+    model = make(members=1, max_epochs=1, early_stopping=True).fit(X, y)
     before = model.predict_proba(X)
     model.summary()
     model._repr_html_()

@@ -52,6 +52,7 @@ def noise():
 def on_noise(kind=FusionClassifier, **params):
     encoders = {"facts": MLP(widths=(32,)), "numbers": MLP(widths=(2,))}
     settings = {"encoders": encoders, "max_epochs": 3, "random_state": 0, "batch_size": 32}
+    settings["members"] = 1
     return kind(**(settings | params))
 
 
@@ -88,7 +89,7 @@ def assert_same_weights(one, other):
 
 
 def test_one_seed_gives_one_result_to_the_last_bit(X, y, make):
-    settings = {"early_stopping": True, "batch_size": 16, "facts__dropout": 0.5}
+    settings = {"members": 1, "early_stopping": True, "batch_size": 16, "facts__dropout": 0.5}
     one, other = (make().set_params(**settings).fit(X, y) for _ in range(2))
     assert_same_weights(weights_of(one), weights_of(other))
     np.testing.assert_array_equal(one.predict_proba(X), other.predict_proba(X))
@@ -144,7 +145,9 @@ def test_every_epoch_takes_every_row_once_in_a_new_order(noise):
 def test_batches_grow_with_the_rows(n_rows, size):
     X = np.zeros((n_rows, 1), dtype=np.float32)
     y = np.arange(n_rows) % 2
-    model = FusionClassifier({"X": MLP(widths=1)}, max_epochs=1, random_state=0).fit(X, y)
+    model = FusionClassifier({"X": MLP(widths=1)}, max_epochs=1, random_state=0, members=1).fit(
+        X, y
+    )
     assert model.net_.batch_size == size
 
 
@@ -178,7 +181,7 @@ def test_the_held_out_part_of_a_regressor_is_shuffled(noise):
 
 def test_early_stopping_keeps_the_best_weights(noise):
     model = on_noise(
-        early_stopping=True, n_iter_no_change=3, lr=0.05, max_epochs=50, callbacks=[Recorder()]
+        early_stopping=True, n_iter_no_change=3, lr=0.01, max_epochs=50, callbacks=[Recorder()]
     ).fit(*noise)
     losses = model.history_["valid_loss"].to_numpy()
     best = int(losses.argmin())
@@ -189,12 +192,22 @@ def test_early_stopping_keeps_the_best_weights(noise):
 
 
 @pytest.mark.parametrize(
-    ("n_rows", "early_stopping", "holds_out"),
-    [(499, "auto", False), (500, "auto", True), (40, True, True), (900, False, False)],
+    ("n_rows", "members", "early_stopping", "holds_out"),
+    [
+        (499, 1, "auto", False),
+        (500, 1, "auto", True),
+        (99, "auto", "auto", False),
+        (100, "auto", "auto", True),
+        (99, 2, "auto", False),
+        (100, 2, "auto", True),
+        (40, "auto", True, True),
+        (900, "auto", False, False),
+    ],
 )
-def test_when_rows_are_held_out(n_rows, early_stopping, holds_out):
+def test_when_rows_are_held_out(n_rows, members, early_stopping, holds_out):
     X = np.random.default_rng(0).normal(size=(n_rows, 2))
-    model = FusionClassifier(early_stopping=early_stopping, max_epochs=1).fit(X, X[:, 0] > 0)
+    model = FusionClassifier(members=members, early_stopping=early_stopping, max_epochs=1)
+    model.fit(X, X[:, 0] > 0)
     assert ("valid_loss" in model.history_) == holds_out
 
 
@@ -285,13 +298,13 @@ def test_a_warm_start_follows_a_changed_balance(two_blocks, balance):
 
 
 def test_a_balance_that_is_switched_off_is_off(two_blocks):
-    model = FusionClassifier(max_epochs=1, block_loss_weight=0.5, warm_start=True)
+    model = FusionClassifier(max_epochs=1, block_loss_weight=0.5, warm_start=True, members=1)
     model.fit(*two_blocks).set_params(block_loss_weight=0.0).fit(*two_blocks)
     assert model.history_["loss_left"].notna().tolist() == [True, False]
 
 
 def test_a_network_that_goes_on_gets_no_heads_for_its_blocks(two_blocks):
-    model = FusionClassifier(max_epochs=1, lr=0.01, warm_start=True).fit(*two_blocks)
+    model = FusionClassifier(max_epochs=1, lr=0.01, warm_start=True, members=1).fit(*two_blocks)
     model.set_params(block_loss_weight=0.5, lr=0.5)
     with pytest.raises(ParameterError, match=r"Set one of them in the first fit.*warm_start=False"):
         model.fit(*two_blocks)

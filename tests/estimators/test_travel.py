@@ -44,7 +44,7 @@ class Writes(Callback):
 
 
 def model(kind=FusionClassifier, **params):
-    return kind(**{"max_epochs": 2, "random_state": 0, **params})
+    return kind(**{"members": 1, "max_epochs": 2, "random_state": 0, **params})
 
 
 def union():

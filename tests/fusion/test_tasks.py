@@ -19,6 +19,7 @@ def fitted(fusion, blocks, y, encoder, max_epochs, lr, batch_size="auto"):
         lr=lr,
         batch_size=batch_size,
         random_state=0,
+        members=1,
     )
     return model.fit(blocks, y)
 

@@ -206,7 +206,7 @@ def test_a_transformer_a_kind():
 
 
 def test_parameters_of_the_usual_transformers_can_be_set():
-    union = BlockUnion().set_params(text__ngram_range=(1, 2), dates__order="YMD")
+    union = BlockUnion().set_params(text__ngram_range=(1, 2), text__min_df=1, dates__order="YMD")
     assert union.text.ngram_range == (1, 2) and isinstance(union.dates, DateParts)
     assert union.numbers is None
     assert union.fit(table()).specs_["memo"].shape > BlockUnion().fit(table()).specs_["memo"].shape

@@ -224,7 +224,7 @@ def test_training_shows_both_losses_and_the_rate():
 
 
 def test_training_of_a_pipeline_and_of_what_has_none(held_out, rows):
-    model = make_pipeline(FusionClassifier(max_epochs=2, random_state=0)).fit(*rows)
+    model = make_pipeline(FusionClassifier(max_epochs=2, random_state=0, members=1)).fit(*rows)
     assert len(TrainingDisplay.from_estimator(model).history) == 2
     linear = LogisticRegression().fit(np.eye(2), [0, 1])
     with pytest.raises(ParameterError, match="LogisticRegression has no history_"):
@@ -232,7 +232,8 @@ def test_training_of_a_pipeline_and_of_what_has_none(held_out, rows):
 
 
 def test_training_shows_scores_and_the_losses_of_single_blocks_as_asked(rows):
-    settings = {"max_epochs": 3, "early_stopping": True, "block_loss_weight": 0.5}
+    settings = {"members": 1, "max_epochs": 3, "early_stopping": True}
+    settings |= {"block_loss_weight": 0.5}
     model = FusionClassifier(random_state=0, **settings).fit(*rows)
     score = TrainingDisplay.from_estimator(model, kind="score").ax_
     assert score.get_ylabel() == "score"

@@ -45,7 +45,7 @@ WRONG = {
     ),
     "columns": (valued(decode=lambda self, outputs: outputs), "y has shape"),
     "a score": (valued(score=lambda self, o, c: float(np.square(o - c).mean())), "no more than"),
-    "blending": (valued(blended=lambda self, p, o, s: p + 1), "blended with itself"),
+    "mixing": (valued(mixed=lambda self, outputs, shares: outputs[0] + 1), "mixed with itself"),
 }
 
 

@@ -106,7 +106,7 @@ CASES = {
 
 
 def model(case, folder, kind=FusionClassifier, **params):
-    settings = {"max_epochs": 7, "batch_size": 16, "lr": 0.05, "random_state": 3}
+    settings = {"members": 1, "max_epochs": 7, "batch_size": 16, "lr": 0.05, "random_state": 3}
     settings |= {"n_iter_no_change": 3, "callbacks": [Breaks()], "checkpoint": folder}
     return kind(**(settings | CASES[case] | params))
 

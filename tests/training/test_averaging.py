@@ -43,7 +43,7 @@ def weights(net):
 
 def model(**params):
     encoders = {"left": MLP(4), "right": MLP(4, dropout=0.3)}
-    settings = {"max_epochs": 5, "batch_size": 16, "lr": 0.05, "random_state": 0}
+    settings = {"members": 1, "max_epochs": 5, "batch_size": 16, "lr": 0.05, "random_state": 0}
     return FusionClassifier(**({"encoders": encoders} | settings | params))
 
 

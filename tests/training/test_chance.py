@@ -29,7 +29,8 @@ SEVERAL = np.stack([RARE, ~RARE, SIGNAL[:, 0] > 0], axis=1).astype(int)
 def fit(X, y, weight=None, **params):
     classes = np.asarray(y).dtype.kind not in "f"
     kind = params.pop("kind", FusionClassifier if classes else FusionRegressor)
-    settings = {"max_epochs": 60, "lr": 0.05, "random_state": 0, "early_stopping": True}
+    settings = {"members": 1, "max_epochs": 60, "lr": 0.05, "random_state": 0}
+    settings |= {"early_stopping": True}
     return kind(**(settings | params)).fit(X, y, weight)
 
 

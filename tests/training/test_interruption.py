@@ -78,7 +78,13 @@ def rows():
 
 def model(**params):
     encoders = {"left": Policy(MLP(4, dropout=0.2), unfreeze_at=2), "right": MLP(4)}
-    settings = {"max_epochs": 3, "batch_size": 8, "random_state": 0, "averaging": "ema"}
+    settings = {
+        "members": 1,
+        "max_epochs": 3,
+        "batch_size": 8,
+        "random_state": 0,
+        "averaging": "ema",
+    }
     return FusionClassifier(encoders, **(settings | params))
 
 

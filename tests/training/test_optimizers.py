@@ -34,7 +34,11 @@ def test_their_names_are_those_of_torch():
 
 def test_settings_of_an_optimiser_go_through_net_params():
     model = FusionRegressor(
-        optimizer="rmsprop", net_params={"optimizer__momentum": 0.5}, max_epochs=1, random_state=0
+        optimizer="rmsprop",
+        net_params={"optimizer__momentum": 0.5},
+        max_epochs=1,
+        random_state=0,
+        members=1,
     )
     assert model.fit(X, Y).net_.optimizer_.param_groups[0]["momentum"] == 0.5
 

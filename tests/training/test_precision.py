@@ -48,7 +48,7 @@ def encoders(words):
 
 def model(kind=FusionClassifier, words=None, **params):
     parts = encoders(words or RNN(width=4, embedding_width=3))
-    settings = {"encoders": parts, "max_epochs": 6, "lr": 0.01, "random_state": 0}
+    settings = {"encoders": parts, "members": 1, "max_epochs": 6, "lr": 0.01, "random_state": 0}
     return kind(**(settings | {"precision": "bf16"} | params))
 
 

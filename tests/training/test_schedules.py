@@ -37,7 +37,7 @@ class Rates(Callback):
 
 def model(**params):
     encoders = {"left": Policy(MLP(4), lr_scale=0.1), "right": MLP(4)}
-    settings = {"max_epochs": 5, "batch_size": 16, "lr": LR, "random_state": 0}
+    settings = {"members": 1, "max_epochs": 5, "batch_size": 16, "lr": LR, "random_state": 0}
     return FusionClassifier(encoders, **(settings | {"callbacks": [Rates()]} | params))
 
 
@@ -113,6 +113,7 @@ def test_plateau_lowers_the_rate_after_epochs_without_gain(early_stopping, loss)
         optimizer="sgd",
         lr=3.0,
         random_state=0,
+        members=1,
     ).fit(X, y)
     rates, losses = noted(fitted)[:, 0], fitted.history_[loss].to_numpy()
     np.testing.assert_allclose(rates, plateau(losses, 3.0, factor=0.5, patience=2))

@@ -24,19 +24,27 @@ class Summary(pd.DataFrame):
         return self.to_html(na_rep="", formatters=self._formatters(), border=0)
 
     def _formatters(self) -> dict[Any, Callable[[Any], str]]:
-        known = {"recipe": _shortened, "parameters": "{:,}".format, "share": "{:.1%}".format}
+        known = {"recipe": _shortened, "parameters": "{:,}".format, "share": _percent}
         return {name: known[name] for name in self.columns if name in known}
 
 
-def summarise(parts: list[Part], n_parameters: int) -> Summary:
-    """Return a row per part, and a last one of the whole."""
-    rows = [_row(part, n_parameters) for part in parts]
+def summarise(parts: list[Part], n_parameters: int, n_members: int, n_linear: int) -> Summary:
+    """Return a row per part of one network, and a last one of the whole.
+
+    Of several networks, or with a linear member of ``n_linear`` parameters, there is a row for what
+    one network has, too.
+    """
     learns = {part.trained for part in parts} - {""}
-    whole = {"parameters": n_parameters, "share": 1.0, "trained": _together(learns)}
-    names = pd.MultiIndex.from_tuples(
-        [*((part.kind, part.name) for part in parts), ("total", "")], names=["part", "name"]
-    )
-    return Summary(pd.DataFrame([*rows, whole], index=names).fillna(""))
+    rows = {(part.kind, part.name): _row(part, n_parameters) for part in parts}
+    if n_members > 1 or n_linear:
+        rows["network", f"1 of {n_members}"] = {"parameters": n_parameters, "share": 1.0}
+    if n_linear:
+        rows["linear", ""] = {"parameters": n_linear, "share": ""}
+    total = n_members * n_parameters + n_linear
+    share = 1.0 if total == n_parameters else ""
+    rows["total", ""] = {"parameters": total, "share": share, "trained": _together(learns)}
+    names = pd.MultiIndex.from_tuples([*rows], names=["part", "name"])
+    return Summary(pd.DataFrame([*rows.values()], index=names).fillna(""))
 
 
 def _row(part: Part, n_parameters: int) -> dict[str, object]:
@@ -53,6 +61,10 @@ def _row(part: Part, n_parameters: int) -> dict[str, object]:
 
 def _together(learns: set[str]) -> str:
     return next(iter(learns)) if len(learns) == 1 else "partly" if learns else ""
+
+
+def _percent(share: float | str) -> str:
+    return share if isinstance(share, str) else f"{share:.1%}"
 
 
 def _shortened(line: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,13 @@ from skfusion.inputs._tables.table import ArrayTable, Table
 from skfusion.inputs._union.absent import AbsentBlock
 from skfusion.inputs._union.columns import as_list, shown_names
 from skfusion.inputs._union.kinds import Kind, holds_only_numbers, is_numeric, kind_of
-from skfusion.inputs._union.recipes import RECIPES, numbers, reading_numbers
+from skfusion.inputs._union.recipes import (
+    RECIPES,
+    numbers,
+    reading_numbers,
+    repeat_words,
+    single_words,
+)
 from skfusion.inputs._union.same_kinds import kind_of_values
 from skfusion.inputs._union.steps import Steps
 from skfusion.inputs._union.words import Words, check_word
@@ -72,9 +78,11 @@ RESERVED = frozenset(
         "gradient_modulation",
         "head",
         "label_smoothing",
+        "linear",
         "loss",
         "lr",
         "max_epochs",
+        "members",
         "memory",
         "missing",
         "mixup",
@@ -289,7 +297,13 @@ def transformer_of(kind: str, table: Table, columns: Any, recipes: Mapping[str, 
         return _reading(given, _cells_of_numbers(table, as_list(columns)))
     if name == "booleans" and given is not None:
         return make_pipeline(PlainFlags(), given)
+    if name == "text" and given is None and not repeat_words(_texts(table.take(columns))):
+        return single_words()
     return RECIPES[name]() if given is None else given
+
+
+def _texts(column: object) -> Collection[object]:
+    return column.dropna().tolist() if isinstance(column, pd.Series) else np.asarray(column).ravel()
 
 
 def _reading(given: object, cells: str) -> object:

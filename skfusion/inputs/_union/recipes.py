@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 from sklearn.pipeline import make_pipeline
@@ -24,11 +25,14 @@ __all__ = [
     "frames",
     "numbers",
     "reading_numbers",
+    "repeat_words",
+    "single_words",
     "words",
     "words_of_labels",
 ]
 
 _IMAGE_SIZE = (64, 64)
+_ROWS_FOR_RARE_WORDS = 100
 # Single characters and signs count as words: a column of them must not leave no vocabulary.
 _WORD = r"(?u)\w+|[^\w\s]+"
 
@@ -78,7 +82,29 @@ def dense_categories() -> object:
 def _text() -> object:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    return TfidfVectorizer(token_pattern=_WORD, dtype=np.float32)
+    return TfidfVectorizer(
+        token_pattern=_WORD, ngram_range=(1, 2), min_df=2, sublinear_tf=True, dtype=np.float32
+    )
+
+
+def single_words() -> object:
+    """Return the transformer of texts that have too little in common to leave out rare words."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(token_pattern=_WORD, sublinear_tf=True, dtype=np.float32)
+
+
+def repeat_words(texts: Collection[object]) -> bool:
+    """Whether there are many texts, some of which have a word in common."""
+    if len(texts) < _ROWS_FOR_RARE_WORDS:
+        return False
+    seen: set[str] = set()
+    for text in texts:
+        found = set(re.findall(_WORD, str(text).lower()))
+        if not seen.isdisjoint(found):
+            return True
+        seen |= found
+    return False
 
 
 def words() -> object:

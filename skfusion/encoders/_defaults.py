@@ -1,0 +1,84 @@
+"""Which encoder a block gets that the user names none for: one table, and what chose each row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from skfusion.blocks import BlockSpec
+from skfusion.encoders._base import Encoder
+from skfusion.encoders.cnn import CNN
+from skfusion.encoders.mlp import MLP
+from skfusion.encoders.rnn import RNN
+from skfusion.encoders.sparse import SparseLinear
+from skfusion.encoders.temporal_cnn import TemporalCNN
+from skfusion.encoders.time_distributed import TimeDistributed
+
+__all__ = ["ENCODERS", "DefaultEncoder", "default_encoder"]
+
+_WIDE = 256  # columns from which on a csr block is taken for words, not for a few categories
+
+
+class DefaultEncoder(NamedTuple):
+    """A row of the table.
+
+    Parameters
+    ----------
+    form : str
+        Form of the block.
+    where : str
+        For which blocks of that form, in words; "" for all.
+    holds : callable
+        Whether a block is one of them.
+    make : callable
+        Makes the encoder.
+    because : str
+        What was measured, on which data.
+    """
+
+    form: str
+    where: str
+    holds: Callable[[BlockSpec], bool]
+    make: Callable[[], Encoder]
+    because: str
+
+
+def _always(spec: BlockSpec) -> bool:
+    return True
+
+
+def _is_wide(spec: BlockSpec) -> bool:
+    return (spec.shape[0] or 0) >= _WIDE
+
+
+# The first row that holds counts.
+ENCODERS = (
+    DefaultEncoder(
+        "csr",
+        f"{_WIDE} columns and more",
+        _is_wide,
+        lambda: SparseLinear(dropout=0.5),
+        "",
+    ),
+    DefaultEncoder("csr", "", _always, SparseLinear, ""),
+    DefaultEncoder("vector", "", _always, MLP, ""),
+    DefaultEncoder("image", "", _always, lambda: CNN(dropout=0.3), ""),
+    DefaultEncoder("sequence", "", _always, lambda: TemporalCNN(pooling="max", dropout=0.3), ""),
+    DefaultEncoder("tokens", "", _always, RNN, ""),
+    DefaultEncoder("video", "", _always, TimeDistributed, ""),
+    DefaultEncoder("waveform", "", _always, TemporalCNN, ""),
+)
+
+
+def default_encoder(spec: BlockSpec) -> Encoder:
+    """Return the usual encoder of a block.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfusion.blocks import spec_of
+    >>> from skfusion.encoders._defaults import default_encoder
+    >>> default_encoder(spec_of("photo", np.zeros((2, 8, 8, 3))))
+    CNN(dropout=0.3)
+    """
+    return next(row.make() for row in ENCODERS if row.form == spec.form and row.holds(spec))
