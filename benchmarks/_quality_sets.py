@@ -110,7 +110,9 @@ def _sentiment(folder: Path, name: str) -> QualitySet:
 
 def _docstrings() -> QualitySet:
     X, y = load_docstrings(return_X_y=True)
-    return QualitySet(X, np.asarray(y))
+    areas, counts = np.unique(y, return_counts=True)
+    kept = np.isin(y, areas[counts.argsort()[-10:]])  # linear models of all 47 take an hour
+    return QualitySet(X[kept], y[kept])
 
 
 def _leaf(folder: Path) -> QualitySet:

@@ -23,7 +23,7 @@ from skfusion._estimators._rows import check_given, check_rows, scaled, with_wei
 from skfusion._estimators._scoring import HeldOut, scorer_of_outputs
 from skfusion._estimators._state import FittedState
 from skfusion._module import ModulePlan
-from skfusion._reading import Reader, check_finite
+from skfusion._reading import Reader, check_finite, warn_of_scales
 from skfusion._training import (
     Checkpoint,
     Net,
@@ -34,6 +34,7 @@ from skfusion._training import (
     cleared_at_the_end,
     encode_shared,
     fit_net,
+    learn_columns,
     make_net,
     outputs_of_rows,
     pick_device,
@@ -115,9 +116,12 @@ def nets_for(call: Call, learned: TrainingData, members: Sequence[Member]) -> tu
     if call.before is not None:
         return tuple(continued(net, target, arguments) for net in call.before.nets)
     specs = learned.blocks.specs()
+    encoders = choose_encoders(arguments.encoders, specs, arguments.fusion.encoder_for)
+    plain = [name for name, one in encoders.items() if not getattr(one, "standardize", False)]
+    warn_of_scales(learned.blocks, plain)
     plan = ModulePlan(
         specs,
-        choose_encoders(arguments.encoders, specs, arguments.fusion.encoder_for),
+        encoders,
         arguments.fusion,
         arguments.head,
         target.output,
@@ -129,6 +133,7 @@ def nets_for(call: Call, learned: TrainingData, members: Sequence[Member]) -> tu
     for member in members:
         with seeded(member.seed):
             net = make_net(plan, target, arguments.training, pick_device(arguments.device))
+        learn_columns(net, learned.rows)
         begin_at_prior(net, prior)
         nets.append(net)
     share_frozen(nets)

@@ -22,7 +22,6 @@ from skfusion._reading.sameness import check_same_blocks, in_fitted_form
 from skfusion._reading.scaling import Scale, learn_scales, rescaled
 from skfusion._reading.shapes import check_not_empty, warn_of_channels
 from skfusion._reading.tables import is_table
-from skfusion._reading.unscaled import warn_of_scales
 from skfusion.blocks import Blocks, BlockSpec, Ragged
 from skfusion.blocks._agreement import check_blocks_exist
 from skfusion.blocks._kinds import is_csr, is_mapping
@@ -133,7 +132,6 @@ class Reader:
         self.specs_ = blocks.specs()
         check_not_empty(self.specs_)
         warn_of_channels(self.specs_)
-        warn_of_scales(blocks)
         self._scales = learn_scales(blocks, self.specs_)
         self._has_ragged = any(spec.ragged for spec in self.specs_.values())
         return blocks

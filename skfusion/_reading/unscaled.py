@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from skfusion._warn import warn_user
@@ -13,9 +15,12 @@ _LARGE = 100.0  # root mean square of a column; networks expect numbers around 1
 _SAMPLE = 2000
 
 
-def warn_of_scales(blocks: Blocks) -> None:
-    """Warn of vectors with a column of large numbers; bytes are scaled by their encoders."""
-    for name in blocks.names:
+def warn_of_scales(blocks: Blocks, names: Iterable[str]) -> None:
+    """Warn of vectors with a column of large numbers; bytes are scaled by their encoders.
+
+    ``names`` are the blocks whose encoders take numbers as they are.
+    """
+    for name in names:
         block = blocks[name]
         is_vectors = isinstance(block, np.ndarray) and block.ndim == 2
         if is_vectors and len(block) > 1 and block.dtype != np.uint8:

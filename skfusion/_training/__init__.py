@@ -1,6 +1,6 @@
 """Training and prediction: the only package that imports skorch."""
 
-from skfusion._training._begin import begin_at_prior
+from skfusion._training._begin import begin_at_prior, learn_columns
 from skfusion._training._callbacks import TrainingCallback
 from skfusion._training._chance import warn_at_chance_level
 from skfusion._training._check import check_callbacks, check_net_params, check_optimizer
@@ -49,6 +49,7 @@ __all__ = [
     "fit_net",
     "follow",
     "history_table",
+    "learn_columns",
     "load_weights",
     "make_net",
     "outputs",

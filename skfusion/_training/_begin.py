@@ -1,4 +1,4 @@
-"""A network that has learned nothing yet answers as the prior does."""
+"""What a new network takes from its rows before it is trained: scales of columns, the prior."""
 
 from __future__ import annotations
 
@@ -10,9 +10,40 @@ import torch
 from torch import nn
 
 from skfusion._training._net import Net
+from skfusion._training._rows import Rows
+from skfusion.blocks import Lookup, Ragged
+from skfusion.encoders.mlp import Standardize
 from skfusion.fusion._base import BeginsAt
 
-__all__ = ["begin_at_prior"]
+__all__ = ["begin_at_prior", "learn_columns"]
+
+
+def learn_columns(net: Net, rows: Rows) -> None:
+    """Let encoders that standardise columns learn mean and spread from ``rows``."""
+    for name, encoder in zip(net.module_.names, net.module_.encoders, strict=True):
+        layers = [part for part in encoder.modules() if isinstance(part, Standardize)]
+        values, weight = _present(rows, name) if layers else (np.empty(0), None)
+        if len(values):
+            for layer in layers:
+                layer.learn(values, weight)
+
+
+def _present(rows: Rows, name: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the vectors of the rows that have a block, with their weights.
+
+    Of a lookup it is the things, each with the weight of the rows that hold it.
+    """
+    block, missing = rows.blocks[name], rows.blocks.missing(name)
+    there = np.arange(len(rows)) if missing is None else np.flatnonzero(~missing)
+    weight = None if rows.weight is None else rows.weight[there]
+    if not isinstance(block, Lookup):
+        return np.asarray(block, dtype=np.float64)[there], weight
+    keys = block[there].keys
+    if isinstance(keys, Ragged):
+        weight = None if weight is None else np.repeat(weight, keys.lengths)
+        keys = keys.values[keys.offsets[0] : keys.offsets[-1]]
+    used, places = np.unique(keys, return_inverse=True)
+    return np.asarray(block.table[used], dtype=np.float64), np.bincount(places, weight)
 
 
 def begin_at_prior(net: Net, prior: np.ndarray) -> None:

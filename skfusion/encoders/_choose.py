@@ -67,7 +67,7 @@ def choose_encoders(
     >>> from skfusion.encoders._choose import choose_encoders
     >>> specs = Blocks({"photo": np.zeros((2, 8, 8, 3)), "facts": np.zeros((2, 5))}).specs()
     >>> choose_encoders({"photo": "transformer"}, specs)
-    {'photo': Transformer(), 'facts': MLP()}
+    {'photo': Transformer(), 'facts': MLP(standardize=True)}
     """
     named = resolve_encoders(given)
     check_blocks_exist(named, specs)

@@ -16,6 +16,7 @@ from skfusion.encoders.time_distributed import TimeDistributed
 
 __all__ = ["ENCODERS", "DefaultEncoder", "default_encoder"]
 
+_TABLE = 100  # columns below which a vector is taken for numbers of a table, and not an embedding
 _WIDE = 256  # columns from which on a csr block is taken for words, not for a few categories
 
 
@@ -51,6 +52,10 @@ def _is_wide(spec: BlockSpec) -> bool:
     return (spec.shape[0] or 0) >= _WIDE
 
 
+def _is_table(spec: BlockSpec) -> bool:
+    return (spec.shape[0] or 0) < _TABLE
+
+
 # The first row that holds counts.
 ENCODERS = (
     DefaultEncoder(
@@ -61,6 +66,9 @@ ENCODERS = (
         "",
     ),
     DefaultEncoder("csr", "", _always, SparseLinear, ""),
+    DefaultEncoder(
+        "vector", f"fewer than {_TABLE} columns", _is_table, lambda: MLP(standardize=True), ""
+    ),
     DefaultEncoder("vector", "", _always, MLP, ""),
     DefaultEncoder("image", "", _always, lambda: CNN(dropout=0.3), ""),
     DefaultEncoder("sequence", "", _always, lambda: TemporalCNN(pooling="max", dropout=0.3), ""),

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from skfusion import Blocks, BlockUnion, FusionClassifier, FusionRegressor
+from skfusion.encoders import MLP
 from skfusion.exceptions import ChanceLevelWarning, ParameterError, TargetError
 
 N = 24
@@ -79,7 +80,10 @@ def test_labels_of_another_type_in_a_search_are_no_score_of_zero(fitted):
 )
 @pytest.mark.filterwarnings(f"ignore::{ChanceLevelWarning.__module__}.ChanceLevelWarning")
 def test_numbers_far_from_one_are_warned_of(rows):
+    """Of encoders that take them as they are; the usual one of few columns standardises them."""
+    name = "facts" if isinstance(rows, dict | Blocks) else "X"
     allowing = {"missing": "allow"} if isinstance(rows, Blocks) else {}
+    allowing["encoders"] = {name: MLP(8)}
     with pytest.warns(UserWarning, match=r"block '\w+': column \d has numbers.*BlockUnion\(\)"):
         model(**allowing).fit(rows, Y)
 

@@ -198,7 +198,10 @@ def test_callbacks_that_stay_keep_what_they_have_seen(rows):
         ({"head": "mlp"}, r"head was LinearHead\(\) and is MLPHead\(\) now"),
         ({"head__dropout": 0.5}, r"head was .* and is LinearHead\(dropout=0.5\) now"),
         ({"facts__widths": 9}, r"block 'facts' was MLP\(widths=4\) and is MLP\(widths=9\) now"),
-        ({"encoders": None}, r"block 'facts' was MLP\(widths=4\) and is MLP\(\) now"),
+        (
+            {"encoders": None},
+            r"block 'facts' was MLP\(widths=4\) and is MLP\(standardize=True\) now",
+        ),
         ({"facts": Policy(MLP(4), lr_scale=0.1)}, "encoders: that of block 'facts' was"),
     ],
 )

@@ -431,7 +431,7 @@ def test_a_bar_is_shown_only_if_asked_for(noise, capsys):
 
 def test_weights_that_the_last_step_spoils_are_an_error():
     X, y = np.eye(8) * 1e6, np.arange(8) % 2
-    model = FusionClassifier(max_epochs=1, optimizer="sgd", lr=1e308)
+    model = FusionClassifier({"X": MLP()}, max_epochs=1, optimizer="sgd", lr=1e308)
     with pytest.raises(NonFiniteLossError, match="the weights .* became NaN or infinite"):
         model.fit(X, y)
     assert not hasattr(model, "net_")
