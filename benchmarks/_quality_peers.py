@@ -92,16 +92,21 @@ def linear_best(data: Matrices, y: np.ndarray, groups: Any, regression: bool, se
 def boosted(data: Matrices, y: np.ndarray, groups: Any, regression: bool, seed: int) -> Any:
     """Fit boosted trees; wide sparse blocks are reduced to 100 columns."""
     kind = HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier
-    return _on_dense(kind(early_stopping=True, random_state=seed), data, y, seed)
+    share = _held_out(y, regression)
+    model = kind(early_stopping=True, validation_fraction=share, random_state=seed)
+    return _on_dense(model, data, y, seed)
 
 
 def mlp(data: Matrices, y: np.ndarray, groups: Any, regression: bool, seed: int) -> Any:
     """Fit scikit-learn's MLP with early stopping, on the same columns as the trees, scaled."""
-    kind, share = MLPRegressor if regression else MLPClassifier, 0.1
-    if not regression and len(np.unique(y)) > share * len(y):
-        share = 0.2  # it must hold out a row of each class
+    kind, share = MLPRegressor if regression else MLPClassifier, _held_out(y, regression)
     model = kind(early_stopping=True, validation_fraction=share, max_iter=500, random_state=seed)
     return _on_dense(model, data, y, seed)
+
+
+def _held_out(y: np.ndarray, regression: bool) -> float:
+    """Return the usual tenth, or a fifth where a tenth has not a row of each class."""
+    return 0.2 if not regression and len(np.unique(y)) > 0.1 * len(y) else 0.1
 
 
 PEERS: dict[str, Callable[..., Any]] = {

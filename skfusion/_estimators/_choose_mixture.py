@@ -21,10 +21,10 @@ from skfusion.targets import Coding
 
 __all__ = ["mixture_of"]
 
-_SHARES = tuple(tenth / 10 for tenth in range(1, 10))  # of the linear member, if it has any
+SHARES = tuple(tenth / 10 for tenth in range(1, 10))  # of the linear member, if it has any
 # A mean of probabilities is less sure than each of them. How much is told by rows like those of the
 # fit; others may be harder, so that no more than a quarter is made up for.
-_TEMPERATURES = tuple(0.75 ** (step / 4) for step in range(-4, 5))
+TEMPERATURES = tuple(0.75 ** (step / 4) for step in range(-4, 5))
 _ERRORS = 1.0  # standard errors by which the least share must be worse for the member to be left
 
 
@@ -117,7 +117,7 @@ def _with_linear(
     share = _best_share(target, cut_rows(codes, rows), of_rows, pair)
     if not share and not asked:
         return None, 0.0, found
-    share = share or _SHARES[0]
+    share = share or SHARES[0]
     mixed = found.copy()
     mixed[rows] = target.mixed(pair, (1 - share, share))
     return model, share, mixed
@@ -131,7 +131,7 @@ def _best_share(
 ) -> float:
     """Return the share of the linear outputs of least loss; 0 where even a tenth does harm."""
     losses = {
-        share: target.losses(target.mixed(pair, (1 - share, share)), codes) for share in _SHARES
+        share: target.losses(target.mixed(pair, (1 - share, share)), codes) for share in SHARES
     }
     means = {share: float(np.average(each, weights=weight)) for share, each in losses.items()}
     best = min(means, key=means.__getitem__)
@@ -151,7 +151,7 @@ def _temperature(learned: TrainingData, rows: np.ndarray, found: np.ndarray) -> 
         losses = target.losses(found[rows] / temperature, codes)
         return float(np.average(losses, weights=of_rows))
 
-    return min(_TEMPERATURES, key=loss)
+    return min(TEMPERATURES, key=loss)
 
 
 def _score(call: Call, learned: TrainingData, rows: np.ndarray, found: np.ndarray) -> float | None:

@@ -16,7 +16,7 @@ from sklearn.utils import Tags
 from sklearn.utils.fixes import parse_version
 from sklearn.utils.validation import check_is_fitted
 
-from skfusion._estimators._mixture import HeldOutOutputs
+from skfusion._estimators._mixture import HeldOutOutputs, told
 from skfusion._estimators._parameters import NamedEncoders
 from skfusion._estimators._state import FittedState
 from skfusion._estimators._view import (
@@ -82,6 +82,12 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEnco
 
     def __sklearn_is_fitted__(self) -> bool:
         return self._fitted is not None
+
+    def __str__(self) -> str:
+        """The parameters, and once fitted what became of them: members, and the held-out score."""
+        if self._fitted is None:
+            return repr(self)
+        return f"{self!r}\n{told(len(self._fitted.nets), self._fitted.mixture)}"
 
     def __getstate__(self) -> dict[str, object]:
         """A pickle opens on the device that the argument names by then, not on that of the fit."""
@@ -285,7 +291,9 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEnco
 
     def _sk_visual_block_(self) -> VisualBlock:
         if (fitted := self._fitted) is not None:
-            return diagram_of_parts(parts_of(fitted.nets[0].module, fitted.nets[0].module_))
+            parts, mixture = parts_of(fitted.nets[0].module, fitted.nets[0].module_), fitted.mixture
+            is_plain = len(fitted.nets) == 1 and mixture.held_out is None
+            return diagram_of_parts(parts, "" if is_plain else told(len(fitted.nets), mixture))
         return diagram_of_recipes(self.encoders, self.fusion, self.head)
 
     def __sklearn_tags__(self) -> Tags:

@@ -46,7 +46,7 @@ Split: TypeAlias = tuple[np.ndarray, np.ndarray]  # numbers of rows to train on,
 
 # From this many rows on, early_stopping="auto" holds some out. Of several members each row is
 # held out by one and trained on by all others, so that fewer will do.
-_ROWS_TO_HOLD_OUT, _ROWS_OF_SEVERAL = 500, 100
+ROWS_TO_HOLD_OUT, ROWS_OF_SEVERAL = 500, 100
 _SHARE = 0.1  # that one network holds out
 
 
@@ -137,7 +137,7 @@ def holds_out(
 ) -> bool:
     """Whether rows are held out; "auto" needs enough of them, or a splitter that was asked for."""
     if early_stopping == "auto":
-        enough = _ROWS_OF_SEVERAL if several else _ROWS_TO_HOLD_OUT
+        enough = ROWS_OF_SEVERAL if several else ROWS_TO_HOLD_OUT
         return n_rows >= enough or not _is_share(split)
     return bool(early_stopping)
 

@@ -12,7 +12,7 @@ from skfusion._estimators._held_out import Split, holds_out, most_splits, splits
 __all__ = ["Member", "members_of", "n_members"]
 
 # How many for at most so many rows: of very many, one network has seen enough.
-_BY_ROWS = ((50_000, 4), (200_000, 2))
+BY_ROWS = ((50_000, 4), (200_000, 2))
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def n_members(call: Call, learned: TrainingData) -> int:
         return 1 if asked == "auto" else int(asked)
     most = most_splits(call.arguments.validation_split, learned.y, learned.groups)
     n_rows = len(learned.rows)
-    usual = next((n for rows, n in _BY_ROWS if n_rows <= rows), 1)
+    usual = next((n for rows, n in BY_ROWS if n_rows <= rows), 1)
     return min(usual, most) if asked == "auto" else int(asked)
 
 

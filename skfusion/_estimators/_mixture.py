@@ -8,7 +8,7 @@ import numpy as np
 
 from skfusion._linear import LinearModel
 
-__all__ = ["HeldOutOutputs", "Mixture"]
+__all__ = ["HeldOutOutputs", "Mixture", "told"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,3 +47,12 @@ class Mixture:
     share: float = 0.0
     temperature: float = 1.0
     held_out: HeldOutOutputs | None = None
+
+
+def told(n_members: int, mixture: Mixture) -> str:
+    """Return in a line what predicts, and how good it is on rows that it did not learn."""
+    networks = "1 network" if n_members == 1 else f"mean of {n_members} networks"
+    linear = f" and a linear model ({mixture.share:.0%})" if mixture.linear is not None else ""
+    if mixture.held_out is None or mixture.held_out.score is None:
+        return f"fitted: {networks}{linear}"
+    return f"fitted: {networks}{linear}; score on held-out rows {mixture.held_out.score:.3f}"

@@ -35,12 +35,13 @@ class _Node(NamedTuple):
     inside: tuple[str, ...] = ()
 
 
-def diagram_of_parts(parts: Sequence[Part]) -> VisualBlock:
-    """Return the diagram of a built network."""
+def diagram_of_parts(parts: Sequence[Part], told: str) -> VisualBlock:
+    """Return the diagram of a built network; what is ``told`` of the whole is below it."""
     nodes = {part.name: _node(part) for part in parts if part.kind in ("block", "group")}
     fusion = next(part for part in parts if part.kind == "fusion")
     heads = [part for part in parts if part.kind == "head"]
-    return _diagram(fusion.inside, nodes, [_box(part) for part in (fusion, *heads)])
+    whole = [labelled(_unbroken(told), "", "Each network is like the one above.")] if told else []
+    return _diagram(fusion.inside, nodes, [*(_box(part) for part in (fusion, *heads)), *whole])
 
 
 def diagram_of_recipes(

@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 _IMAGE_SIZE = (64, 64)
-_ROWS_FOR_RARE_WORDS = 100
+ROWS_FOR_RARE_WORDS = 100
 # Single characters and signs count as words: a column of them must not leave no vocabulary.
 _WORD = r"(?u)\w+|[^\w\s]+"
 
@@ -96,7 +96,7 @@ def single_words() -> object:
 
 def repeat_words(texts: Collection[object]) -> bool:
     """Whether there are many texts, some of which have a word in common."""
-    if len(texts) < _ROWS_FOR_RARE_WORDS:
+    if len(texts) < ROWS_FOR_RARE_WORDS:
         return False
     seen: set[str] = set()
     for text in texts:
