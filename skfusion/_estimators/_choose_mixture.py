@@ -25,7 +25,7 @@ SHARES = tuple(tenth / 10 for tenth in range(1, 10))  # of the linear member, if
 # A mean of probabilities is less sure than each of them. How much is told by rows like those of the
 # fit; others may be harder, so that no more than a quarter is made up for.
 TEMPERATURES = tuple(0.75 ** (step / 4) for step in range(-4, 5))
-_ERRORS = 1.0  # standard errors by which the least share must be worse for the member to be left
+_ERRORS = 1.0  # standard errors by which the best share must be worse than none for it to be left
 
 
 def mixture_of(
@@ -53,7 +53,7 @@ def mixture_of(
     asked, splits = call.arguments.linear, [one.split for one in members if one.split is not None]
     if asked is True:
         _check_linear(learned.target, bool(splits))
-    if not splits:
+    if not outputs:
         return Mixture()
     found = _by_row(len(learned.rows), splits, outputs)
     rows = np.flatnonzero(np.isfinite(found).reshape(len(found), -1).all(axis=1))

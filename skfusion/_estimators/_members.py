@@ -39,10 +39,14 @@ def n_members(call: Call, learned: TrainingData) -> int:
     asked = call.arguments.members
     if not _holds_out(call, learned, several=asked != 1):
         return 1 if asked == "auto" else int(asked)
+    if asked != "auto":
+        return int(asked)
+    if learned.target.output.ragged:
+        return 1  # outputs that differ in length have no mean
     most = most_splits(call.arguments.validation_split, learned.y, learned.groups)
     n_rows = len(learned.rows)
     usual = next((n for rows, n in BY_ROWS if n_rows <= rows), 1)
-    return min(usual, most) if asked == "auto" else int(asked)
+    return min(usual, most)
 
 
 def members_of(call: Call, learned: TrainingData, seed: int, n: int) -> list[Member]:

@@ -150,7 +150,7 @@ def train(
 ) -> list[np.ndarray]:
     """Train the nets of ``state``; return what each makes of the rows that it held out.
 
-    Nothing is returned if none were.
+    Nothing is returned if none were, or if outputs differ in length from row to row.
     """
     _warn_of_no_use(call, learned, members)
     with seeded(state.seed, state.nets[0].placement):
@@ -163,7 +163,7 @@ def train(
             rows=rows,
             held_out=None if learned.held_out is None else replace(learned.held_out, rows=given[0]),
         )
-    runs, outputs = [], []
+    runs, outputs, ragged = [], [], learned.target.output.ragged
     with cleared_at_the_end(checkpoints):
         for number, (net, member) in enumerate(zip(state.nets, members, strict=True)):
             checkpoint = checkpoints[number] if checkpoints else None
@@ -171,7 +171,7 @@ def train(
             run = _run_of(call, encoded, member, net, score, checkpoint, callbacks)
             fit_net(net, run)
             runs.append(run)
-            if member.split is not None and run.held_out is not None:
+            if member.split is not None and run.held_out is not None and not ragged:
                 outputs.append(outputs_of_rows(net, run.held_out, check_finite))
     if call.whole:
         warn_at_chance_level(state.nets, runs)

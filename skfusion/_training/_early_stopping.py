@@ -93,6 +93,7 @@ class StopEarly(OwnCallback):
     def on_train_end(self, net: Net, **kwargs: Any) -> None:
         if self.best_weights_ is not None and self.best_epoch_ != net.history[-1, "epoch"]:
             net.module_.load_state_dict(self.best_weights_)
+        self.best_weights_ = None  # a copy of all weights, for which there is no use any more
 
 
 def _gained(loss: float, least: float, share: float) -> bool:
