@@ -177,6 +177,6 @@ def _two_views(load: Callable[..., Any], width: int, regression: bool = False) -
 
 def _scaled(values: np.ndarray) -> np.ndarray:
     """Scale each column, or channel, over all rows; no label is looked at."""
-    axes = tuple(range(values.ndim - 1))
+    values, axes = values.astype(np.float32), tuple(range(values.ndim - 1))
     mean, spread = values.mean(axis=axes), values.std(axis=axes)
-    return ((values - mean) / np.where(spread > 0, spread, 1)).astype(np.float32)
+    return (values - mean) / np.where(spread > 0, spread, 1)

@@ -162,7 +162,7 @@ def track_sparse_against_scikit_learn() -> Measured:
 def track_predict(kind: str) -> Measured:
     X, y = dense_rows(10_000, 200)
     rows = X if kind == "Blocks" else X["b0"]
-    model = FusionClassifier(max_epochs=1).fit(rows[:600], y[:600])
+    model = FusionClassifier(members=1, max_epochs=1).fit(rows[:600], y[:600])
     module, tensor = HandWritten([200]).eval(), torch.from_numpy(X["b0"])
 
     def by_hand() -> np.ndarray:
@@ -177,7 +177,7 @@ def track_predict(kind: str) -> Measured:
 def track_predict_one(kind: str) -> Measured:
     X, y = dense_rows(600, 200)
     rows = X if kind == "Blocks" else X["b0"]
-    model = FusionClassifier(max_epochs=1).fit(rows, y)
+    model = FusionClassifier(members=1, max_epochs=1).fit(rows, y)
     module, one = HandWritten([200]).eval(), torch.from_numpy(X["b0"])[:1]
 
     def bare() -> None:
@@ -192,7 +192,7 @@ def track_predict_one(kind: str) -> Measured:
 def track_predict_one_against_scikit_learn() -> Measured:
     X, y = dense_rows(600, 200)
     array = X["b0"]
-    ours = FusionClassifier(max_epochs=1).fit(array, y)
+    ours = FusionClassifier(members=1, max_epochs=1).fit(array, y)
     peer = MLPClassifier((64,), max_iter=1).fit(array, y)
     return ratio(repeated(ours.predict, array[:1]), repeated(peer.predict, array[:1]))
 

@@ -91,6 +91,7 @@ def learn_ratings(job: Job, vectoriser: TfidfVectorizer) -> FusionRegressor:
     network = FusionRegressor(
         {"text": SparseLinear(32)},
         head=LinearHead(dropout=0.3),
+        members=1,
         lr=0.003,
         max_epochs=20,
         random_state=0,
