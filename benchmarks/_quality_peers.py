@@ -23,7 +23,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skfusion import Blocks, BlockUnion
 
-STRENGTHS = 10.0 ** np.arange(-1, 4.1, 0.5)
+STRENGTHS = 10.0 ** np.arange(-1, 5.1, 0.5)
 _SIDE = 8  # pixels to which images are averaged
 _LONGEST = 1024  # numbers of a sequence that is flattened; longer ones are summed up
 
@@ -157,4 +157,4 @@ def _tuned(X: Any, y: np.ndarray, groups: Any, regression: bool) -> tuple[float,
 def _linear(strength: float, regression: bool) -> BaseEstimator:
     if regression:
         return Ridge(alpha=1 / strength)
-    return LogisticRegression(C=strength, max_iter=60, tol=1e-5)
+    return LogisticRegression(C=strength, max_iter=300, tol=1e-5)

@@ -35,6 +35,8 @@ class QualitySet:
         Rows of one group are on one side, such as all of a speaker.
     test : ndarray of bool or None
         Rows of the test, where they are given.
+    scale : tuple of str
+        Blocks whose columns, or channels, are standardised by the training rows.
     """
 
     X: Any
@@ -43,6 +45,7 @@ class QualitySet:
     test_size: float = 0.3
     groups: np.ndarray | None = None
     test: np.ndarray | None = None
+    scale: tuple[str, ...] = ()
 
     def split(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the numbers of the rows to train and to test on."""
@@ -83,6 +86,14 @@ def quality_sets(folder: Path) -> dict[str, Callable[[], QualitySet]]:
     }
 
 
+def both_sides(data: QualitySet, train: np.ndarray, test: np.ndarray) -> tuple[Any, Any]:
+    """Return X of the training and of the test rows, both scaled by the training rows."""
+    X, X_test = taken(data.X, train), taken(data.X, test)
+    for name in data.scale:
+        X[name], X_test[name] = _scaled(X[name], X_test[name])
+    return X, X_test
+
+
 def taken(X: Any, rows: np.ndarray) -> Any:
     """Return some rows of X, in its own form."""
     if isinstance(X, pd.DataFrame):
@@ -117,8 +128,8 @@ def _docstrings() -> QualitySet:
 
 def _leaf(folder: Path) -> QualitySet:
     data = np.load(folder / "leaf/leaf.npz")
-    X = {name: _scaled(data[name]) for name in ("margin", "shape", "texture")}
-    return QualitySet(X, data["species"])
+    X = {name: data[name] for name in ("margin", "shape", "texture")}
+    return QualitySet(X, data["species"], scale=tuple(X))
 
 
 def _emoji(folder: Path) -> QualitySet:
@@ -134,7 +145,8 @@ def _emoji(folder: Path) -> QualitySet:
 def _gestures(folder: Path) -> QualitySet:
     data = np.load(folder / "isl_gestures/data.npz")
     y = pd.read_csv(folder / "isl_gestures/samples.csv.gz")["letter"].to_numpy()
-    return QualitySet({name: _scaled(data[name]) for name in ("emg", "imu")}, y, test_size=0.8)
+    X = {name: data[name] for name in ("emg", "imu")}
+    return QualitySet(X, y, test_size=0.8, scale=tuple(X))
 
 
 def _digits_spoken(folder: Path) -> QualitySet:
@@ -150,15 +162,17 @@ def _drawings(folder: Path) -> QualitySet:
     drawings = pd.read_csv(folder / "omniglot/drawings.csv.gz")
     y = (drawings["alphabet"] + "/" + drawings["character"]).to_numpy()
     kept = np.isin(y, np.unique(y)[:60])
-    X = {"image": data["image"][..., None][kept], "stroke": _scaled(data["stroke"])[kept]}
-    return QualitySet(X, y[kept], groups=drawings["id"].str[-2:].to_numpy()[kept])
+    X = {"image": data["image"][..., None][kept], "stroke": data["stroke"][kept]}
+    drawers = drawings["id"].str[-2:].to_numpy()[kept]
+    return QualitySet(X, y[kept], groups=drawers, scale=("stroke",))
 
 
 def _exams(folder: Path) -> QualitySet:
     data = np.load(folder / "parkinson_spiral/data.npz")
     exams = pd.read_csv(folder / "parkinson_spiral/exams.csv")
-    X = {"image": data["image"][..., None], "sequence": _scaled(data["sequence"])}
-    return QualitySet(X, exams["label"].to_numpy(), groups=exams["subject"].to_numpy())
+    X = {"image": data["image"][..., None], "sequence": data["sequence"]}
+    subjects = exams["subject"].to_numpy()
+    return QualitySet(X, exams["label"].to_numpy(), groups=subjects, scale=("sequence",))
 
 
 def _digits() -> QualitySet:
@@ -171,12 +185,14 @@ def _digits() -> QualitySet:
 
 def _two_views(load: Callable[..., Any], width: int, regression: bool = False) -> QualitySet:
     values, y = load(return_X_y=True)
-    values = _scaled(values)
-    return QualitySet({"first": values[:, :width], "rest": values[:, width:]}, y, regression)
+    X = {"first": values[:, :width], "rest": values[:, width:]}
+    return QualitySet(X, y, regression, scale=("first", "rest"))
 
 
-def _scaled(values: np.ndarray) -> np.ndarray:
-    """Scale each column, or channel, over all rows; no label is looked at."""
-    values, axes = values.astype(np.float32), tuple(range(values.ndim - 1))
+def _scaled(values: np.ndarray, others: np.ndarray) -> list[np.ndarray]:
+    """Standardise each column, or channel, of both by the first."""
+    axes = tuple(range(values.ndim - 1))
+    values, others = values.astype(np.float64), others.astype(np.float64)
     mean, spread = values.mean(axis=axes), values.std(axis=axes)
-    return (values - mean) / np.where(spread > 0, spread, 1)
+    spread = np.where(spread > 0, spread, 1)
+    return [((part - mean) / spread).astype(np.float32) for part in (values, others)]
