@@ -45,13 +45,13 @@ def begun(rows, kind=FusionClassifier, **params):
     return kind({"facts": MLP(4)}, **(settings | params)).fit(*rows)
 
 
-def weights(model):
-    state = model.net_.module_.state_dict()
+def weights(model, member):
+    state = model.nets_[member].module_.state_dict()
     return {name: value.clone() for name, value in state.items() if "block_heads" not in name}
 
 
-def equal(one, other):
-    one, other = weights(one), weights(other)
+def equal(one, other, member=0):
+    one, other = weights(one, member), weights(other, member)
     return all(torch.equal(one[name], other[name]) for name in one)
 
 
@@ -105,18 +105,20 @@ def test_every_argument_is_in_one_of_the_tests(kind):
 
 @pytest.mark.parametrize("argument", CHANGES_STEPS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_steps_follow_what_is_chosen_now(rows, kind, argument):
+@pytest.mark.parametrize("members", [1, 2])
+def test_steps_follow_what_is_chosen_now(rows, members, kind, argument):
     value = CHANGES_STEPS[argument]
     value = value.get(kind) if argument in ("loss", "label_smoothing", "class_weight") else value
     if argument not in inspect.signature(kind).parameters:
         return
-    heads = {"block_loss_weight": 0.01} if argument in NEED_HEADS else {}
+    more = {"members": members}
+    more |= {"block_loss_weight": 0.01} if argument in NEED_HEADS else {}
     for call in ["fit"] if argument in OF_WHOLE_FITS else ["fit", "partial_fit"]:
-        plain, changed = begun(rows, kind, **heads), begun(rows, kind, **heads)
-        assert equal(plain, changed)
+        plain, changed = begun(rows, kind, **more), begun(rows, kind, **more)
+        assert all(equal(plain, changed, member) for member in range(members))
         getattr(plain, call)(*rows)
         getattr(changed.set_params(**{argument: value}), call)(*rows)
-        assert not equal(plain, changed)
+        assert not any(equal(plain, changed, member) for member in range(members))
         assert len(changed.history_) > len(plain.history_[:-1]) > 1  # it did go on
 
 

@@ -36,6 +36,7 @@ def fitted(X, y, make):
     quick = {"max_epochs": 2, "random_state": 0}
     return {
         "blocks": (make(members=1, early_stopping=True).fit(X, y), X),
+        "members": (make(members=3, early_stopping=True).fit(X, y), X),
         "names": (make().fit(X, np.array(["no", "maybe", "yes"])[y + np.arange(40) % 2]), X),
         "table": (FusionClassifier(**quick).fit(frame, y), frame),
         "labels": (FusionClassifier(**quick).fit(X["facts"], targets), X["facts"]),
@@ -43,7 +44,7 @@ def fitted(X, y, make):
     }
 
 
-CASES = ["blocks", "names", "table", "labels", "values"]
+CASES = ["blocks", "members", "names", "table", "labels", "values"]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -64,11 +65,13 @@ def test_what_was_learned_stays(fitted, case):
     assert {name for name in vars(loaded) if name.endswith("_")} == fitted_names
     pd.testing.assert_frame_equal(loaded.history_, model.history_)
     assert loaded.specs_ == model.specs_
-    assert loaded.net_.history.to_list() == model.net_.history.to_list()
+    for net, other in zip(loaded.nets_, model.nets_, strict=True):
+        assert net.history.to_list() == other.history.to_list()
 
 
-def test_copies_share_no_weights(X, y, make):
-    model = make().fit(X, y)
+@pytest.mark.parametrize("members", [1, 2])
+def test_copies_share_no_weights(X, y, make, members):
+    model = make(members=members).fit(X, y)
     loaded = pickle.loads(pickle.dumps(model))
     copied = copy.deepcopy(model)
     before = model.predict_proba(X)
@@ -93,17 +96,19 @@ def test_an_unfitted_estimator_is_kept_too(make):
     assert repr(pickle.loads(pickle.dumps(model))) == repr(model)
 
 
-def test_a_loaded_estimator_goes_on(X, y, make):
-    loaded = pickle.loads(pickle.dumps(make(warm_start=True).fit(X, y)))
+@pytest.mark.parametrize("members", [1, 2])
+def test_a_loaded_estimator_goes_on(X, y, make, members):
+    loaded = pickle.loads(pickle.dumps(make(members=members, warm_start=True).fit(X, y)))
     first = loaded.history_["train_loss"][0]
     loaded.partial_fit(X, y)
     loaded.set_params(max_epochs=2).fit(X, y)
-    assert loaded.history_["epoch"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert loaded.history_["epoch"].tolist() == [1, 2, 3, 4, 5, 6] * members
     assert loaded.history_["train_loss"].iloc[-1] < first
 
 
-def test_a_loaded_estimator_is_cloned_and_fitted_anew(X, y, make):
-    model = make().fit(X, y)
+@pytest.mark.parametrize("members", [1, 2])
+def test_a_loaded_estimator_is_cloned_and_fitted_anew(X, y, make, members):
+    model = make(members=members).fit(X, y)
     again = clone(pickle.loads(pickle.dumps(model))).fit(X, y)
     np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
 

@@ -114,6 +114,12 @@ def test_one_seed_gives_one_result_to_the_last_bit(fitted):
     assert (other.predict_proba(X) != again.predict_proba(X)).any()
 
 
+def test_one_network_is_the_same_each_time_and_another_than_several(fitted):
+    one, again = model(members=1).fit(X, Y), model(members=1).fit(X, Y)
+    np.testing.assert_array_equal(one.predict_proba(X), again.predict_proba(X))
+    assert (one.predict_proba(X) != fitted.predict_proba(X)).any()
+
+
 def test_a_pickle_predicts_the_same(fitted):
     loaded = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
@@ -129,9 +135,12 @@ def test_fused_vectors_of_all_members_stand_side_by_side(fitted):
 # Which rows are held out
 
 
-def test_groups_are_held_out_whole():
-    for train, held_out in given_rows(groups=GROUPS):
-        assert not set(GROUPS[train]) & set(GROUPS[held_out])
+@pytest.mark.parametrize("members", [1, 2, 4])
+def test_groups_are_held_out_whole(members):
+    seen = given_rows(members=members, early_stopping=True, groups=GROUPS)
+    assert len(seen) == members
+    for train, held_out in seen:
+        assert len(held_out) and not set(GROUPS[train]) & set(GROUPS[held_out])
 
 
 def test_groups_of_one_class_each_are_borne():
@@ -183,8 +192,10 @@ def test_a_class_with_a_single_row():
 
 def test_another_number_of_members_is_another_network():
     begun = model(members=2, warm_start=True).fit(X, Y)
-    with pytest.raises(ParameterError, match="members were 2 and are 3 now"):
-        begun.set_params(members=3).fit(X, Y)
+    for call in (begun.fit, begun.partial_fit):
+        with pytest.raises(ParameterError, match="members were 2 and are 3 now"):
+            begun.set_params(members=3)
+            call(X, Y)
     first = begun.predict_proba(X)
     begun.set_params(members="auto").fit(X, Y)
     assert len(begun.nets_) == 2 and (begun.predict_proba(X) != first).any()

@@ -33,6 +33,19 @@ def test_parts_add_up_to_the_whole(X, y, make, fusion, block_loss_weight):
     assert ("block heads" in summary.index) == (block_loss_weight > 0)
 
 
+@pytest.mark.parametrize("linear", [True, False])
+def test_of_several_networks_one_is_shown_and_all_are_counted(X, y, make, linear):
+    one = make(members=1, max_epochs=1).fit(X, y).summary()
+    several = make(members=2, max_epochs=1, early_stopping=True, linear=linear).fit(X, y).summary()
+    shown = one.index[:-1]
+    assert several.loc[shown, "parameters"].tolist() == one.loc[shown, "parameters"].tolist()
+    total = one.loc[("total", ""), "parameters"]
+    assert several.loc[("network", "1 of 2"), "parameters"] == total
+    of_linear = several.loc[("linear", ""), "parameters"] if linear else 0
+    assert several.loc[("total", ""), "parameters"] == 2 * total + of_linear
+    assert ("linear" in several.index) == linear
+
+
 def test_blocks_are_told_with_form_sizes_and_recipe(X, y, make):
     summary = make(max_epochs=1).fit(X, y).summary()
     assert summary.loc["block"].index.tolist() == ["text", "facts", "photo", "words"]

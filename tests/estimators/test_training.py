@@ -64,8 +64,8 @@ def two_blocks():
     return Blocks({"left": left, "right": right}), y
 
 
-def weights_of(model):
-    state = model.net_.module_.state_dict()
+def weights_of(model, member=0):
+    state = model.nets_[member].module_.state_dict()
     return {key: value.numpy().copy() for key, value in state.items()}
 
 
@@ -88,41 +88,51 @@ def assert_same_weights(one, other):
 # Random state
 
 
-def test_one_seed_gives_one_result_to_the_last_bit(X, y, make):
-    settings = {"members": 1, "early_stopping": True, "batch_size": 16, "facts__dropout": 0.5}
+@pytest.mark.parametrize("members", [1, 2])
+def test_one_seed_gives_one_result_to_the_last_bit(X, y, make, members):
+    settings = {"members": members, "early_stopping": True, "batch_size": 16, "facts__dropout": 0.5}
     one, other = (make().set_params(**settings).fit(X, y) for _ in range(2))
-    assert_same_weights(weights_of(one), weights_of(other))
+    for member in range(members):
+        assert_same_weights(weights_of(one, member), weights_of(other, member))
     np.testing.assert_array_equal(one.predict_proba(X), other.predict_proba(X))
     again = make().set_params(**settings, random_state=1).fit(X, y)
     assert (again.predict_proba(X) != one.predict_proba(X)).any()
 
 
-def test_a_fit_repeated_on_one_estimator_gives_the_same(X, y, make):
-    model = make().fit(X, y)
+@pytest.mark.parametrize("members", [1, 2])
+def test_a_fit_repeated_on_one_estimator_gives_the_same(X, y, make, members):
+    model = make(members=members).fit(X, y)
     before = model.predict_proba(X)
     np.testing.assert_array_equal(model.fit(X, y).predict_proba(X), before)
 
 
-def test_a_random_state_instance_is_drawn_from(X, y, make):
+@pytest.mark.parametrize("members", [1, 2])
+def test_a_random_state_instance_is_drawn_from(X, y, make, members):
+    def fitted(state):
+        return make(members=members, random_state=state).fit(X, y).predict_proba(X)
+
     state = np.random.RandomState(3)
-    one, other = (make(random_state=state).fit(X, y).predict_proba(X) for _ in range(2))
+    one, other = fitted(state), fitted(state)
     assert (one != other).any()
-    again = make(random_state=np.random.RandomState(3)).fit(X, y).predict_proba(X)
+    again = fitted(np.random.RandomState(3))
     np.testing.assert_array_equal(one, again)
 
 
-def test_global_random_states_have_no_influence(X, y, make):
+@pytest.mark.parametrize("members", [1, 2])
+def test_global_random_states_have_no_influence(X, y, make, members):
     results = []
     for seed in (1, 2):
         torch.manual_seed(seed)
         check_random_state(None).seed(seed)
-        results.append(make(early_stopping=True).fit(X, y).predict_proba(X))
+        model = make(members=members, early_stopping=True).fit(X, y)
+        results.append(model.predict_proba(X))
     np.testing.assert_array_equal(*results)
 
 
 @pytest.mark.parametrize("call", ["fit", "partial_fit", "predict", "predict_proba", "transform"])
-def test_global_random_states_are_left_as_they_were(X, y, make, call):
-    model = make(early_stopping=True).set_params(facts__dropout=0.5).fit(X, y)
+@pytest.mark.parametrize("members", [1, 2])
+def test_global_random_states_are_left_as_they_were(X, y, make, call, members):
+    model = make(members=members, early_stopping=True).set_params(facts__dropout=0.5).fit(X, y)
     before = global_states()
     getattr(model, call)(X, *([y] if "fit" in call else []))
     assert global_states() == before

@@ -45,12 +45,18 @@ def files(folder):
 
 def assert_same_fit(one, other):
     """All weights, all losses and the state of the optimiser are equal to the last bit."""
-    states = [fit.net_.module_.state_dict() for fit in (one, other)]
-    assert states[0].keys() == states[1].keys()
-    assert [key for key in states[0] if not torch.equal(states[0][key], states[1][key])] == []
     histories = [fit.history_.drop(columns="seconds") for fit in (one, other)]
     np.testing.assert_array_equal(*histories)
-    steps = [fit.net_.optimizer_.state_dict() for fit in (one, other)]
+    for nets in zip(one.nets_, other.nets_, strict=True):
+        _assert_same_nets(*nets)
+    assert (one.linear_share_, one.temperature_) == (other.linear_share_, other.temperature_)
+
+
+def _assert_same_nets(*nets):
+    states = [net.module_.state_dict() for net in nets]
+    assert states[0].keys() == states[1].keys()
+    assert [key for key in states[0] if not torch.equal(states[0][key], states[1][key])] == []
+    steps = [net.optimizer_.state_dict() for net in nets]
     assert steps[0]["param_groups"] == steps[1]["param_groups"]
     for number, state in steps[0]["state"].items():
         for key, value in state.items():
@@ -101,6 +107,7 @@ CASES = {
         "lr": 0.3,
     },
     "stops": {"encoders": encoders(), "early_stopping": True, "max_epochs": 200},
+    "members": {"encoders": encoders(), "members": 2, "early_stopping": True},
     "unseeded": {"encoders": encoders(), "random_state": None, "early_stopping": True},
 }
 

@@ -38,10 +38,9 @@ def duration(process, case, folder, slow):
     return lasted
 
 
-def check_killed(killing, process, tmp_path, seed, n_times, slow):
+def check_killed(killing, process, tmp_path, case, seed, n_times, slow):
     """Kill a fit some times, go on with it each time, and compare its end with another."""
-    case, rng = ("plain", "everything")[seed % 2], np.random.default_rng(seed)
-    data = killing.rows()
+    rng, data = np.random.default_rng(seed), killing.rows()
     undisturbed = killing.model(case, None).fit(*data)
     lasts = duration(process, case, tmp_path / "whole", slow)
     folder = tmp_path / "killed"
@@ -57,13 +56,17 @@ def check_killed(killing, process, tmp_path, seed, n_times, slow):
     assert [name for name in killing.files(folder) if name.endswith(".part")] == []
 
 
-@pytest.mark.parametrize(("seed", "slow"), [(0, False), (1, True), (2, True)])
-def test_killed_at_random_moments(killing, process, tmp_path, seed, slow):
-    check_killed(killing, process, tmp_path, seed, 2, slow)
+@pytest.mark.parametrize(
+    ("case", "seed", "slow"),
+    [("plain", 0, False), ("everything", 1, True), ("plain", 2, True), ("members", 3, False)],
+)
+def test_killed_at_random_moments(killing, process, tmp_path, case, seed, slow):
+    check_killed(killing, process, tmp_path, case, seed, 2, slow)
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("seed", range(3, 33))
 @pytest.mark.parametrize("slow", [False, True])
 def test_killed_at_many_random_moments(killing, process, tmp_path, seed, slow):
-    check_killed(killing, process, tmp_path, seed, 4, slow)
+    case = ("plain", "everything", "members")[seed % 3]
+    check_killed(killing, process, tmp_path, case, seed, 4, slow)
