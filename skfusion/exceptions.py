@@ -11,6 +11,7 @@ from typing import NoReturn, TypeAlias
 from sklearn.exceptions import ConvergenceWarning
 
 __all__ = [
+    "BetterBlockWarning",
     "BlockError",
     "BlockTypeError",
     "ChanceLevelWarning",
@@ -134,6 +135,24 @@ class ChanceLevelWarning(ConvergenceWarning):
     ...     model = model.fit(np.zeros((60, 1)), np.arange(60) % 3)
     >>> print(caught[0].message)
     The training ended after 100 epochs, no better than the prior: 0 for every row...
+    """
+
+
+class BetterBlockWarning(UserWarning):
+    """A single block predicts held-out rows better than all blocks together.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import numpy as np
+    >>> from skfusion import FusionClassifier
+    >>> y, noise = np.arange(200) % 2, np.random.default_rng(0).normal(size=(200, 1000))
+    >>> X = {"one": y[:, None] + noise[:, :1] / 4, "noise": noise}
+    >>> model = FusionClassifier(random_state=0)
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     model = model.fit(X, y)
+    >>> print(caught[-1].message)
+    Block 'one' alone, in a linear model, predicts held-out rows better than all blocks...
     """
 
 

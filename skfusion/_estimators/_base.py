@@ -29,7 +29,7 @@ from skfusion._estimators._arguments import (
 from skfusion._estimators._call import Call, FitData
 from skfusion._estimators._changes import check_same_network
 from skfusion._estimators._checkpoints import open_checkpoints
-from skfusion._estimators._choose_mixture import mixture_of
+from skfusion._estimators._choose_mixture import check_linear, mixture_of, unseen
 from skfusion._estimators._dry_run import check_encoders, check_fusion, check_head
 from skfusion._estimators._fitted import FittedNetwork
 from skfusion._estimators._held_out import (
@@ -203,12 +203,14 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         checkpoints = open_checkpoints(call, learned, seed, n)
         seed = checkpoints[0].seed if checkpoints else seed
         members = members_of(call, learned, seed, n)
+        held_out = unseen(call, learned, members)
+        check_linear(call, learned, held_out)
         nets = nets_for(call, learned, members)
         prior = learn_prior(learned.target, learned.rows, call.prior_before)
         state = FittedState(call.arguments, reader, learned.target, nets, prior, seed)
         task.begin(data, n * call.n_epochs)
         outputs = train(call, learned, members, state, checkpoints, task.epochs(state))
-        return replace(state, mixture=mixture_of(call, learned, members, outputs))
+        return replace(state, mixture=mixture_of(call, learned, members, outputs, held_out))
 
     def _new_reader(self) -> Reader:
         """Return what would read X in a fit."""

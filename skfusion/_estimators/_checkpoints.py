@@ -23,11 +23,10 @@ def open_checkpoints(
     if call.arguments.checkpoint is None or not call.whole:
         return []
     words = _words(call, learned, seed)
-    found: list[Checkpoint] = []
-    for number in range(n_members):
-        found.append(_open(call, words, seed, (number, n_members)))
-        seed = found[0].seed
-    return found
+    first, *others = (_open(call, words, seed, (number, n_members)) for number in range(n_members))
+    for other in others:
+        other.keep_only_of(first.seed)
+    return [first, *others]
 
 
 def _words(call: Call, learned: TrainingData, seed: int) -> dict[str, str]:

@@ -21,10 +21,13 @@ class HeldOutOutputs:
         One row for each of X; NaN where no member held it out.
     score : float or None
         What the estimator's ``score`` is on them.
+    of : str
+        A word for the rows and for who held them out, by which a fit that goes on knows them again.
     """
 
     outputs: np.ndarray
     score: float | None
+    of: str
 
 
 @dataclass(frozen=True, eq=False)

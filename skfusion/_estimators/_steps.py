@@ -23,7 +23,7 @@ from skfusion._estimators._rows import check_given, check_rows, scaled, with_wei
 from skfusion._estimators._scoring import HeldOut, scorer_of_outputs
 from skfusion._estimators._state import FittedState
 from skfusion._module import ModulePlan
-from skfusion._reading import Reader, check_finite, warn_of_scales
+from skfusion._reading import Reader, check_finite, rows_without_blocks, warn_of_scales
 from skfusion._training import (
     Checkpoint,
     Net,
@@ -150,7 +150,8 @@ def train(
 ) -> list[np.ndarray]:
     """Train the nets of ``state``; return what each makes of the rows that it held out.
 
-    Nothing is returned if none were, or if outputs differ in length from row to row.
+    For rows without any block it is the prior. Nothing is returned if none were held out, or if
+    outputs differ in length from row to row.
     """
     _warn_of_no_use(call, learned, members)
     with seeded(state.seed, state.nets[0].placement):
@@ -172,10 +173,18 @@ def train(
             fit_net(net, run)
             runs.append(run)
             if member.split is not None and run.held_out is not None and not ragged:
-                outputs.append(outputs_of_rows(net, run.held_out, check_finite))
+                outputs.append(_outputs_of_held_out(net, run.held_out, state))
     if call.whole:
         warn_at_chance_level(state.nets, runs)
     return outputs
+
+
+def _outputs_of_held_out(net: Net, rows: Rows, state: FittedState) -> np.ndarray:
+    found = outputs_of_rows(net, rows, check_finite)
+    without = rows_without_blocks(rows.blocks)
+    if without is not None:
+        found[without] = state.prior.outputs
+    return found
 
 
 def _run_of(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -50,18 +50,27 @@ class LinearInputs:
     """
 
     def __init__(self, blocks: Blocks) -> None:
-        specs = blocks.specs()
-        self.names = [
-            name for name, spec in specs.items() if _is_usable(spec) and not blocks.is_lookup(name)
-        ]
+        self.names = self.usable(blocks)
         self._scales: Mapping[str, _Scale] = {
             name: _learn_scale(*_present(blocks, name)) for name in self.names
         }
         self._may_lack = {name for name in self.names if blocks.missing(name) is not None}
 
-    def matrix(self, blocks: Blocks) -> Matrix:
-        """Return the rows as float32, csr where a block is csr: (n_rows, n_columns)."""
-        parts = [part for name in self.names for part in self._parts(name, blocks)]
+    @staticmethod
+    def usable(blocks: Blocks) -> list[str]:
+        """Return the names of the blocks that a linear model can use."""
+        specs = blocks.specs()
+        return [
+            name for name, spec in specs.items() if _is_usable(spec) and not blocks.is_lookup(name)
+        ]
+
+    def matrix(self, blocks: Blocks, names: Sequence[str] | None = None) -> Matrix:
+        """Return the rows as float32, csr where a block is csr: (n_rows, n_columns).
+
+        Of all blocks, or of those of ``names``.
+        """
+        names = self.names if names is None else names
+        parts = [part for name in names for part in self._parts(name, blocks)]
         if not any(isinstance(part, csr_array) for part in parts):
             return np.hstack(parts).astype(np.float32, copy=False)
         return csr_array(hstack([csr_array(part) for part in parts], format="csr"))

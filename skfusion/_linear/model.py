@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -17,7 +17,7 @@ from skfusion.blocks._kinds import is_csr
 from skfusion.blocks._rows import cut_rows
 from skfusion.targets import Coding
 
-__all__ = ["LinearModel", "choose_linear"]
+__all__ = ["LinearChoice", "LinearModel", "choose_linear"]
 
 _STRENGTHS = tuple(4.0**power for power in range(-4, 8))  # C, from the strongest penalty on
 _FIRST = 5  # of them: 4
@@ -66,36 +66,64 @@ class LinearModel:
         return _apply(self.inputs.matrix(blocks), self.weights, self.bias, self.shape)
 
 
+@dataclass(frozen=True)
+class LinearChoice:
+    """The model of all rows, and what its like say of rows that they were not fitted on.
+
+    Parameters
+    ----------
+    model : LinearModel
+        Fitted to all rows.
+    held_out : ndarray of shape (n_rows, *shape)
+        Outputs by models of the same penalty, NaN in rows that no split holds out.
+    fitting : _Fitting
+        What they were fitted to.
+    """
+
+    model: LinearModel
+    held_out: np.ndarray
+    fitting: _Fitting
+
+    def of_single_blocks(self, blocks: Blocks, split: Split) -> dict[str, np.ndarray]:
+        """Return what models of one block each say of the rows that a split holds out.
+
+        Their penalty is that of the model of all; the rows are those that it was chosen by.
+        """
+        train, rows = split
+        inputs, outputs = self.model.inputs, {}
+        for name in inputs.names:
+            matrix = inputs.matrix(blocks, [name])
+            fitted = replace(self.fitting, matrix=matrix).fit(train, self.model.strength, None)
+            outputs[name] = _apply(matrix[rows], *fitted, self.model.shape)
+        return outputs
+
+
 def choose_linear(
     target: Coding,
     blocks: Blocks,
     codes: Block,
     weight: np.ndarray | None,
     splits: Sequence[Split],
-) -> tuple[LinearModel, np.ndarray] | None:
-    """Return the model of all rows, and what its like make of rows that they were not fitted on.
+    at_any_cost: bool,
+) -> LinearChoice | None:
+    """Return a model of these rows, of the penalty of least loss on rows that ``splits`` hold out.
 
-    The penalty is the one of least loss on the rows that the ``splits`` hold out.
-
-    Returns
-    -------
-    found : (LinearModel, ndarray of shape (n_rows, *shape)) or None
-        NaN in rows that no split holds out. None if no block is of a form for a linear model, or
-        if there is more to compute than pays.
+    None if no block is of a form for a linear model, or if there is more to compute than pays,
+    unless it is asked for ``at_any_cost``.
     """
     inputs = LinearInputs(blocks)
     if not inputs.names or target.linear_fit is None:
         return None
     matrix = inputs.matrix(blocks)
     n_stored = matrix.nnz if isinstance(matrix, csr_array) else matrix.size
-    if n_stored * target.n_outputs > _MOST_WORK:
+    if n_stored * target.n_outputs > _MOST_WORK and not at_any_cost:
         return None
     dense = codes.toarray() if is_csr(codes) else np.asarray(codes)
     fitting = _Fitting(target, matrix, dense, weight)
     strength, held_out = _search(fitting, splits)
     weights, bias = fitting.fit(np.arange(len(blocks)), strength, None)
     shape = target.output.fixed_shape
-    return LinearModel(inputs, weights, bias, shape, strength), held_out
+    return LinearChoice(LinearModel(inputs, weights, bias, shape, strength), held_out, fitting)
 
 
 def _search(fitting: _Fitting, splits: Sequence[Split]) -> tuple[float, np.ndarray]:

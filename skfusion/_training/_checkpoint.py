@@ -85,6 +85,11 @@ class Checkpoint:
         if len(state.history) <= max_epochs:
             self.seed, self.state = seed, state
 
+    def keep_only_of(self, seed: int) -> None:
+        """Leave a state that was read if it is of another seed."""
+        if self.seed != seed:
+            self.seed, self.state = seed, None
+
     def write(self, state: FitState) -> None:
         """Put ``state`` in the place of the last one: at any time there is a whole file."""
         kept = {"fingerprint": self.fingerprint, "seed": self.seed, "state": state.packed()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -24,7 +25,11 @@ class Summary(pd.DataFrame):
         return self.to_html(na_rep="", formatters=self._formatters(), border=0)
 
     def _formatters(self) -> dict[Any, Callable[[Any], str]]:
-        known = {"recipe": _shortened, "parameters": "{:,}".format, "share": _percent}
+        known: dict[str, Callable[[Any], str]] = {
+            "recipe": _shortened,
+            "parameters": "{:,}".format,
+            "share": _percent,
+        }
         return {name: known[name] for name in self.columns if name in known}
 
 
@@ -39,12 +44,13 @@ def summarise(parts: list[Part], n_parameters: int, n_members: int, n_linear: in
     if n_members > 1 or n_linear:
         rows["network", f"1 of {n_members}"] = {"parameters": n_parameters, "share": 1.0}
     if n_linear:
-        rows["linear", ""] = {"parameters": n_linear, "share": ""}
+        rows["linear", ""] = {"parameters": n_linear}
     total = n_members * n_parameters + n_linear
-    share = 1.0 if total == n_parameters else ""
+    share = 1.0 if total == n_parameters else math.nan
     rows["total", ""] = {"parameters": total, "share": share, "trained": _together(learns)}
     names = pd.MultiIndex.from_tuples([*rows], names=["part", "name"])
-    return Summary(pd.DataFrame([*rows.values()], index=names).fillna(""))
+    table = pd.DataFrame([*rows.values()], index=names)
+    return Summary(table.fillna({name: "" for name in table.columns if name != "share"}))
 
 
 def _row(part: Part, n_parameters: int) -> dict[str, object]:
@@ -63,8 +69,8 @@ def _together(learns: set[str]) -> str:
     return next(iter(learns)) if len(learns) == 1 else "partly" if learns else ""
 
 
-def _percent(share: float | str) -> str:
-    return share if isinstance(share, str) else f"{share:.1%}"
+def _percent(share: float) -> str:
+    return "" if math.isnan(share) else f"{share:.1%}"
 
 
 def _shortened(line: str) -> str:
