@@ -13,9 +13,11 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.utils import check_random_state
 from skorch.callbacks import Callback
 
 from skfusion import BlockUnion, FusionClassifier
+from skfusion._training import Checkpoint
 from skfusion.exceptions import CheckpointError, NonFiniteLossError, ParameterError
 
 
@@ -81,6 +83,26 @@ def test_a_fit_without_seed_goes_on_with_the_one_that_it_drew(killing, data, bre
     again = clone(broken).set_params(checkpoint=None)
     again.random_state = _Drawn(seed)
     killing.assert_same_fit(resumed, again.fit(*data))
+
+
+def test_members_of_one_fit_go_on_from_one_seed(killing, data, monkeypatch, tmp_path):
+    """The first file of a fit without seed is lost; the second is of a seed that none knows."""
+    model, write = killing.model("unseeded", tmp_path / "fit.pt", members=2), Checkpoint.write
+
+    def break_off(checkpoint, state):
+        write(checkpoint, state)
+        if checkpoint.path.name == "fit-2.pt":
+            raise ConnectionError("broken off")
+
+    with monkeypatch.context() as patched, pytest.raises(ConnectionError):
+        patched.setattr(Checkpoint, "write", break_off)
+        model.fit(*data)
+    (tmp_path / "fit-1.pt").unlink()
+    fits = []
+    for place in (tmp_path / "fit.pt", None):
+        check_random_state(None).seed(2)  # what a fit without seed draws from
+        fits.append(clone(model).set_params(checkpoint=place).fit(*data))
+    killing.assert_same_fit(*fits)
 
 
 class _Drawn(np.random.RandomState):
