@@ -4,7 +4,9 @@ import importlib
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from sklearn.metrics import balanced_accuracy_score, recall_score
 
 from skfusion.fusion.tree import resolve_fusion
 
@@ -47,6 +49,16 @@ def test_columns_become_the_blocks_that_the_guide_shows(columns):
     assert columns.model.score(columns.orders, columns.broken) > 0.9
     search = columns.search.fit(columns.orders, columns.broken)
     assert len(search.cv_results_["params"]) == 8
+
+
+def test_a_threshold_chosen_on_held_out_rows_finds_the_rare_class(targets):
+    rng = np.random.default_rng(1)
+    readings = rng.normal(size=(2000, 3))
+    faulty = readings[:, 0] + rng.normal(size=2000) > 2
+    found = targets.alarm.predict(readings)
+    at_half = targets.watcher.predict(readings)
+    assert recall_score(faulty, found) > 0.7 > 0.4 > recall_score(faulty, at_half)
+    assert balanced_accuracy_score(faulty, found) > 0.75
 
 
 def test_ordered_grades_are_learned(targets):

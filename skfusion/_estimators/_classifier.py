@@ -210,7 +210,8 @@ class FusionClassifier(GivesProbabilities, FusionEstimator):
         et al., 2017), from 3/4 to 4/3; 1 for a single network.
     held_out_ : ndarray of shape (n_rows, n_classes)
         Probabilities for the rows of the fit by members that were not trained on them, mixed with
-        the linear member's; NaN in rows that none held out.
+        the linear member's; NaN in rows that none held out. It is gone once a fit goes on that
+        learns such rows: by ``partial_fit``, with other rows or another seed, or holding none out.
     held_out_score_ : float
         The accuracy of ``held_out_``, or the score of ``scoring``: what to expect on new rows like
         those of the fit, if not a little more, since one network alone says it of each row.

@@ -76,7 +76,8 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
     nets_, net_, linear_share_, history_, specs_, union_, target_
         As in ``FusionClassifier``.
     held_out_ : ndarray of shape (n_rows,) or (n_rows, ...)
-        Predictions for the rows of the fit by members that were not trained on them.
+        Predictions for the rows of the fit by members that were not trained on them;
+        as in ``FusionClassifier``.
     held_out_score_ : float
         The R2 of ``held_out_``, or the score of ``scoring``.
     n_features_in_, feature_names_in_
