@@ -74,6 +74,8 @@ class Batch:
         How the fused vectors of the rows are mixed with each other, where they are.
     lookups : dict of str to Places
         Where rows find their things, of blocks whose inputs are distinct things and not rows.
+    codes : int64 Tensor of shape (n_rows, length) or None
+        What is to be written, while training: a head that writes is told what stands before.
     """
 
     inputs: dict[str, Input]
@@ -82,6 +84,7 @@ class Batch:
     encoded: frozenset[str] = frozenset()
     mixing: Mixing | None = None
     lookups: dict[str, Places] = field(default_factory=dict)
+    codes: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return self.n_rows

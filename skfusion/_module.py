@@ -19,7 +19,7 @@ from skfusion.encoders._measure import encode, encoded_width, measuring
 from skfusion.exceptions import ParameterError, noted, raise_located
 from skfusion.fusion import Concat, Fusion
 from skfusion.fusion._base import Decides, GivesTokens, Weighs
-from skfusion.fusion._build import build_fusion, fused_width, takes_tokens
+from skfusion.fusion._build import build_fusion, fused_width, hands_tokens, takes_tokens
 from skfusion.heads import Head, LinearHead
 from skfusion.heads._base import build_head, shaped
 from skfusion.targets import OutputSpec
@@ -61,7 +61,7 @@ class ModulePlan:
         widths = {name: self._width(name, encoder) for name, encoder in encoders.items()}
         module = FusionModule(encoders, widths, self._fusion(widths), pooled).to(self.dtype)
         width = self._fused_width(module)
-        of_tokens = self.head.takes == "tokens" and not self.fusion.decides
+        of_tokens = hands_tokens(self.fusion, self.head.takes)
         head = self._head(module, width, of_tokens)
         block_heads = BlockHeads(widths, self.output).to(self.dtype) if self.block_heads else None
         module.complete(width, head, of_tokens, block_heads)
@@ -89,8 +89,9 @@ class ModulePlan:
         """Check that the module of the head gives what the target's loss takes."""
         tokens = torch.zeros(2, 3, width, dtype=self.dtype)  # (batch, tokens, width)
         fused = Tokens(tokens, torch.ones(2, 3, dtype=torch.bool)) if takes_tokens else tokens[:, 0]
+        told = [torch.ones(2, 4, dtype=torch.int64)] if self.head.writes else []
         with measuring(head), noted(f"while measuring the head {self.head!r}"):
-            outputs = head(fused)
+            outputs = head(fused, *told)
         found = tuple(outputs.shape) if isinstance(outputs, torch.Tensor) else repr(outputs)
         if not self.output.ragged and found != (2, *self.output.shape):
             raise ParameterError(
@@ -183,9 +184,13 @@ class FusionModule(nn.Module):
     def forward(self, batch: Batch) -> torch.Tensor:
         fused = self.fuse_tokens(batch) if self.head_takes_tokens else self._mixed(batch)
         try:  # as in ``fuse``
-            return self.head(fused)
+            return self.head(fused) if batch.codes is None else self.head(fused, batch.codes)
         except Exception as error:
             raise_located(error, "in the head")
+
+    def read(self, batch: Batch) -> Encoded:
+        """Return what the head takes of each row: the fused vector, or the fused tokens."""
+        return self.fuse_tokens(batch) if self.head_takes_tokens else self.fuse(batch)
 
     def _mixed(self, batch: Batch) -> torch.Tensor:
         fused = self.fuse(batch)

@@ -46,11 +46,12 @@ from skfusion.fusion import (
     Product,
     Sum,
     Tensor,
+    TokenConcat,
     TokenTransformer,
     Tree,
 )
-from skfusion.heads import Head, LinearHead, MLPHead
-from skfusion.targets import Labels, Target, Values
+from skfusion.heads import GRUDecoder, Head, LinearHead, MLPHead, TransformerDecoder
+from skfusion.targets import Labels, Target, Texts, Values
 from skfusion.testing import check_encoder, check_fusion, check_head, check_target
 
 
@@ -155,6 +156,7 @@ FUSIONS = [
     FiLM(width=8),
     FiLM(by="text", width=8),
     CrossAttention(8, n_heads=2),
+    TokenConcat(8),
     TokenTransformer("one", 8, n_heads=2),
     TokenTransformer("all", 8, n_heads=2),
     Bottleneck(2, 8, n_heads=2),
@@ -183,6 +185,8 @@ HEADS = [
     LinearHead(dropout=0.5),
     MLPHead(),
     MLPHead((6, 4), dropout=0.3),
+    GRUDecoder(8, n_heads=2),
+    TransformerDecoder(8, n_heads=2, n_layers=1),
 ]
 
 
@@ -208,6 +212,7 @@ TARGETS = [
     (Values(), VALUES),
     (Values(), np.column_stack([VALUES, 1000 * VALUES[::-1]])),
     (Values(), np.multiply.outer(VALUES, [[1.0, 2.0], [3.0, -4.0]])),
+    (Texts("characters", min_count=1), ["no", "yes", "", "maybe", "no"]),
 ]
 
 

@@ -7,7 +7,7 @@ from torch import nn
 
 from skfusion.exceptions import ParameterError
 from skfusion.heads import Head, LinearHead, MLPHead
-from skfusion.heads._layers import resolve_head
+from skfusion.heads._resolve import resolve_head
 from skfusion.targets import OutputSpec
 
 HEADS = [LinearHead(), LinearHead(dropout=0.5), MLPHead(), MLPHead(widths=5), MLPHead((6, 4), 0.3)]

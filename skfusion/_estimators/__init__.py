@@ -1,6 +1,7 @@
 """The estimators."""
 
 from skfusion._estimators._classifier import FusionClassifier
+from skfusion._estimators._generator import FusionGenerator
 from skfusion._estimators._regressor import FusionRegressor
 
-__all__ = ["FusionClassifier", "FusionRegressor"]
+__all__ = ["FusionClassifier", "FusionGenerator", "FusionRegressor"]

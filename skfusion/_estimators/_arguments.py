@@ -22,6 +22,7 @@ from skfusion.blocks import BlockSpec
 from skfusion.encoders import Encoder
 from skfusion.exceptions import ParameterError
 from skfusion.fusion import Fusion
+from skfusion.fusion._build import hands_tokens
 from skfusion.heads import Head
 from skfusion.inputs import BlockUnion
 from skfusion.inputs._union.words import check_words
@@ -182,7 +183,7 @@ def _may_be_made(folder: Path) -> bool:
 def check_mixup(mixup: float, fusion: Fusion, head: Head) -> float:
     """Return the alpha of mixup, which needs one fused vector a row."""
     alpha = check_real("mixup", mixup, repair="0 mixes nothing.")
-    if alpha and head.takes == "tokens" and not fusion.decides:
+    if alpha and hands_tokens(fusion, head.takes):
         raise ParameterError(
             f"mixup={mixup!r} mixes the fused vectors of rows, but the head {head!r} takes the "
             "fused tokens, which stand for other things in each row. Use mixup=0.0, or a head that "

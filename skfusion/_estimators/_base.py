@@ -59,7 +59,7 @@ from skfusion.fusion._base import FusionLike
 from skfusion.heads import Head
 from skfusion.inputs import BlockUnion
 from skfusion.losses import LossLike
-from skfusion.targets import Coding, TargetLike, TargetOptions
+from skfusion.targets import Coding, OutputSpec, TargetLike, TargetOptions
 from skfusion.training import Averaging, Schedule
 from skfusion.training._resolve import resolve_averaging, resolve_schedule
 from skfusion.typing import ArrayLike, Scorer, SeedLike, ValidationData, WeightLike, XLike, YLike
@@ -222,7 +222,7 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         """Return all arguments, checked and resolved; no row was read yet."""
         check_flag("warm_start", self.warm_start)
         fusion = check_fusion(self.fusion)
-        head = check_head(self.head, fusion)
+        head = check_head(self.head, fusion, self._some_output())
         return Arguments(
             union=check_union(self.union, self.columns),
             encoders=check_encoders(self.encoders),
@@ -278,6 +278,10 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
     def _target_options(self) -> TargetOptions:
         """Return what the arguments say of the target, checked."""
         raise NotImplementedError
+
+    def _some_output(self) -> OutputSpec:
+        """Return outputs of the form that y has, whatever their number."""
+        return OutputSpec("value", (2,))
 
     def _check_coding(self, coding: Coding, arguments: Arguments) -> None:
         """Check what was learned of y."""

@@ -23,7 +23,7 @@ from skfusion.fusion._base import FusionLike
 from skfusion.fusion._build import build_fusion
 from skfusion.fusion.tree import resolve_fusion
 from skfusion.heads import Head
-from skfusion.heads._layers import resolve_head
+from skfusion.heads._resolve import resolve_head
 from skfusion.targets import OutputSpec
 
 __all__ = ["check_encoders", "check_fusion", "check_head"]
@@ -42,6 +42,7 @@ _SHAPES: dict[str, list[tuple[int | None, ...]]] = {
 }
 _DTYPES = {"tokens": np.int64, "image": np.uint8, "video": np.uint8}
 _WIDTH = 8
+_TAKES = ("vector", "tokens", "either")
 _LEFT_ALONE = (Backbone, FittedEncoder, Pretrained, SameAs)
 _NAMES = ("first", "second")
 _IN_PLACE = (torch.Tensor.normal_, torch.Tensor.uniform_, nn.init.normal_, nn.init.trunc_normal_)
@@ -94,20 +95,23 @@ def check_fusion(given: FusionLike) -> Fusion:
     return fusion
 
 
-def check_head(given: Head | str, fusion: Fusion) -> Head:
-    """Return a copy of the head, which fits ``fusion``, with nothing wrong whatever it decides."""
+def check_head(given: Head | str, fusion: Fusion, output: OutputSpec) -> Head:
+    """Return a copy of the head, which fits ``fusion``, with nothing wrong whatever it decides.
+
+    ``output`` is of the form that it is to give.
+    """
     head = own_copy(resolve_head(given))
     if _is_ours(head):
         with _without_memory(head):
-            _check_size(head, head.build(_WIDTH, OutputSpec("value", (2,))))
+            _check_size(head, head.build(_WIDTH, output))
     _check_fits(fusion, head)
     return head
 
 
 def _check_fits(fusion: Fusion, head: Head) -> None:
     """Raise ``ParameterError`` unless ``fusion`` gives what ``head`` takes."""
-    takes = check_choice(f"takes of the head {head!r}", head.takes, ("vector", "tokens"))
-    if takes == "vector" or "tokens" in fusion.gives:
+    takes = check_choice(f"takes of the head {head!r}", head.takes, _TAKES)
+    if takes != "tokens" or "tokens" in fusion.gives:
         return
     raise ParameterError(
         f"the head {head!r} takes the fused tokens, but the fusion {fusion!r} gives one vector a "

@@ -20,7 +20,7 @@ from skfusion.exceptions import CheckpointError
 __all__ = ["content", "fingerprint"]
 
 # How a fit is shown and kept; random_state and device are told by what comes of them, encoders and
-# other recipes by their own parameters.
+# other recipes by their own parameters. So is how texts are chosen, which no weight follows from.
 _NOT_TOLD = {
     "checkpoint",
     "device",
@@ -64,7 +64,7 @@ def fingerprint(
     CheckpointError
         If a function among the parameters cannot be told apart from others.
     """
-    told = {name: _told(name, value) for name, value in params.items() if name not in _NOT_TOLD}
+    told = {name: _told(name, value) for name, value in params.items() if _is_told(name)}
     python = ".".join(map(str, sys.version_info[:2]))  # whose bytecode is that of no other version
     versions = f"torch {torch.__version__}, scikit-learn {sklearn.__version__}, Python {python}"
     return {
@@ -76,6 +76,10 @@ def fingerprint(
         "y": content(y),
         "weights of rows": content(weight),
     }
+
+
+def _is_told(name: str) -> bool:
+    return name not in _NOT_TOLD and not name.startswith("decoding")
 
 
 def content(value: object) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sklearn.base import BaseEstimator
 
 from skfusion._checks import did_you_mean
+from skfusion.decoding import Decoding
 from skfusion.encoders import Encoder
 from skfusion.encoders._choose import resolve_encoder
 from skfusion.exceptions import BlockError, ParameterError
@@ -16,7 +17,7 @@ from skfusion.fusion import Tree
 from skfusion.fusion._base import FusionLike
 from skfusion.fusion.tree import resolve_fusion
 from skfusion.heads import Head
-from skfusion.heads._layers import resolve_head
+from skfusion.heads._resolve import resolve_head
 from skfusion.inputs import BlockUnion
 from skfusion.targets import Target, TargetLike
 from skfusion.training._resolve import resolve_averaging, resolve_schedule
@@ -32,6 +33,7 @@ _RESOLVE = {
     "schedule": resolve_schedule,
     "averaging": resolve_averaging,
     "union": lambda given: BlockUnion() if given is None else given,
+    "decoding": lambda given: Decoding() if given is None else given,
 }
 
 
@@ -80,7 +82,7 @@ class NamedEncoders(BaseEstimator):
         """Set parameters; ``name=...`` exchanges an encoder, ``name__parameter=...`` tunes it.
 
         So does ``fusion__parameter``; an alias or a list of groups becomes its recipe for that, and
-        a ``union`` that is None the default one.
+        a ``union`` or a ``decoding`` that is None the default one.
 
         Parameters
         ----------

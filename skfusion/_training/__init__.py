@@ -24,6 +24,7 @@ from skfusion._training._settings import (
     OptimizerLike,
     TrainingSettings,
 )
+from skfusion._training._texts import write_texts
 from skfusion._training._torch_state import seeded
 from skfusion._training._weights import load_weights, pack_nets
 
@@ -60,4 +61,5 @@ __all__ = [
     "seeded",
     "share_frozen",
     "warn_at_chance_level",
+    "write_texts",
 ]

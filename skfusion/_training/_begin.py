@@ -49,12 +49,13 @@ def _present(rows: Rows, name: str) -> tuple[np.ndarray, np.ndarray | None]:
 def begin_at_prior(net: Net, prior: np.ndarray) -> None:
     """Let the last linear layer of a new net start with ``prior`` (*shape,) as its bias.
 
-    So do the decisions of a fusion that decides. What ends in anything else starts as it is.
+    So do the decisions of a fusion that decides, and the tokens of a head that writes. What ends in
+    anything else starts as it is.
     """
     module, plan = net.module_, net.module
     outputs = torch.from_numpy(np.asarray(prior, dtype=np.float64).reshape(-1))
-    if plan.fusion.decides:
-        for part in module.fusion.modules():
+    if plan.fusion.decides or plan.head.writes:
+        for part in (module.fusion if plan.fusion.decides else module.head).modules():
             if hasattr(part, "begin_at"):
                 cast(BeginsAt, part).begin_at(outputs)
         return

@@ -17,7 +17,13 @@ from skfusion._training._rows import Rows
 from skfusion._training._torch_state import offer
 from skfusion.blocks import Blocks
 
-__all__ = ["encode_shared", "outputs_of_members", "outputs_of_rows", "share_frozen"]
+__all__ = [
+    "encode_shared",
+    "encode_shared_once",
+    "outputs_of_members",
+    "outputs_of_rows",
+    "share_frozen",
+]
 
 
 def share_frozen(nets: Sequence[Net]) -> None:
@@ -79,14 +85,20 @@ def outputs_of_members(
     nets: Sequence[Net], blocks: Blocks, inspect: Inspect, part: Part | None = None
 ) -> list[np.ndarray]:
     """Return what the module of each net, or a method of it, makes of ``blocks`` (n_rows, ...)."""
+    blocks, names = encode_shared_once(nets, blocks)
+    return outputs_of_all(nets, blocks, inspect, part, names)
+
+
+def encode_shared_once(nets: Sequence[Net], blocks: Blocks) -> tuple[Blocks, frozenset[str]]:
+    """Return blocks for a prediction, and which are encoded so far as it is the same for all."""
     names = _shared(nets) if len(nets) > 1 else frozenset()
     if not names:
-        return outputs_of_all(nets, blocks, inspect, part)
+        return blocks, names
     first, nothing = nets[0], Memory(None)
     encoded, names = encode_frozen(
         first.module_, first.module, [blocks], first.placement, nothing, _pass, names
     )
-    return outputs_of_all(nets, encoded[0], inspect, part, names)
+    return encoded[0], names
 
 
 def outputs_of_rows(net: Net, rows: Rows, inspect: Inspect) -> np.ndarray:

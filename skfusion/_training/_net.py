@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -82,8 +82,15 @@ class Net(NeuralNet):
         compute = self.module_ if part is None else partial(part, plain_module(self.module_))
         if not self.bf16:
             return compute(batch)
-        with torch.autocast(self.placement.type, torch.bfloat16):
+        with self.precision():
             return compute(batch).to(self.module.dtype)
+
+    def precision(self) -> AbstractContextManager[None]:
+        """Compute in the precision of the settings in the block of code."""
+        if not self.bf16:
+            return nullcontext()
+        bf16: AbstractContextManager[None] = torch.autocast(self.placement.type, torch.bfloat16)
+        return bf16
 
     def batch_loss(self, outputs: torch.Tensor, batch: TrainingBatch) -> torch.Tensor:
         """Return the mean loss; that of mixed rows is the same mix of the losses to both codes."""
@@ -149,7 +156,8 @@ class Net(NeuralNet):
             outputs = self.compute(inputs)
             loss = self.criterion_.target.loss(outputs, codes, weight)
         found = self._checked_loss(loss, "validation")
-        self.metrics_.add_held_out(outputs, codes)
+        if not self.module.output.ragged:  # those of rows of other length have no score
+            self.metrics_.add_held_out(outputs, codes)
         return {"loss": found, "y_pred": outputs}
 
     def get_iterator(self, dataset: Rows, training: bool = False) -> Iterable[TrainingBatch]:
@@ -159,7 +167,15 @@ class Net(NeuralNet):
         in_order = not training and self.run_ is not None and self.run_.score is not None
         by_length = by_length and not in_order  # a scorer asks for the rows as they stand
         batches = BatchIterator(
-            dataset, self.batch_size, training, dtype, device, dropout, settings.mixup, by_length
+            dataset,
+            self.batch_size,
+            training,
+            dtype,
+            device,
+            dropout,
+            settings.mixup,
+            by_length,
+            self.module.head.writes,
         )
         return self.accumulation_.over(batches) if training else batches
 

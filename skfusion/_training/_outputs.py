@@ -5,20 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import nn
 
-from skfusion._batch import make_batch, prefetched
+from skfusion._batch import Batch, make_batch, prefetched
 from skfusion._training._net import Net, Part
 from skfusion._training._torch_state import plain_settings
 from skfusion.blocks import Blocks, Ragged
 from skfusion.blocks._rows import n_rows
 
-__all__ = ["evaluate", "outputs", "outputs_of_all"]
+__all__ = ["evaluate", "in_steps", "order_of", "outputs", "outputs_of_all"]
 
 Inspect = Callable[[Blocks, int], None]
+Used = TypeVar("Used")
 _AS_IT_IS = nullcontext()
 
 
@@ -40,18 +42,20 @@ def outputs_of_all(
     called for rows in which a sum is not finite, to tell why. Blocks that are ``encoded`` are what
     the frozen parts of the encoders made of them.
     """
-    plan, device = nets[0].module, nets[0].placement
-    with ExitStack() as stack:
-        stack.enter_context(plain_settings(device))
-        for net in nets:
-            stack.enter_context(_evaluating(net))
-        stack.enter_context(torch.inference_mode())
-        order = _order(blocks) if len(blocks) > plan.rows_per_step else None
-        if order is None:
-            return _in_steps(nets, blocks, inspect, part, encoded)
-        ordered = _in_steps(nets, blocks.take(order), lambda *_: inspect(blocks, 0), part, encoded)
-    back = order.argsort()
-    return [one[back] for one in ordered]
+    order = order_of(nets, blocks)
+    ordered = blocks if order is None else blocks.take(order)
+    told = inspect if order is None else lambda *_: inspect(blocks, 0)
+    steps = in_steps(
+        nets, ordered, told, lambda batch, _: [net.compute(batch, part) for net in nets], encoded
+    )
+    joined = [(one[0] if len(one) == 1 else torch.cat(one)) for one in zip(*steps, strict=True)]
+    found = [one.cpu().numpy() for one in joined]
+    return found if order is None else [one[order.argsort()] for one in found]
+
+
+def order_of(nets: Sequence[Net], blocks: Blocks) -> np.ndarray | None:
+    """Return the order in which rows of several steps are best computed; None for as they are."""
+    return _order(blocks) if len(blocks) > nets[0].module.rows_per_step else None
 
 
 def _order(blocks: Blocks) -> np.ndarray | None:
@@ -107,22 +111,29 @@ def _rows_per_step(step: int, blocks: Blocks) -> int:
     return step
 
 
-def _in_steps(
+def in_steps(
     nets: Sequence[Net],
     blocks: Blocks,
     inspect: Inspect,
-    part: Part | None,
+    use: Callable[[Batch, int], Used],
     encoded: frozenset[str],
-) -> list[np.ndarray]:
-    plan, device = nets[0].module, nets[0].placement
+) -> list[Used]:
+    """Return what ``use`` makes of each batch of rows, which begins at the row that it is told.
+
+    The nets, made from one plan, are in evaluation meanwhile, and no gradient is kept.
+    """
+    plan, device, found = nets[0].module, nets[0].placement, []
     step = _rows_per_step(plan.rows_per_step, blocks)
-    parts: list[list[torch.Tensor]] = []
     starts = range(0, len(blocks), step)
     cut = (blocks if step >= len(blocks) else blocks[i : i + step] for i in starts)
-    for start, rows in zip(starts, prefetched(cut), strict=True):
-        batch = make_batch(rows, plan.dtype, device, encoded)
-        if not batch.is_finite():
-            inspect(rows, start)
-        parts.append([net.compute(batch, part) for net in nets])
-    of_nets = zip(*parts, strict=True)
-    return [(one[0] if len(one) == 1 else torch.cat(one)).cpu().numpy() for one in of_nets]
+    with ExitStack() as stack:
+        stack.enter_context(plain_settings(device))
+        for net in nets:
+            stack.enter_context(_evaluating(net))
+        stack.enter_context(torch.inference_mode())
+        for start, rows in zip(starts, prefetched(cut), strict=True):
+            batch = make_batch(rows, plan.dtype, device, encoded)
+            if not batch.is_finite():
+                inspect(rows, start)
+            found.append(use(batch, start))
+    return found

@@ -76,11 +76,13 @@ class BatchIterator:
         block_dropout: float = 0.0,
         mixup: float = 0.0,
         by_length: bool = False,
+        tells_codes: bool = False,
     ) -> None:
         self.rows, self.batch_size, self.training = rows, batch_size, training
         self.dtype, self.device = dtype, device
         self.block_dropout, self.mixup = (block_dropout, mixup) if training else (0.0, 0.0)
         self.lengths = rows.blocks.lengths() if by_length else None
+        self.tells_codes = tells_codes
         self.codes = Codes(rows.codes, dtype, device)
         weight = rows.weight
         self.weight = None if weight is None else torch.from_numpy(weight).to(device, dtype)
@@ -93,6 +95,7 @@ class BatchIterator:
             mixing = draw_mixing(len(rows), self.mixup, self.device) if self.mixup else None
             batch = make_batch(rows, self.dtype, self.device, self.rows.encoded, dropped, mixing)
             codes = self.codes.take(chosen)
+            batch.codes = codes if self.tells_codes else None
             weight = None if self.weight is None else self.weight[chosen.to(self.device)]
             yield TrainingBatch(batch, codes, weight)
             offer()

@@ -9,13 +9,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from skfusion._attention import TransformerLayer, check_heads
 from skfusion._checks import check_choice, check_int, check_real
+from skfusion._positions import LearnedPositions, SinusoidalPositions
 from skfusion._tokens import Encoded, Tokens
 from skfusion.blocks import BlockSpec
-from skfusion.encoders._attention import TransformerLayer, check_heads
 from skfusion.encoders._base import Encoder, as_float, initialise
 from skfusion.encoders._pooling import Pooling
-from skfusion.encoders._positions import LearnedPositions, SinusoidalPositions
 from skfusion.encoders._steps import as_steps
 
 __all__ = ["Transformer"]

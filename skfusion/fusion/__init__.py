@@ -13,6 +13,7 @@ from skfusion.fusion.late import Late
 from skfusion.fusion.low_rank import LowRank
 from skfusion.fusion.pointwise import Max, Mean, Product, Sum
 from skfusion.fusion.tensor import Tensor
+from skfusion.fusion.token_concat import TokenConcat
 from skfusion.fusion.token_transformer import TokenTransformer
 from skfusion.fusion.tree import Tree
 
@@ -33,6 +34,7 @@ __all__ = [
     "Product",
     "Sum",
     "Tensor",
+    "TokenConcat",
     "TokenTransformer",
     "Tree",
 ]

@@ -11,13 +11,20 @@ from skfusion._checks import check_choice
 from skfusion.exceptions import ParameterError, noted
 from skfusion.fusion._base import Fusion
 
-__all__ = ["build_fusion", "fused_width", "takes_tokens"]
+__all__ = ["build_fusion", "fused_width", "hands_tokens", "takes_tokens"]
 
 
 def takes_tokens(fusion: Fusion) -> bool:
     """Whether ``fusion`` takes tokens of each block, instead of vectors."""
     name = f"takes of the fusion {fusion!r}"
     return check_choice(name, fusion.takes, ("vectors", "tokens")) == "tokens"
+
+
+def hands_tokens(fusion: Fusion, takes: str) -> bool:
+    """Whether a head that ``takes`` this is handed the fused tokens, instead of the vector."""
+    return not fusion.decides and (
+        takes == "tokens" or (takes == "either" and "tokens" in fusion.gives)
+    )
 
 
 def build_fusion(fusion: Fusion, widths: Mapping[str, int], n_outputs: int) -> nn.Module:

@@ -8,9 +8,9 @@ from typing import TypeAlias
 import torch
 from torch import nn
 
+from skfusion._attention import TransformerLayer, check_heads
 from skfusion._checks import check_int, check_real
 from skfusion._tokens import Encoded, ModuleListOf
-from skfusion.encoders._attention import TransformerLayer, check_heads
 from skfusion.fusion._base import Fusion
 from skfusion.fusion._parts import MaskedTokens, TokenProjections, mean_of_blocks
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
+from skfusion._attention import TransformerLayer, check_heads
 from skfusion._checks import check_choice, check_int, check_real
 from skfusion._tokens import Encoded, ModuleListOf, Tokens
-from skfusion.encoders._attention import TransformerLayer, check_heads
 from skfusion.fusion._base import Fusion
 from skfusion.fusion._parts import TokenProjections, counting
 

@@ -29,6 +29,7 @@ from skfusion.fusion.late import Late
 from skfusion.fusion.low_rank import LowRank
 from skfusion.fusion.pointwise import Max, Mean, Product, Sum
 from skfusion.fusion.tensor import Tensor
+from skfusion.fusion.token_concat import TokenConcat
 from skfusion.fusion.token_transformer import TokenTransformer
 
 if TYPE_CHECKING:
@@ -193,6 +194,7 @@ _ALIASES: dict[str, Callable[[], Fusion]] = {
     "bilinear": Bilinear,
     "film": FiLM,
     "cross_attention": CrossAttention,
+    "token_concat": TokenConcat,
     "token_transformer": TokenTransformer,
     "bottleneck": Bottleneck,
     "experts": MixtureOfExperts,

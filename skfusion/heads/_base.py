@@ -18,7 +18,10 @@ class Head(BaseEstimator):
 
     - ``"vector"``, the fused vectors (batch, width);
     - ``"tokens"``, the fused ``Tokens``: values (batch, tokens, width) and a mask (batch, tokens),
-      of a fusion that gives them.
+      of a fusion that gives them;
+    - ``"either"``, tokens of a fusion that gives them, else the vectors.
+
+    A head that ``writes`` is called with the codes of the target, too: see ``Writer``.
 
     Examples
     --------
@@ -32,8 +35,13 @@ class Head(BaseEstimator):
     # A property, so that a recipe may choose by its parameters; a plain class attribute does too.
     @property
     def takes(self) -> str:
-        """What the module is given of each row: "vector" or "tokens"."""
+        """What the module is given of each row: "vector", "tokens" or "either"."""
         return "vector"
+
+    @property
+    def writes(self) -> bool:
+        """Whether the module writes token by token: it is then a ``skfusion.heads.Writer``."""
+        return False
 
     def build(self, width: int, output: OutputSpec) -> nn.Module:
         """Return a new module from vectors of size ``width`` to outputs of that ``output``.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import nn
 
-from skfusion._checks import check_real, check_widths, resolve_recipe
+from skfusion._checks import check_real, check_widths
 from skfusion.heads._base import Head, shaped
 from skfusion.targets import OutputSpec
 
-__all__ = ["LinearHead", "MLPHead", "resolve_head"]
+__all__ = ["LinearHead", "MLPHead"]
 
 
 class LinearHead(Head):
@@ -65,21 +65,6 @@ class MLPHead(Head):
             layers += [nn.Linear(width, width_out), nn.ReLU(), *_dropout(dropout)]
             width = width_out
         return nn.Sequential(*layers, nn.Linear(width, output.n_outputs), *shaped(output))
-
-
-_ALIASES = {"linear": LinearHead, "mlp": MLPHead}
-
-
-def resolve_head(head: Head | str) -> Head:
-    """Return ``head``, or a new one for an alias such as ``"linear"``.
-
-    Examples
-    --------
-    >>> from skfusion.heads._layers import resolve_head
-    >>> resolve_head("mlp")
-    MLPHead()
-    """
-    return resolve_recipe("head must be a recipe such as LinearHead()", head, Head, _ALIASES)
 
 
 def _dropout(share: float) -> list[nn.Module]:

@@ -4,6 +4,7 @@ from skfusion.targets._base import Coding, Network, PlainY, Target, TargetOption
 from skfusion.targets._labels import LabelCoding, Labels
 from skfusion.targets._output import OutputSpec
 from skfusion.targets._resolve import TargetLike
+from skfusion.targets._texts import TextCoding, Texts
 from skfusion.targets._values import ValueCoding, Values
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "Target",
     "TargetLike",
     "TargetOptions",
+    "TextCoding",
+    "Texts",
     "ValueCoding",
     "Values",
 ]

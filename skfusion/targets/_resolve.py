@@ -9,9 +9,10 @@ from skfusion._checks import resolve_recipe
 from skfusion.exceptions import ParameterError
 from skfusion.targets._base import Target
 from skfusion.targets._labels import Labels
+from skfusion.targets._texts import Texts
 from skfusion.targets._values import Values
 
-__all__ = ["TargetLike", "resolve_label_target", "resolve_value_target"]
+__all__ = ["TargetLike", "resolve_label_target", "resolve_text_target", "resolve_value_target"]
 
 TargetLike: TypeAlias = Target | str
 
@@ -21,6 +22,7 @@ _LABELS = {
     "labels": lambda: Labels(several=True),
 }
 _VALUES = {"auto": Values, "values": Values}
+_TEXTS = {"auto": Texts, "texts": Texts}
 
 
 def resolve_label_target(target: TargetLike) -> Target:
@@ -49,6 +51,21 @@ def resolve_value_target(target: TargetLike) -> Target:
     if isinstance(target, Labels):
         raise ParameterError(f"target={target!r} is for FusionClassifier. Use Values().")
     return resolve_recipe("target must be a recipe such as Values()", target, Target, _VALUES)
+
+
+def resolve_text_target(target: TargetLike) -> Target:
+    """Return the target of a generator: a recipe, or what a word stands for.
+
+    Examples
+    --------
+    >>> from skfusion.targets._resolve import resolve_text_target
+    >>> resolve_text_target("auto")
+    Texts()
+    """
+    for other, estimator in ((Labels, "FusionClassifier"), (Values, "FusionRegressor")):
+        if isinstance(target, other):
+            raise ParameterError(f"target={target!r} is for {estimator}. Use Texts().")
+    return resolve_recipe("target must be a recipe such as Texts()", target, Target, _TEXTS)
 
 
 def check_heeded(target: Target, given: Mapping[str, object], usual: Mapping[str, object]) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from functools import cached_property
+from typing import cast
 
 import torch
 from torch import nn
 
 from skfusion._tokens import Encoded, Tokens
 from skfusion.exceptions import ParameterError
-from skfusion.heads import Head
+from skfusion.heads import Head, Writer
 from skfusion.heads._base import build_head
 from skfusion.targets import OutputSpec
 from skfusion.testing._agreement import (
@@ -35,7 +36,9 @@ _OUTPUTS = (
     OutputSpec("classes", (4,), 4),
     OutputSpec("labels", (3,), 3),
     OutputSpec("grid", (2, 3)),
+    OutputSpec("tokens", (None,), 7),
 )
+_LENGTH = 4  # of the texts that a head that writes is told
 
 
 def check_head(head: Head, output: OutputSpec | None = None) -> None:
@@ -43,7 +46,8 @@ def check_head(head: Head, output: OutputSpec | None = None) -> None:
 
     For all outputs that it builds: shapes; a gradient for every parameter; a row gives the same
     alone and in its batch; padding of tokens is not read; the same input gives the same output in
-    evaluation mode; builds share nothing; weights and recipe travel; float64 works.
+    evaluation mode; builds share nothing; weights and recipe travel; float64 works. A head that
+    writes looks at no token that is yet to come, and gives step by step what it gives at once.
 
     Parameters
     ----------
@@ -112,8 +116,8 @@ class _Case:
         return seeded_build(self.build).eval()
 
     def fused(self, dtype: torch.dtype = torch.float32) -> Encoded:
-        assert self.head.takes in ("vector", "tokens"), (
-            f'takes must be "vector" or "tokens", not {self.head.takes!r}.'
+        assert self.head.takes in ("vector", "tokens", "either"), (
+            f'takes must be "vector", "tokens" or "either", not {self.head.takes!r}.'
         )
         generator = torch.Generator().manual_seed(0)
         values = torch.randn(_N_ROWS, _N_TOKENS, _WIDTH, generator=generator, dtype=dtype)
@@ -122,20 +126,38 @@ class _Case:
         lengths = 1 + torch.arange(_N_ROWS)[:, None] % _N_TOKENS
         return Tokens(values, torch.arange(_N_TOKENS) < lengths)
 
-    def run(self, module: nn.Module) -> torch.Tensor:
-        outputs: torch.Tensor = module(self.fused())
+    def codes(self) -> torch.Tensor:
+        """Texts that a head that writes is told: of two lengths, each with its end token."""
+        generator = torch.Generator().manual_seed(1)
+        n_tokens = self.output.n_classes or 1
+        codes = torch.randint(2, n_tokens, (_N_ROWS, _LENGTH), generator=generator)
+        codes[::2, 2], codes[::2, 3:], codes[1::2, 3] = 1, -100, 1
+        return codes
+
+    def call(
+        self, module: nn.Module, fused: Encoded, codes: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Return what the module makes of rows; one that writes is told ``codes`` too."""
+        told = []
+        if self.head.writes:
+            told = [self.codes() if codes is None else codes]
+        outputs: torch.Tensor = module(fused, *told)
         return outputs
+
+    def run(self, module: nn.Module) -> torch.Tensor:
+        return self.call(module, self.fused())
 
 
 def _shapes(case: _Case) -> None:
     outputs = case.run(case.module)
     assert isinstance(outputs, torch.Tensor), f"a tensor expected, not {type(outputs).__name__}."
     assert outputs.shape[:1] == (_N_ROWS,), f"{_N_ROWS} rows in, {tuple(outputs.shape)} out."
-    sizes = zip(outputs.shape[1:], case.output.shape, strict=False)
-    same = outputs.ndim == 1 + len(case.output.shape) and all(
-        size in (found, None) for found, size in sizes
-    )
-    assert same, f"(batch, *{case.output.shape}) expected, not {tuple(outputs.shape)}."
+    writes = case.head.writes
+    shape = (_LENGTH, case.output.n_classes) if writes else case.output.shape
+    sizes = zip(outputs.shape[1:], shape, strict=False)
+    same = outputs.ndim == 1 + len(shape) and all(size in (found, None) for found, size in sizes)
+    expected = "(batch, length, n_tokens)" if writes else f"(batch, *{shape})"
+    assert same, f"{expected} expected, not {tuple(outputs.shape)}."
     assert outputs.dtype == torch.float32, f"float32 in, {outputs.dtype} out."
     assert_finite(outputs, "the output")
 
@@ -147,7 +169,8 @@ def _gradients(case: _Case) -> None:
 def _rows_alone(case: _Case) -> None:
     together, fused = case.run(case.module), case.fused()
     for row in range(_N_ROWS):
-        alone = case.module(_row_of(fused, row))
+        codes = case.codes()[[row]] if case.head.writes else None
+        alone = case.call(case.module, _row_of(fused, row), codes)
         assert_close(alone[0], together[row], "a row gives another output alone than in its batch")
 
 
@@ -157,7 +180,7 @@ def _padding(case: _Case) -> None:
         return
     hidden = Tokens(torch.where(fused.mask[:, :, None], fused.values, 100.0), fused.mask)
     message = "values behind the end of a row are read"
-    assert_close(case.module(hidden), case.module(fused), message)
+    assert_close(case.call(case.module, hidden), case.call(case.module, fused), message)
 
 
 def _deterministic(case: _Case) -> None:
@@ -174,9 +197,33 @@ def _state(case: _Case) -> None:
 
 
 def _double(case: _Case) -> None:
-    outputs = copy.deepcopy(case.module).double()(case.fused(torch.float64))
+    outputs = case.call(copy.deepcopy(case.module).double(), case.fused(torch.float64))
     assert outputs.dtype == torch.float64, f"float64 in, {outputs.dtype} out."
     assert_finite(outputs, "the output in float64")
+
+
+def _future(case: _Case) -> None:
+    if not case.head.writes:
+        return
+    other = case.codes()
+    other[:, -1] = 2
+    other[:, -2] = 3
+    told, otherwise = case.run(case.module), case.call(case.module, case.fused(), other)
+    n_same = _LENGTH - 1  # at each place the tokens before it are told
+    assert_close(otherwise[:, :n_same], told[:, :n_same], "tokens that are yet to come are read")
+
+
+def _steps(case: _Case) -> None:
+    if not case.head.writes:
+        return
+    writer, whole, codes = cast(Writer, case.module), case.run(case.module), case.codes()
+    state, ids = writer.begin(case.fused()), torch.zeros(_N_ROWS, 1, dtype=torch.int64)
+    for place in range(_LENGTH):
+        scores, state = writer.step(ids, state)
+        there = codes[:, place] >= 0
+        message = "scores differ step by step from those at once"
+        assert_close(scores[there, 0], whole[there, place], message)
+        ids = codes[:, [place]].clamp(min=0)
 
 
 _CHECKS: tuple[Callable[[_Case], None], ...] = (
@@ -188,6 +235,8 @@ _CHECKS: tuple[Callable[[_Case], None], ...] = (
     _independent,
     _state,
     _double,
+    _future,
+    _steps,
 )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from skfusion._training._codes import Codes
-from skfusion.blocks import Block, Blocks
+from skfusion.blocks import Block, Blocks, Ragged
 from skfusion.blocks._kinds import is_csr
 from skfusion.blocks._rows import cut_rows
 from skfusion.targets import Coding, LabelCoding, OutputSpec, PlainY, Target
@@ -82,6 +82,14 @@ class _Case:
         return int(self.y.shape[0])
 
     @cached_property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one row of outputs; of texts, scores of all tokens at each place."""
+        output = self.coding.output
+        if not output.ragged:
+            return output.fixed_shape
+        return self.code_tensor().shape[1], output.n_classes or 1
+
+    @cached_property
     def codes(self) -> Block:
         return self.coding.encode(self.y)
 
@@ -96,7 +104,7 @@ class _Case:
 
     def outputs(self, constant: np.ndarray | None = None) -> torch.Tensor:
         """Return one output for every row, or random ones (n_rows, *shape)."""
-        shape = self.n_rows, *self.coding.output.fixed_shape
+        shape = self.n_rows, *self.shape
         if constant is None:
             return torch.from_numpy(self.rng.normal(size=shape))
         return torch.from_numpy(np.broadcast_to(constant, shape).astype(np.float64))
@@ -165,7 +173,7 @@ def _gradients(case: _Case) -> None:
 
 
 def _prior(case: _Case) -> None:
-    shape = case.coding.output.fixed_shape
+    shape = case.shape[-1:] if case.coding.output.ragged else case.shape
     assert case.prior.shape == shape, f"prior of shape {shape} expected, not {case.prior.shape}."
     assert np.isfinite(case.prior).all(), "the prior is not finite."
     loss = case.loss(case.outputs(case.prior)).item()
@@ -261,6 +269,8 @@ def _float(codes: torch.Tensor) -> torch.Tensor:
 
 
 def _dense(y: PlainY | Block) -> np.ndarray:
+    if isinstance(y, Ragged):
+        return np.concatenate([y.lengths, *y])
     return y.toarray() if is_csr(y) else np.asarray(y)
 
 

@@ -94,7 +94,7 @@ def test_members_of_one_fit_go_on_from_one_seed(killing, data, monkeypatch, tmp_
         if checkpoint.path.name == "fit-2.pt":
             raise ConnectionError("broken off")
 
-    with monkeypatch.context() as patched, pytest.raises(ConnectionError):
+    with monkeypatch.context() as patched, pytest.raises(ConnectionError, match="broken off"):
         patched.setattr(Checkpoint, "write", break_off)
         model.fit(*data)
     (tmp_path / "fit-1.pt").unlink()

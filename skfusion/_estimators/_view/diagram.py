@@ -15,7 +15,7 @@ from skfusion.fusion import Fusion, Tree
 from skfusion.fusion._base import FusionLike
 from skfusion.fusion.tree import resolve_fusion
 from skfusion.heads import Head
-from skfusion.heads._layers import resolve_head
+from skfusion.heads._resolve import resolve_head
 from skfusion.inputs._union.diagram import branches, chain, labelled
 
 __all__ = ["VisualBlock", "diagram_of_parts", "diagram_of_recipes"]

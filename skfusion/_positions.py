@@ -37,8 +37,9 @@ class SinusoidalPositions(nn.Module):
         super().__init__()
         self.width = width
 
-    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        position = torch.arange(tokens.shape[1], device=tokens.device, dtype=tokens.dtype)
+    def forward(self, tokens: torch.Tensor, first: int = 0) -> torch.Tensor:
+        last = first + tokens.shape[1]
+        position = torch.arange(first, last, device=tokens.device, dtype=tokens.dtype)
         half = torch.arange(0, self.width, 2, device=tokens.device, dtype=tokens.dtype)
         angles = position[:, None] * torch.exp(half * (-math.log(10_000.0) / self.width))
         waves = torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)

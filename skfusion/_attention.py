@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -11,7 +12,7 @@ from torch.nn import functional as F
 from skfusion._checks import check_int
 from skfusion.exceptions import ParameterError
 
-__all__ = ["Attention", "TransformerLayer", "check_heads"]
+__all__ = ["Attention", "KeysAndValues", "TransformerLayer", "check_heads"]
 
 # Gives a new linear layer, of so many matrices one below the other, its first weights.
 Initialise = Callable[[nn.Linear, int], nn.Linear]
@@ -19,6 +20,13 @@ Initialise = Callable[[nn.Linear, int], nn.Linear]
 
 def _as_torch_does(layer: nn.Linear, n_matrices: int) -> nn.Linear:
     return layer
+
+
+class KeysAndValues(NamedTuple):
+    """What attention keeps of its context: (batch, heads, k, width of a head) each."""
+
+    keys: torch.Tensor
+    values: torch.Tensor
 
 
 class Attention(nn.Module):
@@ -44,6 +52,29 @@ class Attention(nn.Module):
         mixed = F.scaled_dot_product_attention(query, key, value, seen)
         return self.output(mixed.transpose(1, 2).flatten(2))
 
+    def keys_of(self, context: torch.Tensor) -> KeysAndValues:
+        """Return what a context is looked up by and for, to be kept for many queries."""
+        width = self.width
+        both = F.linear(context, self.project.weight[width:], self.project.bias[width:])
+        key, value = both.chunk(2, dim=2)
+        return KeysAndValues(self._heads(key), self._heads(value))
+
+    def look_up(
+        self, queries: torch.Tensor, kept: KeysAndValues, mask: torch.Tensor | None
+    ) -> torch.Tensor:
+        """Return what ``forward`` does, of a context whose keys were kept."""
+        width = self.width
+        query = F.linear(queries, self.project.weight[:width], self.project.bias[:width])
+        seen = None if mask is None else mask[:, None, None, :]
+        mixed = F.scaled_dot_product_attention(self._heads(query), kept.keys, kept.values, seen)
+        return self.output(mixed.transpose(1, 2).flatten(2))
+
+    def over_past(self, x: torch.Tensor) -> torch.Tensor:
+        """Return self-attention in which each place sees itself and those before it."""
+        query, key, value = self._projected(x, x)
+        mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)
+        return self.output(mixed.transpose(1, 2).flatten(2))
+
     def weights(
         self, queries: torch.Tensor, context: torch.Tensor, mask: torch.Tensor
     ) -> torch.Tensor:
@@ -58,12 +89,9 @@ class Attention(nn.Module):
         """Return queries, keys and values, each (batch, heads, tokens, width of a head)."""
         if queries is context:
             query, key, value = self.project(queries).chunk(3, dim=2)
-        else:
-            weight, bias = self.project.weight, self.project.bias
-            query = F.linear(queries, weight[: self.width], bias[: self.width])
-            both = F.linear(context, weight[self.width :], bias[self.width :])
-            key, value = both.chunk(2, dim=2)
-        return self._heads(query), self._heads(key), self._heads(value)
+            return self._heads(query), self._heads(key), self._heads(value)
+        weight, bias = self.project.weight[: self.width], self.project.bias[: self.width]
+        return self._heads(F.linear(queries, weight, bias)), *self.keys_of(context)
 
     def _heads(self, x: torch.Tensor) -> torch.Tensor:
         return x.unflatten(2, (self.n_heads, -1)).transpose(1, 2)

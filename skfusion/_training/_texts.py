@@ -1,0 +1,54 @@
+"""The texts that nets write about rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import torch
+
+from skfusion._batch import Batch
+from skfusion._tokens import Encoded
+from skfusion._training._averaging import plain_module
+from skfusion._training._members import encode_shared_once
+from skfusion._training._net import Net
+from skfusion._training._outputs import Inspect, in_steps, order_of
+from skfusion.blocks import Blocks
+from skfusion.decoding._recipe import Plan
+from skfusion.decoding._rules import Rule
+from skfusion.decoding._write import Hypothesis, write
+from skfusion.heads import Writer
+
+__all__ = ["write_texts"]
+
+
+def write_texts(
+    nets: Sequence[Net], blocks: Blocks, inspect: Inspect, plan: Plan, rules: Sequence[Rule]
+) -> list[list[Hypothesis]]:
+    """Return the texts of each row, the best first, by nets of one plan together."""
+    order = order_of(nets, blocks)
+    numbers = np.arange(len(blocks)) if order is None else order
+    ordered = blocks if order is None else blocks.take(order)
+    ordered, names = encode_shared_once(nets, ordered)
+
+    def of_batch(batch: Batch, start: int) -> list[list[Hypothesis]]:
+        rows = torch.from_numpy(numbers[start : start + len(batch)]).to(nets[0].placement)
+        writers = [cast(Writer, plain_module(net.module_).head) for net in nets]
+        return write(writers, [_read(net, batch) for net in nets], plan, rules, rows)
+
+    parts = in_steps(nets, ordered, lambda *_: inspect(blocks, 0), of_batch, names)
+    texts: list[list[Hypothesis]] = [[] for _ in numbers]
+    for number, found in zip(numbers, (row for part in parts for row in part), strict=True):
+        texts[number] = found
+    return texts
+
+
+def _read(net: Net, batch: Batch) -> Encoded:
+    """Return what the head looks at, in the dtype of the network."""
+    with net.precision():
+        found = plain_module(net.module_).read(batch)
+    dtype = net.module.dtype
+    if isinstance(found, tuple):
+        return found._replace(values=found.values.to(dtype))
+    return found.to(dtype)

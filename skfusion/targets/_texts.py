@@ -1,0 +1,222 @@
+"""Texts as a target: what a network writes token by token."""
+
+from __future__ import annotations
+
+import copy
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+import torch
+from scipy.special import log_softmax, logsumexp
+
+from skfusion._checks import check_choice, check_int
+from skfusion.blocks import Block, Ragged
+from skfusion.blocks._ragged import offsets_of
+from skfusion.exceptions import TargetError
+from skfusion.targets._base import Coding, PlainY, Target, TargetOptions
+from skfusion.targets._output import OutputSpec
+from skfusion.targets._reading import columns_of
+from skfusion.targets._vocabulary import END, KINDS, Vocabulary, learn_vocabulary
+from skfusion.typing import YLike
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["TextCoding", "Texts", "read_texts"]
+
+Form: TypeAlias = Literal["NFC", "NFD", "NFKC", "NFKD"]
+_FORMS: tuple[Form, ...] = ("NFC", "NFD", "NFKC", "NFKD")
+_BYTES = 256  # that subwords begin with
+_RARE = 0.5  # as often a token that no text has is taken to occur, for the prior
+
+
+class Texts(Target):
+    """Texts, one a row, in any language.
+
+    Parameters
+    ----------
+    tokens : {"subwords", "words", "characters"}, default="subwords"
+        What a text is written in. Subwords are pairs of bytes merged by their frequency (Sennrich
+        et al., 2016), so that no character of any language is unknown; they need the extra
+        ``text``. Words and signs, with the blank in front of them, and characters need no other
+        package; what is not in the texts of the fit cannot be written.
+    n_tokens : int, default=1000
+        Most different tokens, begin, end and unknown among them; at least 260 for subwords.
+    min_count : int, default=2
+        How often a word, a character or a pair of subwords must occur to be a token.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfusion.targets import Texts
+    >>> coding = Texts("words", min_count=1).learn(np.array(["a red ball", "a ball"], object))
+    >>> coding.encode(np.array(["a ball"], object))[0].tolist()
+    [4, 3, 1]
+    >>> coding.texts([[4, 3]])
+    ['a ball']
+    """
+
+    def __init__(self, tokens: str = "subwords", n_tokens: int = 1000, min_count: int = 2) -> None:
+        self.tokens = tokens
+        self.n_tokens = n_tokens
+        self.min_count = min_count
+
+    def read(self, y: YLike) -> PlainY:
+        return read_texts(y)
+
+    def learn(
+        self,
+        y: PlainY,
+        weight: np.ndarray | None = None,
+        options: TargetOptions | None = None,
+    ) -> TextCoding:
+        kind = check_choice("tokens", self.tokens, ("subwords", *KINDS))
+        least = _BYTES + 4 if kind == "subwords" else 4
+        n_tokens = check_int("n_tokens", self.n_tokens, least)
+        texts, min_count = list(y), check_int("min_count", self.min_count)
+        vocabulary = learn_vocabulary(kind, texts, n_tokens, min_count)
+        smoothing = 0.0 if options is None else options.label_smoothing
+        return TextCoding(vocabulary, texts, smoothing)
+
+
+def read_texts(y: YLike, name: str = "y") -> np.ndarray:
+    """Return texts as an array of objects (n_rows,); an error calls them ``name``.
+
+    Raises
+    ------
+    TargetError
+        If something else is among them, or missing; names the row.
+    """
+    texts = np.asarray(columns_of(y))
+    if texts.ndim == 2 and texts.shape[1] == 1:
+        texts = texts[:, 0]
+    if texts.ndim != 1:
+        raise TargetError(
+            f"{name} must be one text a row, of shape (n_rows,). Got shape {texts.shape}. Join the "
+            "columns, or fit a model for each."
+        )
+    found = np.empty(len(texts), dtype=object)
+    for row, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise TargetError(
+                f"{name}, row {row}: a text is expected. Got {text!r} of type "
+                f"{type(text).__name__}. Leave the row out, or give it a text; an empty one is "
+                "allowed."
+            )
+        found[row] = str(text)
+    return found
+
+
+class TextCoding(Coding):
+    """Texts as ids of tokens, each followed by the end token.
+
+    Parameters
+    ----------
+    vocabulary : Vocabulary
+        Between texts and ids.
+    texts : sequence of str
+        Those of the fit.
+    label_smoothing : float
+        Share of a token's weight that is spread evenly over all tokens.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfusion.targets import Texts
+    >>> coding = Texts("characters", min_count=1).learn(np.array(["no", "on"], object))
+    >>> coding.output
+    OutputSpec(form='tokens', shape=(None,), n_classes=5)
+    """
+
+    def __init__(
+        self, vocabulary: Vocabulary, texts: Sequence[str], label_smoothing: float
+    ) -> None:
+        super().__init__(OutputSpec("tokens", (None,), vocabulary.n_tokens))
+        self.vocabulary, self._smoothing = vocabulary, label_smoothing
+        self._form = _form_of(texts)
+        lengths = self.vocabulary.encode(texts).lengths
+        self.longest = int(lengths.max(initial=0))
+        self._mean_length = float(lengths.mean()) + 1
+
+    def encode(self, y: PlainY) -> Ragged:
+        """Return the ids of each text, with the end token behind them: (n_rows, None)."""
+        ids = self.vocabulary.encode([str(text) for text in y])
+        values = np.insert(ids.values, ids.offsets[1:], END)
+        return Ragged(values, offsets_of(ids.lengths + 1), self.vocabulary.n_tokens)
+
+    def decode(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the texts of the likeliest token at each place, where the places are known.
+
+        (n_rows, length, n_tokens) -> (n_rows,). Whole texts are searched for by
+        ``skfusion.decoding.write``.
+        """
+        if outputs.ndim != 3:
+            raise NotImplementedError("texts need scores at each place")
+        ids, found = outputs.argmax(axis=2), np.empty(len(outputs), dtype=object)
+        lengths = np.where((ids == END).any(axis=1), (ids == END).argmax(axis=1), ids.shape[1])
+        rows = [row[:length] for row, length in zip(ids.tolist(), lengths, strict=True)]
+        found[:] = self.texts(rows)
+        return found
+
+    def texts(self, rows: Iterable[Sequence[int]]) -> list[str]:
+        """Return the texts of rows of ids, in the Unicode form of the texts of the fit."""
+        found = self.vocabulary.decode(rows)
+        form = self._form
+        return found if form is None else [unicodedata.normalize(form, text) for text in found]
+
+    def loss(
+        self, outputs: torch.Tensor, codes: torch.Tensor, weight: torch.Tensor | None
+    ) -> torch.Tensor:
+        """Return the mean over rows of the loss of their tokens, in mean lengths of a text.
+
+        So it is the loss of a token, where rows count by how many they have.
+
+        Parameters
+        ----------
+        outputs : Tensor of shape (batch, length, n_tokens) or (batch, n_tokens)
+            Scores of the tokens, at each place or the same at all.
+        codes : Tensor of shape (batch, length)
+            Ids, negative behind the end of a text.
+        weight : Tensor of shape (batch,) or None
+            Weights of the rows.
+        """
+        each = self._losses(outputs.log_softmax(-1), codes.clamp(min=0)) * (codes >= 0)
+        of_rows = each.sum(1) / self._mean_length
+        return of_rows.mean() if weight is None else (of_rows * weight).mean()
+
+    def _losses(self, log_shares: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+        """Return the loss of each token (batch, length)."""
+        if log_shares.ndim == 2:
+            right, even = log_shares.gather(1, codes), log_shares.mean(1, keepdim=True)
+        else:
+            right = log_shares.gather(2, codes[:, :, None])[:, :, 0]
+            even = log_shares.mean(2) if self._smoothing else right
+        smoothing = self._smoothing
+        return -right if not smoothing else -(1 - smoothing) * right - smoothing * even
+
+    def prior(self, codes: Block, weight: np.ndarray | None) -> np.ndarray:
+        """Return the logarithm of how often each token occurs (n_tokens,)."""
+        assert isinstance(codes, Ragged)
+        n_tokens, ids = self.vocabulary.n_tokens, codes.values[codes.offsets[0] : codes.offsets[-1]]
+        of_ids = None if weight is None else np.repeat(weight, codes.lengths)
+        counts = np.maximum(np.bincount(ids, of_ids, n_tokens), _RARE)
+        return np.log(counts / counts.sum())
+
+    def mixed(self, outputs: Sequence[np.ndarray], shares: Sequence[float]) -> np.ndarray:
+        column = np.reshape(shares, (-1, *[1] * outputs[0].ndim))
+        return logsumexp([log_softmax(one, -1) for one in outputs], 0, column)
+
+    def with_options(self, options: TargetOptions) -> Self:
+        other = copy.copy(self)
+        other._smoothing = options.label_smoothing
+        return other
+
+
+def _form_of(texts: Sequence[str]) -> Form | None:
+    """Return the Unicode form that all texts are in; None if there is none."""
+    return next(
+        (form for form in _FORMS if all(unicodedata.is_normalized(form, one) for one in texts)),
+        None,
+    )
