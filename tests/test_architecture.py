@@ -16,7 +16,17 @@ import skfusion
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "skfusion").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
-HEAVY = ("matplotlib", "PIL", "transformers", "tokenizers", "dask", "polars", "pyarrow", "onnx")
+HEAVY = (
+    "matplotlib",
+    "PIL",
+    "transformers",
+    "tokenizers",
+    "sacrebleu",
+    "dask",
+    "polars",
+    "pyarrow",
+    "onnx",
+)
 
 
 def shown(path):

@@ -35,7 +35,7 @@ from skfusion.targets import (
     TextCoding,
 )
 from skfusion.targets._resolve import resolve_text_target
-from skfusion.targets._texts import read_texts
+from skfusion.targets._texts import read_references, streams_of
 from skfusion.training import Averaging, Schedule
 from skfusion.typing import ArrayLike, SeedLike, WeightLike, XLike, YLike
 
@@ -52,7 +52,8 @@ class FusionGenerator(FusionEstimator):
 
     One network per block; a fusion that keeps their tokens, so that the decoder can look at cells
     of an image, frames of a clip and words of a text while it writes; and the decoder. y is one
-    text a row, in any language. It is neither a classifier nor a regressor, and goes into
+    text a row, in any language, or a list of several that are all right: each is learned, with a
+    share of the row's weight. It is neither a classifier nor a regressor, and goes into
     ``Pipeline``, ``GridSearchCV`` and ``cross_val_predict`` like them.
 
     Parameters
@@ -77,7 +78,7 @@ class FusionGenerator(FusionEstimator):
     label_smoothing : float, default=0.0
         Share of a token's weight that is spread evenly over all tokens (Szegedy et al., 2016).
     max_epochs, batch_size, accumulate, batch_by_length : as in FusionClassifier
-        Batches.
+        Batches. They are of texts of similar length in any case.
     lr, schedule, optimizer : as in FusionClassifier
         Steps.
     weight_decay, gradient_clipping, averaging : as in FusionClassifier
@@ -239,18 +240,18 @@ class FusionGenerator(FusionEstimator):
         ----------
         X : as in ``fit``
             Rows, with the blocks of the fit.
-        y : array-like of str of shape (n_rows,)
-            True texts.
+        y : array-like of str, or of several each, of shape (n_rows,)
+            True texts; of several the one is compared that suits best.
 
         Returns
         -------
         score : float
             1 at best, 0 where no character is right.
         """
-        texts, predicted = read_texts(y), self.predict(X)
-        check_consistent_length(texts, predicted)
+        references, predicted = read_references(y), self.predict(X)
+        check_consistent_length(references, predicted)
         metrics = import_optional("sacrebleu.metrics", "score of a FusionGenerator", "text")
-        found = metrics.CHRF().corpus_score(list(predicted), [list(texts)])
+        found = metrics.CHRF().corpus_score(list(predicted), streams_of(references))
         return float(found.score) / 100
 
     def _decoding(self) -> Decoding:

@@ -10,11 +10,19 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 from skfusion._reading import check_finite, check_some_block
 from skfusion.blocks import Blocks
 from skfusion.exceptions import TargetError
-from skfusion.targets import PlainY
+from skfusion.targets import PlainY, Target
 from skfusion.targets._reading import columns_of
 from skfusion.typing import WeightLike, YLike
 
-__all__ = ["check_given", "check_rows", "read_score_weight", "read_weight", "scaled", "with_weight"]
+__all__ = [
+    "check_given",
+    "check_rows",
+    "read_score_weight",
+    "read_weight",
+    "scaled",
+    "with_each_value",
+    "with_weight",
+]
 
 _HUGE = 1e200  # of weights; their sum may be infinite
 
@@ -52,6 +60,26 @@ def with_weight(
     if kept.all():
         return blocks, y, weight, None
     return blocks[kept], y[kept], weight[kept], np.flatnonzero(kept)
+
+
+def with_each_value(
+    recipe: Target,
+    blocks: Blocks,
+    y: PlainY,
+    weight: np.ndarray | None,
+    groups: np.ndarray | None = None,
+) -> tuple[Blocks, PlainY, np.ndarray | None, np.ndarray | None]:
+    """Return the rows once for each value of y, where rows have several.
+
+    Those of a row share its weight, and are held out together.
+    """
+    spread = recipe.spread(y)
+    if spread is None:
+        return blocks, y, weight, groups
+    rows, values = spread
+    of_rows = np.ones(len(blocks)) if weight is None else weight
+    shared = (of_rows / np.bincount(rows, minlength=len(blocks)))[rows]
+    return blocks.take(rows), values, shared, rows if groups is None else groups[rows]
 
 
 def read_weight(sample_weight: WeightLike, rows: Blocks | np.ndarray) -> np.ndarray:

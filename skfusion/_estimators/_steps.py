@@ -19,7 +19,7 @@ from skfusion._estimators._held_out import (
 )
 from skfusion._estimators._members import Member
 from skfusion._estimators._parameters import check_names_free
-from skfusion._estimators._rows import check_given, check_rows, scaled, with_weight
+from skfusion._estimators._rows import check_given, check_rows, scaled, with_each_value, with_weight
 from skfusion._estimators._scoring import HeldOut, scorer_of_outputs
 from skfusion._estimators._state import FittedState
 from skfusion._module import ModulePlan
@@ -81,6 +81,7 @@ def code_target(call: Call, reader: Reader, blocks: Blocks, data: FitData) -> Tr
     groups, n_given = check_groups(data.groups, len(blocks)), len(blocks)
     blocks, checked, weight, kept = with_weight(blocks, recipe.read(data.y), data.sample_weight)
     groups = groups if groups is None or kept is None else groups[kept]
+    blocks, checked, weight, groups = with_each_value(recipe, blocks, checked, weight, groups)
     weight = scaled(weight, weight_by_class(call.arguments.class_weight, checked))
     if call.before is None:
         check_names_free(call.owner, blocks.names)
@@ -106,6 +107,8 @@ def _held_out(
         blocks, checked, weight, _ = with_weight(
             blocks, call.arguments.target.read(y), weights[0] if weights else None
         )
+        recipe = call.arguments.target
+        blocks, checked, weight, _ = with_each_value(recipe, blocks, checked, weight)
         weight = scaled(weight, weight_by_class(call.arguments.class_weight, checked))
         return HeldOut(Rows(blocks.row_major(), target.encode(checked), weight), checked)
 

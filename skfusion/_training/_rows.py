@@ -13,7 +13,7 @@ from skfusion._mixing import draw_mixing
 from skfusion._training._batch_sampler import draw_batches, draw_batches_by_length
 from skfusion._training._codes import Codes
 from skfusion._training._torch_state import offer
-from skfusion.blocks import Block, Blocks
+from skfusion.blocks import Block, Blocks, Ragged
 from skfusion.blocks._rows import cut_rows
 
 __all__ = ["BatchIterator", "Rows", "TrainingBatch", "codes_of"]
@@ -81,7 +81,7 @@ class BatchIterator:
         self.rows, self.batch_size, self.training = rows, batch_size, training
         self.dtype, self.device = dtype, device
         self.block_dropout, self.mixup = (block_dropout, mixup) if training else (0.0, 0.0)
-        self.lengths = rows.blocks.lengths() if by_length else None
+        self.lengths = _lengths_of(rows, by_length, tells_codes)
         self.tells_codes = tells_codes
         self.codes = Codes(rows.codes, dtype, device)
         weight = rows.weight
@@ -107,3 +107,14 @@ class BatchIterator:
         if self.training:
             return draw_batches_by_length(lengths, size)
         return torch.from_numpy(lengths.argsort(kind="stable")).split(size)
+
+
+def _lengths_of(rows: Rows, by_length: bool, of_codes: bool) -> np.ndarray | None:
+    """Return how long each row is, where batches are to have rows of similar length.
+
+    By its blocks if that is asked for, and by its text where one is written.
+    """
+    lengths = rows.blocks.lengths() if by_length else None
+    if not of_codes or not isinstance(rows.codes, Ragged):
+        return lengths
+    return rows.codes.lengths if lengths is None else lengths + rows.codes.lengths

@@ -226,6 +226,16 @@ class Target(BaseEstimator):
         """
         return read_plain(y)
 
+    def spread(self, y: PlainY) -> tuple[np.ndarray, PlainY] | None:
+        """Return y with one value a row, where rows have several; None where none has.
+
+        Returns
+        -------
+        rows, y : ndarray of shape (n_values,), ndarray or csr of n_values rows
+            The number of the row that each value is of, ascending; and the values.
+        """
+        return None
+
     def learn(
         self,
         y: PlainY,

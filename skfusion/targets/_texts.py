@@ -24,7 +24,7 @@ from skfusion.typing import YLike
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["TextCoding", "Texts", "read_texts"]
+__all__ = ["TextCoding", "Texts", "read_references", "read_texts", "streams_of"]
 
 Form: TypeAlias = Literal["NFC", "NFD", "NFKC", "NFKD"]
 _FORMS: tuple[Form, ...] = ("NFC", "NFD", "NFKC", "NFKD")
@@ -33,7 +33,7 @@ _RARE = 0.5  # as often a token that no text has is taken to occur, for the prio
 
 
 class Texts(Target):
-    """Texts, one a row, in any language.
+    """Texts in any language, one a row, or several that are all right.
 
     Parameters
     ----------
@@ -64,7 +64,14 @@ class Texts(Target):
         self.min_count = min_count
 
     def read(self, y: YLike) -> PlainY:
-        return read_texts(y)
+        return read_references(y)
+
+    def spread(self, y: PlainY) -> tuple[np.ndarray, PlainY] | None:
+        if all(isinstance(texts, str) for texts in y):
+            return None
+        several = [(texts,) if isinstance(texts, str) else texts for texts in y]
+        flat = np.array([text for texts in several for text in texts], dtype=object)
+        return np.repeat(np.arange(len(several)), [len(texts) for texts in several]), flat
 
     def learn(
         self,
@@ -89,24 +96,57 @@ def read_texts(y: YLike, name: str = "y") -> np.ndarray:
     TargetError
         If something else is among them, or missing; names the row.
     """
-    texts = np.asarray(columns_of(y))
-    if texts.ndim == 2 and texts.shape[1] == 1:
-        texts = texts[:, 0]
-    if texts.ndim != 1:
-        raise TargetError(
-            f"{name} must be one text a row, of shape (n_rows,). Got shape {texts.shape}. Join the "
-            "columns, or fit a model for each."
-        )
-    found = np.empty(len(texts), dtype=object)
+    texts = _rows_of(y)
     for row, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise TargetError(
-                f"{name}, row {row}: a text is expected. Got {text!r} of type "
-                f"{type(text).__name__}. Leave the row out, or give it a text; an empty one is "
-                "allowed."
-            )
-        found[row] = str(text)
+        _check_text(text, f"{name}, row {row}")
+    return texts
+
+
+def read_references(y: YLike) -> np.ndarray:
+    """Return a text, or a tuple of several, for each row: an array of objects (n_rows,).
+
+    Raises
+    ------
+    TargetError
+        If something else is among them, or a row has none; names the row.
+    """
+    texts = _rows_of(y)
+    for row, given in enumerate(texts):
+        if not isinstance(given, list | tuple | np.ndarray):
+            _check_text(given, f"y, row {row}")
+            continue
+        if not len(given):
+            raise TargetError(f"y, row {row}: no text is given. Leave the row out, or give it one.")
+        for number, text in enumerate(given):
+            _check_text(text, f"y, row {row}, text {number}")
+        texts[row] = tuple(given)
+    return texts
+
+
+def _rows_of(y: YLike) -> np.ndarray:
+    """Return what each row has, whatever it is: an array of objects (n_rows,)."""
+    rows = list(y) if isinstance(y, Sequence) and not isinstance(y, str) else columns_of(y)
+    if isinstance(rows, np.ndarray) and rows.ndim == 2 and rows.shape[1] == 1:
+        rows = rows[:, 0]
+    found = np.empty(len(rows), dtype=object)
+    for row, given in enumerate(rows):
+        found[row] = str(given) if isinstance(given, str) else given
     return found
+
+
+def _check_text(text: object, where: str) -> None:
+    if not isinstance(text, str):
+        raise TargetError(
+            f"{where}: a text is expected. Got {text!r} of type {type(text).__name__}. Leave the "
+            "row out, or give it a text; an empty one is allowed."
+        )
+
+
+def streams_of(references: np.ndarray) -> list[list[str | None]]:
+    """Return the references as sacrebleu takes them: the first of each row, the second, ..."""
+    rows = [(one,) if isinstance(one, str) else one for one in references]
+    most = max(map(len, rows), default=0)
+    return [[row[i] if i < len(row) else None for row in rows] for i in range(most)]
 
 
 class TextCoding(Coding):

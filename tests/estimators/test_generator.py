@@ -12,6 +12,7 @@ from sklearn.inspection import permutation_importance
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import Callback
 
 from skfusion import Blocks, FusionClassifier, FusionGenerator, FusionRegressor, Ragged
 from skfusion.decoding import Decoding
@@ -241,6 +242,34 @@ def test_half_precision():
     assert alone == found.predict(X[:5]).tolist()
 
 
+# Several texts a row
+
+
+def test_each_of_several_texts_is_learned():
+    y = [[text, text.replace("ball", "sphere")] if i % 2 else [text] for i, text in enumerate(Y)]
+    found = model().fit(X, y)
+    texts, _ = found.predict_n(X, 2)
+    both = [set(pair) == set(row) for pair, row in zip(texts[1::2], y[1::2], strict=True)]
+    assert np.mean(both) > 0.9
+    assert found.score(X, y) > 0.95
+    assert cross_val_score(model(max_epochs=25), X, np.array(y, dtype=object), cv=2).min() > 0.5
+
+
+def test_texts_of_one_row_are_held_out_together():
+    seen = []
+
+    class Recorder(Callback):
+        def on_train_begin(self, net, X, **kwargs):
+            seen.append([rows.blocks["one"][:, 0] for rows in X])
+
+    y = [[text, text.upper()] for text in Y]
+    rows = {"one": np.arange(N, dtype=np.float32)[:, None]}
+    settings = {"encoders": None, "early_stopping": True, "max_epochs": 1}
+    model(callbacks=[Recorder()], **settings).fit(rows, y)
+    train, held_out = seen[0]
+    assert len(train) + len(held_out) == 2 * N and not set(train) & set(held_out)
+
+
 # Bad input
 
 
@@ -250,7 +279,8 @@ def test_half_precision():
         (["a", None, "b"], "y, row 1: a text is expected. Got None"),
         (["a", "b", 3], "y, row 2: a text is expected. Got 3 of type int"),
         ([1.0, 2.0, 3.0], "y, row 0: a text is expected"),
-        ([["a", "b"]] * 3, r"y must be one text a row.*Got shape \(3, 2\)"),
+        ([["a", "b"], [], ["c"]], "y, row 1: no text is given"),
+        ([["a", "b"], "a", ["c", 4.0]], "y, row 2, text 1: a text is expected. Got 4.0"),
     ],
 )
 def test_what_is_no_text(y, message):

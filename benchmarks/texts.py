@@ -1,0 +1,187 @@
+"""Texts out, on real data: tables to English, Spanish to English, clips to captions.
+
+Run ``python -m benchmarks.texts --data FOLDER [--sets e2e tatoeba moving_emoji] [--seconds 150]``.
+Each model is fitted until its time is over, on one thread, and is measured on rows of the official
+split by all their references: BLEU, chrF, and what of the facts is told. What others reach on the
+same split stands in the README of each folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+
+from skfusion import BlockUnion, FusionGenerator
+from skfusion.encoders import CNN, MLP, RNN, SparseLinear, TimeDistributed
+from skfusion.heads import GRUDecoder, TransformerDecoder
+from skfusion.inputs import Tokenizer
+from skfusion.targets import Texts
+
+
+class Task(NamedTuple):
+    """Rows to learn from and to be measured on, and what is asked of the texts."""
+
+    X: Any
+    y: np.ndarray
+    X_test: Any
+    references: list[list[str]]
+    model: FusionGenerator
+    told: Callable[[Sequence[str]], dict[str, float]]
+
+
+SLOTS = ["name", "eatType", "food", "priceRange", "customer rating", "area", "familyFriendly"]
+SLOTS = [*SLOTS, "near"]
+
+
+def e2e(folder: Path) -> Task:
+    """Eight slots of a table to an English sentence."""
+    train, dev = (pd.read_csv(folder / "e2e" / f"{name}.csv.gz") for name in ("train", "dev"))
+    asked = dev.drop_duplicates("mr_id")[SLOTS]
+    references = dev.groupby("mr_id", sort=False).ref.apply(list).tolist()
+    encoders = {slot: SparseLinear(64) for slot in SLOTS}
+    columns = dict.fromkeys(SLOTS, "category")
+    model = FusionGenerator(encoders, columns=columns, target=Texts(n_tokens=1000))
+
+    def told(texts: Sequence[str]) -> dict[str, float]:
+        named = [
+            value.lower() in text.lower()
+            for text, row in zip(texts, asked.to_dict("records"), strict=True)
+            for value in (row["name"], row["near"], row["food"])
+            if isinstance(value, str)
+        ]
+        return {"names and foods told": float(np.mean(named))}
+
+    return Task(train[SLOTS], train.ref.to_numpy(object), asked, references, model, told)
+
+
+def tatoeba(folder: Path) -> Task:
+    """Spanish to English."""
+    pairs = pd.read_csv(folder / "tatoeba_es_en" / "pairs.csv.gz")
+    train, test = (pairs[pairs.split == name] for name in ("train", "test"))
+    references = test.groupby("es", sort=False).en.apply(list)
+    union = BlockUnion([("es", Tokenizer(tokenizer=_subwords(), max_tokens=2000), "es")])
+    model = FusionGenerator(
+        {"es": RNN(128, bidirectional=True, embedding_width=128, dropout=0.2)},
+        union=union,
+        target=Texts(n_tokens=2000),
+    )
+    asked = references.index.to_frame(name="es")
+    y = train.en.to_numpy(object)
+    return Task(train[["es"]], y, asked, references.tolist(), model, lambda texts: {})
+
+
+def _subwords() -> Any:
+    import tokenizers
+
+    found = tokenizers.Tokenizer(tokenizers.models.BPE())
+    found.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    return found
+
+
+def moving_emoji(folder: Path) -> Task:
+    """Clips to captions in Spanish and English, by one model."""
+    sys.path.insert(0, str(folder / "moving_emoji"))
+    made = __import__("moving_emoji")
+    drawings = folder / "emoji"
+    _, spanish = made.read_drawings(drawings)
+    parts = {name: made.moving_emoji(name, emoji=drawings) for name in ("train", "test")}
+
+    def rows(name: str) -> dict[str, np.ndarray]:
+        clips, table = parts[name]
+        language = np.repeat([[1.0, 0.0], [0.0, 1.0]], len(table), axis=0).astype(np.float32)
+        return {"clip": np.concatenate([clips, clips]), "language": language}
+
+    def captions(name: str) -> list[list[str]]:
+        records = parts[name][1].to_dict("records")
+        return [list(made.captions(row, way, spanish)) for way in ("es", "en") for row in records]
+
+    train, test = parts["train"][1], parts["test"][1]
+    y = np.concatenate([train.es, train.en]).astype(object)
+
+    def told(texts: Sequence[str]) -> dict[str, float]:
+        n, found = len(test), {}
+        for way, some in (("es", texts[:n]), ("en", texts[n:])):
+            facts = [made.facts_told(text, way, spanish) for text in some]
+            right = np.array(
+                [
+                    [one.get(fact) == row[fact] for fact in made.FACTS]
+                    for one, row in zip(facts, test.to_dict("records"), strict=True)
+                ]
+            )
+            found |= {f"{way} all": right.all(1).mean(), f"{way} mean": right.mean()}
+        return found
+
+    model = FusionGenerator(
+        {"clip": TimeDistributed(CNN(), over=RNN(128)), "language": MLP(32)},
+        target=Texts(n_tokens=500),
+    )
+    return Task(rows("train"), y, rows("test"), captions("test"), model, told)
+
+
+TASKS = {"e2e": e2e, "tatoeba": tatoeba, "moving_emoji": moving_emoji}
+HEADS = {"gru": GRUDecoder(), "transformer": TransformerDecoder()}
+
+
+def measured(texts: Sequence[str], references: list[list[str]]) -> dict[str, float]:
+    """Return BLEU and chrF by all references of each row."""
+    from sacrebleu.metrics import BLEU, CHRF
+
+    most = max(map(len, references))
+    streams = [[row[i] if i < len(row) else None for row in references] for i in range(most)]
+    return {
+        name: kind().corpus_score(list(texts), streams).score
+        for name, kind in (("BLEU", BLEU), ("chrF", CHRF))
+    }
+
+
+def run(task: Task, params: dict[str, Any], seconds: float, seed: int) -> None:
+    """Fit until the time is over, and print what was reached."""
+    model = task.model.set_params(random_state=seed, early_stopping=False, **params)
+    start = time.process_time()
+    epochs = 0
+    while time.process_time() - start < seconds:
+        model.partial_fit(task.X, task.y)
+        epochs += 1
+    spent = time.process_time() - start
+    loss = model.history_["train_loss"].iloc[-1]
+    print(f"  {params}: {epochs} epochs in {spent:.0f} CPU s, loss {loss:.3f}", flush=True)
+    for beams in (1, 4):
+        start = time.process_time()
+        texts = model.set_params(decoding__num_beams=beams).predict(task.X_test)
+        spent = time.process_time() - start
+        found = measured(texts, task.references) | task.told(texts)
+        shown = ", ".join(f"{name} {value:.3f}" for name, value in found.items())
+        print(f"    beams {beams}: {shown}; {spent:.1f} CPU s", flush=True)
+    for text, known in [*zip(texts, task.references, strict=True)][:: max(1, len(texts) // 5)]:
+        print(f"      {text}    [{known[0]}]", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=os.environ.get("SKFUSION_DATA"))
+    parser.add_argument("--sets", nargs="*", default=[*TASKS], choices=[*TASKS])
+    parser.add_argument("--heads", nargs="*", default=["gru"], choices=[*HEADS])
+    parser.add_argument("--seconds", type=float, default=150)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    if arguments.data is None:
+        parser.error("name the folder of the data sets: --data FOLDER, or SKFUSION_DATA")
+    torch.set_num_threads(1)
+    for name in arguments.sets:
+        task = TASKS[name](Path(arguments.data))
+        print(f"{name}: {TASKS[name].__doc__} {len(task.y)} rows", flush=True)
+        for head in arguments.heads:
+            run(task, {"head": HEADS[head]}, arguments.seconds, arguments.seed)
+
+
+if __name__ == "__main__":
+    main()
