@@ -87,6 +87,7 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         members: int | str = "auto",
         linear: bool | str = "auto",
         loss: LossLike = "squared",
+        missing_targets: str = "error",
         max_epochs: int = 100,
         batch_size: int | str = "auto",
         accumulate: int = 1,
@@ -126,7 +127,7 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         self.n_iter_no_change, self.checkpoint, self.verbose = n_iter_no_change, checkpoint, verbose
         self.batch_by_length, self.optimizer, self.averaging = batch_by_length, optimizer, averaging
         self.early_stopping, self.net_params, self.callbacks = early_stopping, net_params, callbacks
-        self.members, self.linear = members, linear
+        self.members, self.linear, self.missing_targets = members, linear, missing_targets
         self.block_dropout, self.random_state, self.schedule = block_dropout, random_state, schedule
 
     def fit(

@@ -8,14 +8,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from skfusion._estimators._better_block import warn_of_better_block
 from skfusion._estimators._call import Call, TrainingData
 from skfusion._estimators._fingerprint import content
 from skfusion._estimators._held_out import Split
 from skfusion._estimators._members import Member
 from skfusion._estimators._mixture import HeldOutOutputs, Mixture
 from skfusion._estimators._scoring import HeldOut, scorer_of_outputs
-from skfusion._linear import LinearInputs, LinearModel, choose_linear
+from skfusion._estimators._single_blocks import linear_of_best_blocks, warn_of_better_block
+from skfusion._linear import LinearInputs, LinearModel
 from skfusion._reading import rows_without_blocks
 from skfusion._training import codes_of
 from skfusion.blocks import Block
@@ -164,7 +164,7 @@ def _with_linear(
     """
     (found, rows), asked = networks, call.arguments.linear is True
     target, codes, weight = learned.target, learned.rows.codes, learned.rows.weight
-    chosen = choose_linear(target, learned.blocks, codes, weight, splits, asked)
+    chosen, alone = linear_of_best_blocks(learned, splits, asked)
     if chosen is None:
         return None, 0.0, found
     pair = (found[rows], chosen.held_out[rows])
@@ -174,7 +174,7 @@ def _with_linear(
     mixed = found.copy()
     if share:
         mixed[rows] = target.mixed(pair, (1 - share, share))
-    warn_of_better_block(call, learned, splits[0], mixed, chosen)
+    warn_of_better_block(call, learned, splits[0], mixed, alone)
     return chosen.model if share else None, share, mixed
 
 

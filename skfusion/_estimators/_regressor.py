@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import Tags, check_consistent_length
 
+from skfusion._checks import check_choice
 from skfusion._estimators._base import FusionEstimator
 from skfusion._estimators._call import FitData
 from skfusion._estimators._recipes import own_copy
 from skfusion._estimators._rows import read_score_weight
 from skfusion.exceptions import TargetError
 from skfusion.losses import Squared, resolve_value_loss
-from skfusion.targets import Target, TargetOptions
+from skfusion.targets import Target, TargetOptions, Values
 from skfusion.targets._reading import read_values
 from skfusion.targets._resolve import check_heeded, resolve_value_target
-from skfusion.targets._values import unit_of
+from skfusion.targets._value_coding import unit_of
 from skfusion.typing import WeightLike, XLike, YLike
 
 if TYPE_CHECKING:
@@ -53,6 +55,10 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
         "quantile" or ``Quantile(level=0.9)`` what nine in ten values lie below, "poisson" the means
         of counts. Recipes of ``skfusion.losses`` have parameters; a function (outputs, codes) of
         standardised values returns the loss of each row, see ``skfusion.losses.Loss``.
+    missing_targets : {"error", "ignore"}, default="error"
+        What becomes of NaN in y: an error, or an output that is not known of that row, such as a
+        cell of a grid that was not measured; loss and score are then of what is known. There is
+        no linear member then.
     max_epochs, batch_size, accumulate, batch_by_length : as in FusionClassifier
         Batches.
     lr, schedule, optimizer : as in FusionClassifier
@@ -129,7 +135,9 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
         score : float
             1 at best; 0 for the mean of y, and less for what is worse.
         """
-        values, predicted = read_values(y), self.predict(X)
+        target = self._resolve_target()
+        may_lack = isinstance(target, Values) and target.may_lack
+        values, predicted = read_values(y, may_lack), self.predict(X)
         check_consistent_length(values, predicted)
         weight = read_score_weight(sample_weight, predicted)
         if values.size != predicted.size:
@@ -141,10 +149,16 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
         if unit is not None:
             values, predicted = values / unit, predicted.reshape(values.shape) / unit
         flat = values.reshape(len(values), -1), predicted.reshape(len(predicted), -1)
+        if np.isnan(values).any():
+            return _score_of_known(*flat, weight)
         return float(r2_score(*flat, sample_weight=weight))
 
     def _resolve_target(self) -> Target:
-        return resolve_value_target(self.target)
+        missing = check_choice("missing_targets", self.missing_targets, ("error", "ignore"))
+        target = resolve_value_target(self.target)
+        if missing == "error" or target is self.target:
+            return target
+        return Values(missing)
 
     def _target_options(self) -> TargetOptions:
         loss = resolve_value_loss(self.loss)
@@ -155,3 +169,18 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+
+def _score_of_known(values: np.ndarray, predicted: np.ndarray, weight: np.ndarray | None) -> float:
+    """Return the mean over outputs of R2 where values are known, (n_rows, n_outputs) each."""
+    scores = []
+    for known, found in zip(values.T, predicted.T, strict=True):
+        rows = np.flatnonzero(~np.isnan(known))
+        if len(rows) > 1:
+            of_rows = None if weight is None else weight[rows]
+            scores.append(r2_score(known[rows], found[rows], sample_weight=of_rows))
+    if not scores:
+        raise TargetError(
+            "y has no output of which two rows are known, so that R2 has no meaning. Score more."
+        )
+    return float(np.mean(scores))

@@ -5,7 +5,8 @@ from skfusion.targets._labels import LabelCoding, Labels
 from skfusion.targets._output import OutputSpec
 from skfusion.targets._resolve import TargetLike
 from skfusion.targets._texts import TextCoding, Texts
-from skfusion.targets._values import ValueCoding, Values
+from skfusion.targets._value_coding import ValueCoding
+from skfusion.targets._values import Values
 
 __all__ = [
     "Coding",

@@ -56,8 +56,8 @@ def read_labels(y: YLike) -> np.ndarray | csr_array | csr_matrix:
     return labels if several else column_or_1d(labels, warn=True)
 
 
-def read_values(y: YLike) -> np.ndarray:
-    """Return values (n_rows, ...) as float64.
+def read_values(y: YLike, may_lack: bool = False) -> np.ndarray:
+    """Return values (n_rows, ...) as float64, NaN where one is missing that may be.
 
     Raises
     ------
@@ -67,10 +67,10 @@ def read_values(y: YLike) -> np.ndarray:
     values = y if issparse(y) else columns_of(y)
     if isinstance(values, np.ndarray):
         _refuse_dates(values)
-        _refuse_not_finite(values)
+        _refuse_not_finite(values, may_lack)
         if values.dtype.kind in "OUS":
-            values = _numbers(values)
-            _refuse_not_finite(values)
+            values = _numbers(np.where(pd.isna(values), np.nan, values) if may_lack else values)
+            _refuse_not_finite(values, may_lack)
         if 0 in values.shape[1:]:
             raise TargetError(f"y of shape {values.shape} has no value in a row: nothing to learn.")
     return check_array(
@@ -78,6 +78,7 @@ def read_values(y: YLike) -> np.ndarray:
         ensure_2d=False,
         allow_nd=True,
         dtype=np.float64,
+        ensure_all_finite="allow-nan" if may_lack else True,
         input_name="y",
         estimator="FusionRegressor",
     )
@@ -284,8 +285,10 @@ def _refuse_infinity(values: np.ndarray, what: str, repair: str) -> None:
     )
 
 
-def _refuse_not_finite(values: np.ndarray) -> None:
-    _refuse_missing(values, "value", "Leave out rows without a value.")
+def _refuse_not_finite(values: np.ndarray, may_lack: bool = False) -> None:
+    if not may_lack:
+        repair = 'Leave out rows without a value, or set missing_targets="ignore".'
+        _refuse_missing(values, "value", repair)
     _refuse_infinity(values, "value", "Leave the row out, or cut off: y.clip(-1e9, 1e9).")
 
 

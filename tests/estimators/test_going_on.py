@@ -94,7 +94,7 @@ OTHERS = {
     "device",
 }
 OTHERS |= {"checkpoint", "verbose", "callbacks", "linear"}
-REFUSED = {"encoders", "fusion", "head", "union", "columns", "members"}
+REFUSED = {"encoders", "fusion", "head", "union", "columns", "members", "missing_targets"}
 
 
 @pytest.mark.parametrize("kind", KINDS)

