@@ -50,7 +50,7 @@ from skfusion.fusion import (
     TokenTransformer,
     Tree,
 )
-from skfusion.heads import GRUDecoder, Head, LinearHead, MLPHead, TransformerDecoder
+from skfusion.heads import GridHead, GRUDecoder, Head, LinearHead, MLPHead, TransformerDecoder
 from skfusion.targets import Labels, Target, Texts, Values
 from skfusion.testing import check_encoder, check_fusion, check_head, check_target
 
@@ -186,6 +186,8 @@ HEADS = [
     MLPHead(),
     MLPHead((6, 4), dropout=0.3),
     GRUDecoder(8, n_heads=2),
+    GridHead(8, n_heads=2),
+    GridHead(8, n_heads=2, n_stages=1),
     TransformerDecoder(8, n_heads=2, n_layers=1),
 ]
 

@@ -223,7 +223,7 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         """Return all arguments, checked and resolved; no row was read yet."""
         check_flag("warm_start", self.warm_start)
         fusion = check_fusion(self.fusion)
-        head = check_head(self.head, fusion, self._some_output())
+        head = check_head(self.head, fusion, self._some_outputs())
         return Arguments(
             union=check_union(self.union, self.columns),
             encoders=check_encoders(self.encoders),
@@ -280,9 +280,9 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         """Return what the arguments say of the target, checked."""
         raise NotImplementedError
 
-    def _some_output(self) -> OutputSpec:
-        """Return outputs of the form that y has, whatever their number."""
-        return OutputSpec("value", (2,))
+    def _some_outputs(self) -> Sequence[OutputSpec]:
+        """Return outputs of each form that y may have, whatever their number."""
+        return [OutputSpec("value", (2,))]
 
     def _check_coding(self, coding: Coding, arguments: Arguments) -> None:
         """Check what was learned of y."""

@@ -95,17 +95,29 @@ def check_fusion(given: FusionLike) -> Fusion:
     return fusion
 
 
-def check_head(given: Head | str, fusion: Fusion, output: OutputSpec) -> Head:
+def check_head(given: Head | str, fusion: Fusion, outputs: Sequence[OutputSpec]) -> Head:
     """Return a copy of the head, which fits ``fusion``, with nothing wrong whatever it decides.
 
-    ``output`` is of the form that it is to give.
+    It gives outputs of one of these forms at least.
     """
     head = own_copy(resolve_head(given))
     if _is_ours(head):
-        with _without_memory(head):
-            _check_size(head, head.build(_WIDTH, output))
+        _check_some(head, outputs)
     _check_fits(fusion, head)
     return head
+
+
+def _check_some(head: Head, outputs: Sequence[OutputSpec]) -> None:
+    """Raise the first error if the head can be built for none of these outputs."""
+    errors = []
+    for output in outputs:
+        try:
+            with _without_memory(head):
+                _check_size(head, head.build(_WIDTH, output))
+            return
+        except ParameterError as error:
+            errors.append(error)
+    raise errors[0]
 
 
 def _check_fits(fusion: Fusion, head: Head) -> None:

@@ -280,8 +280,8 @@ class FusionGenerator(FusionEstimator):
     def _target_options(self) -> TargetOptions:
         return TargetOptions(None, check_real("label_smoothing", self.label_smoothing, 0, 1))
 
-    def _some_output(self) -> OutputSpec:
-        return OutputSpec("tokens", (None,), 8)
+    def _some_outputs(self) -> Sequence[OutputSpec]:
+        return [OutputSpec("tokens", (None,), 8)]
 
     def _check_coding(self, coding: Coding, arguments: Arguments) -> None:
         if not isinstance(coding, TextCoding):

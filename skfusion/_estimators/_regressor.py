@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +17,7 @@ from skfusion._estimators._recipes import own_copy
 from skfusion._estimators._rows import read_score_weight
 from skfusion.exceptions import TargetError
 from skfusion.losses import Squared, resolve_value_loss
-from skfusion.targets import Target, TargetOptions, Values
+from skfusion.targets import OutputSpec, Target, TargetOptions, Values
 from skfusion.targets._reading import read_values
 from skfusion.targets._resolve import check_heeded, resolve_value_target
 from skfusion.targets._value_coding import unit_of
@@ -42,8 +43,10 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
         is read: see ``FusionClassifier``.
     fusion : str or Fusion, default="concat"
         How the encoded blocks become one vector.
-    head : {"linear", "mlp"} or Head, default="linear"
-        From the fused vector to the outputs. Of no use where the fusion decides, as ``Late`` does.
+    head : {"linear", "mlp", "grid"} or Head, default="linear"
+        From the fused vector to the outputs; "grid" makes maps by up-convolution, and looks at the
+        fused tokens where the fusion gives them (``fusion="token_concat"``). Of no use where the
+        fusion decides, as ``Late`` does.
     union, columns : as in FusionClassifier
         What becomes of the columns of a table.
     target : {"auto", "values"} or Target, default="auto"
@@ -159,6 +162,9 @@ class FusionRegressor(RegressorMixin, FusionEstimator):
         if missing == "error" or target is self.target:
             return target
         return Values(missing)
+
+    def _some_outputs(self) -> Sequence[OutputSpec]:
+        return [*super()._some_outputs(), OutputSpec("grid", (4, 4))]
 
     def _target_options(self) -> TargetOptions:
         loss = resolve_value_loss(self.loss)

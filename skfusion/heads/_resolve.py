@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from skfusion._checks import resolve_recipe
 from skfusion.heads._base import Head
+from skfusion.heads._grid_head import GridHead
 from skfusion.heads._gru_decoder import GRUDecoder
 from skfusion.heads._layers import LinearHead, MLPHead
 from skfusion.heads._transformer_decoder import TransformerDecoder
@@ -11,6 +12,7 @@ from skfusion.heads._transformer_decoder import TransformerDecoder
 __all__ = ["resolve_head"]
 
 _ALIASES = {
+    "grid": GridHead,
     "gru": GRUDecoder,
     "linear": LinearHead,
     "mlp": MLPHead,

@@ -11,7 +11,7 @@ from skfusion._tokens import Encoded, masked_mean
 from skfusion.exceptions import ParameterError
 from skfusion.targets import OutputSpec
 
-__all__ = ["Memory", "Writer", "WriterState", "memory_of", "n_tokens_of", "shifted"]
+__all__ = ["Memory", "Writer", "WriterState", "mean_of", "memory_of", "n_tokens_of", "shifted"]
 
 _BEGIN, _END = 0, 1
 # Tokens (batch, n, width) that a writer looks at, and which are data; None where all are.
