@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from skfusion._axes import axes_for, wrapped
 from skfusion.inspection._ablation import ablation
-from skfusion.inspection._axes import axes_for, wrapped
 from skfusion.inspection._variants import Operators
 from skfusion.inspection._verdicts import BEST
 from skfusion.typing import ArrayLike, CVLike, Scorer, XLike, YLike

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch
 
-from skfusion.inspection._axes import axes_for, wrapped
+from skfusion._axes import axes_for, wrapped
 from skfusion.inspection._importance import block_importance
 from skfusion.typing import Scorer, SeedLike, WeightLike, XLike, YLike
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from sklearn.base import BaseEstimator
 
-from skfusion.inspection._axes import add_legend, axes_for, legend_height
+from skfusion._axes import add_legend, axes_for, legend_height
 from skfusion.inspection._missing_curve import ONE_AT_RANDOM, missing_curve
 from skfusion.typing import Scorer, SeedLike, WeightLike, XLike, YLike
 

@@ -9,9 +9,9 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from skfusion._axes import add_legend, axes_for, legend_height
 from skfusion._checks import check_choice
 from skfusion.exceptions import ParameterError
-from skfusion.inspection._axes import add_legend, axes_for, legend_height
 from skfusion.inspection._splitting import final_step
 
 if TYPE_CHECKING:

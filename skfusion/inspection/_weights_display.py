@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from skfusion._axes import axes_for, wrapped
 from skfusion._checks import check_choice
 from skfusion._estimators._fitted import indexed_like
 from skfusion.exceptions import ParameterError
-from skfusion.inspection._axes import axes_for, wrapped
 from skfusion.inspection._splitting import allow_missing, final_step, split_off
 from skfusion.typing import XLike
 

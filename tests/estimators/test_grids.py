@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.model_selection import GridSearchCV
 
-from skfusion import FusionClassifier, FusionRegressor
+from skfusion import Blocks, FusionClassifier, FusionRegressor
 from skfusion.encoders import CNN
 from skfusion.exceptions import ParameterError
 from skfusion.heads import GridHead
@@ -62,7 +62,7 @@ def test_cells_without_data():
 
 def test_its_parameters_are_searched():
     search = GridSearchCV(model(max_epochs=2), {"head__n_stages": [0, 1], "head__width": [8]}, cv=2)
-    assert search.fit(X, BELOW).best_params_["head__width"] == 8
+    assert search.fit(Blocks(X), BELOW).best_params_["head__width"] == 8
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def wrapped(text: str, width: int = _WIDTH) -> str:
 
     Examples
     --------
-    >>> from skfusion.inspection._axes import wrapped
+    >>> from skfusion._axes import wrapped
     >>> wrapped("Gated(width=4)  0.913", width=16)
     'Gated(width=4)\n0.913'
     """
