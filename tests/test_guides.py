@@ -34,6 +34,16 @@ def targets(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def texts(tmp_path_factory):
+    yield from module_of("texts", tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def forecasting(tmp_path_factory):
+    yield from module_of("forecasting", tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
 def columns(tmp_path_factory):
     yield from module_of("columns", tmp_path_factory)
 
@@ -59,6 +69,22 @@ def test_a_threshold_chosen_on_held_out_rows_finds_the_rare_class(targets):
     at_half = targets.watcher.predict(readings)
     assert recall_score(faulty, found) > 0.7 > 0.4 > recall_score(faulty, at_half)
     assert balanced_accuracy_score(faulty, found) > 0.75
+
+
+def test_texts_say_what_the_row_says(texts):
+    asked, written = texts.places[250:], texts.writer.predict(texts.places[250:])
+    for column in asked:
+        told = [value in text for value, text in zip(asked[column], written, strict=True)]
+        assert np.mean(told) > 0.95
+    assert texts.drawn is texts.writer and texts.texts.shape == (2, 3)
+    spanish = texts.speaks.predict(texts.places.assign(language="es"))
+    assert [*spanish] == texts.spanish
+
+
+def test_a_forecast_beats_the_simple_ones(forecasting):
+    errors = forecasting.errors["all"]
+    assert errors["model"] < errors["persistence"] and errors["model"] < errors["seasonal"]
+    assert forecasting.maps.score({"now": forecasting.seen[..., None]}, forecasting.later) > 0.5
 
 
 def test_ordered_grades_are_learned(targets):
