@@ -110,6 +110,7 @@ ENCODERS = [
     (Transformer(8, n_layers=1, pooling="attention", positions=None), None),
     (TimeDistributed(CNN((4,), width=6), over=RNN(8, "lstm"), chunk_size=5), CLIPS),
     (TimeDistributed(), None),
+    (TimeDistributed(over=Transformer(8, n_layers=1), center=True), None),
     (TimeDistributed(over=Transformer(8, n_layers=1)), STEPS),
     (TimeDistributed(MLP(6), over=TemporalCNN((8,))), STEPS),
     (Chain(CNN((4, 8)), Transformer(8, n_layers=1)), IMAGES),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -17,7 +18,7 @@ from skfusion._estimators._call import FitData
 from skfusion._estimators._held_out import ValidationSplit
 from skfusion._optional import import_optional
 from skfusion._reading import check_finite
-from skfusion._training import CallbackLike, OptimizerLike, write_texts
+from skfusion._training import CallbackLike, OptimizerLike, TrainingSettings, write_texts
 from skfusion._warn import warn_user
 from skfusion.decoding import Decoding
 from skfusion.decoding._write import Hypothesis
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
 __all__ = ["FusionGenerator"]
 
 _OWN = {"self", "__class__", "decoding", "label_smoothing"}
+# Of a batch: each has dozens of tokens to learn from. Sentences about a table, 42,000 rows, three
+# epochs: chrF 69 with 256 rows a batch and 76 with 64, in the same time.
+_MOST_ROWS = 64
 
 
 class FusionGenerator(FusionEstimator):
@@ -78,7 +82,7 @@ class FusionGenerator(FusionEstimator):
     label_smoothing : float, default=0.0
         Share of a token's weight that is spread evenly over all tokens (Szegedy et al., 2016).
     max_epochs, batch_size, accumulate, batch_by_length : as in FusionClassifier
-        Batches. They are of texts of similar length in any case.
+        Batches, of texts of similar length in any case; "auto" has at most 64 rows.
     lr, schedule, optimizer : as in FusionClassifier
         Steps.
     weight_decay, gradient_clipping, averaging : as in FusionClassifier
@@ -273,6 +277,9 @@ class FusionGenerator(FusionEstimator):
                 'look at. Use fusion="token_concat", or another that does not decide.'
             )
         return arguments
+
+    def _training_settings(self, mixup: float) -> TrainingSettings:
+        return replace(super()._training_settings(mixup), most_rows=_MOST_ROWS)
 
     def _resolve_target(self) -> Target:
         return resolve_text_target(self.target)

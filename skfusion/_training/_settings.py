@@ -60,6 +60,7 @@ class TrainingSettings:
     verbose: int
     callbacks: Sequence[CallbackLike]
     net_params: Mapping[str, object]
+    most_rows: int = _BATCH_SIZES[-1]  # of a batch, if its size is left to us
 
     def alone(self, batch_size: int) -> TrainingSettings:
         """Return the settings for training one encoder alone, in front of the fit proper."""
@@ -71,7 +72,8 @@ class TrainingSettings:
         if self.batch_size is not None:
             return self.batch_size
         largest = _BATCH_SIZES[-1]
-        return next(size for size in _BATCH_SIZES if n_rows < 128 * size or size == largest)
+        usual = next(size for size in _BATCH_SIZES if n_rows < 128 * size or size == largest)
+        return min(usual, self.most_rows)
 
     def takes_bf16(self, dtype: torch.dtype, device: str) -> bool:
         """Whether data of this dtype is computed with in bfloat16 on this device."""

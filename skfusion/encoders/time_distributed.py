@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from skfusion._checks import check_int
-from skfusion._tokens import Encoded, Tokens
+from skfusion._checks import check_choice, check_int
+from skfusion._tokens import Encoded, Tokens, masked_mean
 from skfusion.blocks import BlockSpec
 from skfusion.encoders._base import Encoder, as_encoder, as_float, is_frozen
 from skfusion.encoders._measure import output_spec
@@ -40,6 +40,10 @@ class TimeDistributed(Encoder):
     over : Encoder or None, default=None
         Encoder of the sequence of encoded frames, such as ``RNN``, ``Transformer`` or
         ``TemporalCNN``; None is ``RNN()``.
+    center : bool, default=False
+        Whether the mean over the clip is taken off each frame's vector. What stays the same is then
+        gone, and what moves is left: a ``Transformer`` that is told everything sees of clips mostly
+        what they show, and not in which order.
     chunk_size : int, default=16
         Most frames encoded at a time. Few large tensors cost more than many small ones that stay
         in the processor's cache; on other devices larger chunks are quicker.
@@ -48,6 +52,12 @@ class TimeDistributed(Encoder):
     -----
     A batch normalisation in ``encoder`` sees one chunk at a time while training. If ``encoder`` is
     frozen, such as ``Pretrained``, the frames are encoded once per fit.
+
+    On 800 clips of drawings that turn left or right (8 frames of 32 x 32 pixels, new drawings in
+    the test), ``RNN()`` over the frames reached an accuracy of .96 in 40 epochs, ``TemporalCNN`` .95
+    in 30, and a ``Transformer`` .44 to .53 at rates of 3e-3 and 1e-3, with dropout of 0 and .1, with
+    learned positions, small or large, and with sines: none of these decides. With ``center=True``
+    and ``lr=1e-3`` it reached .89 in 30 epochs, without dropout .95; at 3e-3 .53.
 
     Examples
     --------
@@ -64,10 +74,15 @@ class TimeDistributed(Encoder):
     takes: ClassVar[tuple[str, ...]] = tuple(_FRAME_FORMS)
 
     def __init__(
-        self, encoder: Encoder | None = None, over: Encoder | None = None, chunk_size: int = 16
+        self,
+        encoder: Encoder | None = None,
+        over: Encoder | None = None,
+        center: bool = False,
+        chunk_size: int = 16,
     ) -> None:
         self.encoder = encoder
         self.over = over
+        self.center = center
         self.chunk_size = chunk_size
 
     def build(self, spec: BlockSpec, pooled: bool = True) -> nn.Module:
@@ -79,7 +94,8 @@ class TimeDistributed(Encoder):
         over = RNN() if self.over is None else as_encoder("over", self.over)
         chunk_size = check_int("chunk_size", self.chunk_size)
         steps = _Steps(frames, width, chunk_size)
-        return _TimeDistributed(steps, over.build(over_spec, pooled=pooled))
+        center = bool(check_choice("center", self.center, (True, False)))
+        return _TimeDistributed(steps, over.build(over_spec, pooled=pooled), center)
 
     def _frame_encoder(self, spec: BlockSpec) -> Encoder:
         if self.encoder is None:
@@ -97,9 +113,9 @@ class TimeDistributed(Encoder):
 
 
 class _TimeDistributed(nn.Module):
-    def __init__(self, steps: _Steps, over: nn.Module) -> None:
+    def __init__(self, steps: _Steps, over: nn.Module, center: bool) -> None:
         super().__init__()
-        self.steps, self.over = steps, over
+        self.steps, self.over, self.center = steps, over, center
 
     @property
     def frozen(self) -> bool:
@@ -110,7 +126,11 @@ class _TimeDistributed(nn.Module):
         return self.steps if is_frozen(self.steps.frames) else None
 
     def finish(self, *steps: torch.Tensor) -> Encoded:
-        return self.over(*steps)
+        if not self.center:
+            return self.over(*steps)
+        values, *mask = steps
+        mean = masked_mean(values, mask[0] if mask else None)
+        return self.over(values - mean[:, None], *mask)
 
     def forward(self, *x: torch.Tensor) -> Encoded:
         steps = self.steps(*x)

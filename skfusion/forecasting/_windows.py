@@ -85,7 +85,7 @@ def windows(
 ) -> Windows:
     """Cut a series into windows: ``past`` steps as blocks, and the ``horizon`` behind them as y.
 
-    Nothing is copied: blocks and y are views of the series.
+    No window is copied: blocks and y are views of the series, blocks in float32.
 
     Parameters
     ----------
@@ -209,6 +209,8 @@ def _other(
 
 def _block(values: np.ndarray, length: int, stride: int, n_rows: int) -> np.ndarray:
     """Return windows as a sequence (n_rows, length, d), or a clip of maps."""
+    if values.dtype == np.float64:
+        values = values.astype(np.float32)  # once, and not in every window
     if values.ndim in (1, _IMAGE_AXES):
         values = values[..., None]
     return _cut(values, length, stride, n_rows)

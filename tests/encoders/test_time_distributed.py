@@ -109,3 +109,16 @@ class TokensModule(nn.Module):
 def test_what_cannot_be_is_refused(encoder, error, message, build, clips):
     with pytest.raises(error, match=message):
         build(encoder, clips)
+
+
+def test_centred_frames_show_what_moves_alone(build, run, rng):
+    """Clips in which nothing moves are alike, whatever they show; the order of frames counts."""
+    still = np.repeat(rng.normal(size=(6, 1, 8, 8, 1)), 4, axis=1)
+    moving = rng.normal(size=(6, 4, 8, 8, 1))
+    encoder = TimeDistributed(CNN((3,), width=5), Transformer(8, n_layers=1), center=True)
+    module, _ = build(encoder, moving)
+    np.testing.assert_allclose(run(module, still[:3]), run(module, still[3:]), atol=1e-10)
+    backwards = run(module, moving[:, ::-1].copy())
+    assert abs(run(module, moving) - backwards).max() > 1e-3
+    alone = run(module, moving[:1])
+    np.testing.assert_allclose(alone, run(module, moving)[:1], atol=1e-10)
