@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sklearn
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -14,7 +15,10 @@ from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 from sklearn.utils.fixes import parse_version
 
-from skfusion import BlockUnion, FusionClassifier, FusionRegressor
+from skfusion import BlockUnion, FusionClassifier, FusionGenerator, FusionRegressor
+from skfusion.fusion import TokenConcat
+from skfusion.heads import GRUDecoder
+from skfusion.targets import Texts
 
 ROOT = Path(__file__).parents[1]
 
@@ -57,6 +61,39 @@ def checks_of(model, names=None, but=()):
 @parametrize_with_checks([FusionClassifier(), FusionRegressor(), BlockUnion()])
 def test_estimators(estimator, check):
     check(estimator)
+
+
+class WritesNumbers(FusionGenerator):
+    """Learns numbers as texts, and reads what it writes as numbers: the checks have no texts.
+
+    A text that is no number counts as the sum of its characters' codes.
+    """
+
+    def fit(self, X, y=None, sample_weight=None):
+        return super().fit(X, written(y), sample_weight)
+
+    def partial_fit(self, X, y, sample_weight=None):
+        return super().partial_fit(X, written(y), sample_weight)
+
+    def predict(self, X):
+        return np.array([sum(map(ord, text)) for text in super().predict(X)], dtype=float)
+
+    def score(self, X, y=None):
+        return -float(np.abs(self.predict(X) - y).mean())
+
+
+def written(y):
+    return None if y is None else [str(value) for value in np.asarray(y).ravel()]
+
+
+def writer():
+    small = {"fusion": TokenConcat(16), "head": GRUDecoder(16, dropout=0.0), "max_epochs": 3}
+    return WritesNumbers(target=Texts("characters", min_count=1), random_state=0, **small)
+
+
+@pytest.mark.parametrize("check", checks_of(writer(), but=BY_ITSELF))
+def test_a_generator(check):
+    check(writer())
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ __all__ = ["TextCoding", "Texts", "read_references", "read_texts", "streams_of"]
 Form: TypeAlias = Literal["NFC", "NFD", "NFKC", "NFKD"]
 _FORMS: tuple[Form, ...] = ("NFC", "NFD", "NFKC", "NFKD")
 _BYTES = 256  # that subwords begin with
-_RARE = 0.5  # as often a token that no text has is taken to occur, for the prior
+_RARE = 1e-5  # share of a token that no text has, for the prior
 
 
 class Texts(Target):
@@ -53,8 +53,8 @@ class Texts(Target):
     >>> from skfusion.targets import Texts
     >>> coding = Texts("words", min_count=1).learn(np.array(["a red ball", "a ball"], object))
     >>> coding.encode(np.array(["a ball"], object))[0].tolist()
-    [4, 3, 1]
-    >>> coding.texts([[4, 3]])
+    [5, 3, 1]
+    >>> coding.texts([[5, 3]])
     ['a ball']
     """
 
@@ -85,7 +85,7 @@ class Texts(Target):
         texts, min_count = list(y), check_int("min_count", self.min_count)
         vocabulary = learn_vocabulary(kind, texts, n_tokens, min_count)
         smoothing = 0.0 if options is None else options.label_smoothing
-        return TextCoding(vocabulary, texts, smoothing)
+        return TextCoding(vocabulary, texts, weight, smoothing)
 
 
 def read_texts(y: YLike, name: str = "y") -> np.ndarray:
@@ -158,6 +158,8 @@ class TextCoding(Coding):
         Between texts and ids.
     texts : sequence of str
         Those of the fit.
+    weight : ndarray of shape (n_texts,) or None
+        Their weights.
     label_smoothing : float
         Share of a token's weight that is spread evenly over all tokens.
 
@@ -171,14 +173,18 @@ class TextCoding(Coding):
     """
 
     def __init__(
-        self, vocabulary: Vocabulary, texts: Sequence[str], label_smoothing: float
+        self,
+        vocabulary: Vocabulary,
+        texts: Sequence[str],
+        weight: np.ndarray | None,
+        label_smoothing: float,
     ) -> None:
         super().__init__(OutputSpec("tokens", (None,), vocabulary.n_tokens))
         self.vocabulary, self._smoothing = vocabulary, label_smoothing
         self._form = _form_of(texts)
         lengths = self.vocabulary.encode(texts).lengths
         self.longest = int(lengths.max(initial=0))
-        self._mean_length = float(lengths.mean()) + 1
+        self._mean_length = float(np.average(lengths, weights=weight)) + 1
 
     def encode(self, y: PlainY) -> Ragged:
         """Return the ids of each text, with the end token behind them: (n_rows, None)."""
@@ -241,8 +247,9 @@ class TextCoding(Coding):
         assert isinstance(codes, Ragged)
         n_tokens, ids = self.vocabulary.n_tokens, codes.values[codes.offsets[0] : codes.offsets[-1]]
         of_ids = None if weight is None else np.repeat(weight, codes.lengths)
-        counts = np.maximum(np.bincount(ids, of_ids, n_tokens), _RARE)
-        return np.log(counts / counts.sum())
+        counts = np.bincount(ids, of_ids, n_tokens)
+        shares = np.maximum(counts / counts.sum(), _RARE)
+        return np.log(shares / shares.sum())
 
     def mixed(self, outputs: Sequence[np.ndarray], shares: Sequence[float]) -> np.ndarray:
         column = np.reshape(shares, (-1, *[1] * outputs[0].ndim))

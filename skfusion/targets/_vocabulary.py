@@ -58,7 +58,7 @@ KINDS: dict[str, Callable[[str], list[str]]] = {"words": _words, "characters": l
 
 
 class Pieces:
-    """Words or characters, the most frequent first; others are ``UNKNOWN``."""
+    """The most frequent words or characters, in their order; others are ``UNKNOWN``."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Pieces:
     ) -> None:
         counts = Counter(chain.from_iterable(map(split, texts)))
         ranked = sorted(counts, key=lambda piece: (-counts[piece], piece))
-        kept = [piece for piece in ranked if counts[piece] >= min_count][:most]
+        kept = sorted([piece for piece in ranked if counts[piece] >= min_count][:most])
         self._split, self._pieces = split, ["", "", "", *kept]
         self._ids = {piece: number for number, piece in enumerate(kept, _FIRST)}
         self.n_tokens = len(self._pieces)
