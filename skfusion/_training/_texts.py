@@ -14,6 +14,7 @@ from skfusion._training._averaging import plain_module
 from skfusion._training._members import encode_shared_once
 from skfusion._training._net import Net
 from skfusion._training._outputs import Inspect, in_steps, order_of
+from skfusion._training._row_keys import row_keys
 from skfusion.blocks import Blocks
 from skfusion.decoding._recipe import Plan
 from skfusion.decoding._rules import Rule
@@ -35,7 +36,9 @@ def write_texts(
     def of_batch(batch: Batch, start: int) -> list[list[Hypothesis]]:
         rows = torch.from_numpy(numbers[start : start + len(batch)]).to(nets[0].placement)
         writers = [cast(Writer, plain_module(net.module_).head) for net in nets]
-        return write(writers, [_read(net, batch) for net in nets], plan, rules, rows)
+        fused = [_read(net, batch) for net in nets]
+        keys = row_keys(batch) if plan.draws else np.zeros(len(batch), np.int64)
+        return write(writers, fused, plan, rules, rows, keys)
 
     parts = in_steps(nets, ordered, lambda *_: inspect(blocks, 0), of_batch, names)
     texts: list[list[Hypothesis]] = [[] for _ in numbers]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
+import numpy as np
 import torch
 
 from skfusion._tokens import Encoded
@@ -69,6 +70,7 @@ def write(
     plan: Plan,
     rules: Sequence[Rule],
     rows: torch.Tensor,
+    keys: np.ndarray,
 ) -> Written:
     """Return the texts of each row.
 
@@ -84,8 +86,11 @@ def write(
         What may be written.
     rows : int64 Tensor of shape (n_rows,)
         Which rows of the call these are, for the rules.
+    keys : ndarray of int64 of shape (n_rows,)
+        What draws follow from, beside the seed: numbers that tell what the rows hold.
     """
-    search = (_Draws if plan.draws else _Beams)(_Writers(writers, fused), plan, rules, rows)
+    asked = _Writers(writers, fused), plan, rules, rows
+    search = _Draws(*asked, keys) if plan.draws else _Beams(*asked)
     for _ in range(plan.most):
         search.step()
         if search.is_done:
@@ -230,12 +235,23 @@ class _Beams(_Search):
 class _Draws(_Search):
     """Texts that are drawn token by token, some of each row."""
 
+    def __init__(
+        self,
+        writers: _Writers,
+        plan: Plan,
+        rules: Sequence[Rule],
+        rows: torch.Tensor,
+        keys: np.ndarray,
+    ) -> None:
+        super().__init__(writers, plan, rules, rows)
+        self._keys = keys
+
     def step(self) -> None:
         plan, logs = self._plan, self._log_probabilities()
         likely = keep_likely(self._ruled(logs) / plan.temperature, plan.top_k, plan.top_p)
-        shape = (plan.n_beams, logs.shape[2])
-        drawn = noise(plan.seed, self._written.shape[2], shape).to(likely)
-        tokens = (likely + drawn).argmax(2)  # the largest after Gumbel noise is a draw
+        place, n_tokens = self._written.shape[2], logs.shape[2]
+        drawn = noise(plan.seed, self._keys, place, plan.n_beams, n_tokens)
+        tokens = (likely + drawn.to(likely)).argmax(2)  # the largest after Gumbel noise is a draw
         beams = torch.arange(plan.n_beams, device=logs.device).clamp(max=logs.shape[1] - 1)
         beams = beams.expand(len(logs), -1)  # in the first step all come from a single one
         sums = _of_beams(logs, beams).gather(2, tokens[:, :, None])[:, :, 0]
@@ -246,6 +262,10 @@ class _Draws(_Search):
         sums = sums.masked_fill(tokens == _END, -torch.inf)
         self._go_on(beams, tokens, sums, sums)
         self._leave((sums == -torch.inf).all(1))
+
+    def _select(self, kept: torch.Tensor) -> None:
+        super()._select(kept)
+        self._keys = self._keys[kept.cpu().numpy()]
 
 
 def _of_beams(values: torch.Tensor, beams: torch.Tensor) -> torch.Tensor:

@@ -16,6 +16,7 @@ from skfusion.targets import OutputSpec
 
 N_TOKENS, WIDTH, N_ROWS = 6, 8, 5  # begin, end, unknown and three pieces of text
 END = 1
+KEYS = np.array([7, -3, 2**62, 0, 11])
 
 
 @pytest.fixture(params=["gru", "transformer"])
@@ -40,10 +41,10 @@ def plan(n_best=1, longest=4, **params):
     return Decoding(**params).plan(longest, n_best, seed=3)
 
 
-def written(writer, fused, plan, rules=()):
+def written(writer, fused, plan, rules=(), keys=KEYS):
     rows = torch.arange(len(fused[0]))
     with torch.inference_mode():
-        return write([writer], [fused], plan, [*rules_of(plan), *rules], rows)
+        return write([writer], [fused], plan, [*rules_of(plan), *rules], rows, keys[: len(rows)])
 
 
 def taught(writer, fused, row, ids, ended=True):
@@ -107,7 +108,7 @@ def test_a_row_alone_is_written_about_as_in_its_batch(writer, fused, settings):
     together = written(writer, fused, plan(2, max_new_tokens=8, **settings))
     for row in range(N_ROWS):
         one = Tokens(fused.values[[row]], fused.mask[[row]])
-        (alone,) = written(writer, one, plan(2, max_new_tokens=8, **settings))
+        (alone,) = written(writer, one, plan(2, max_new_tokens=8, **settings), keys=KEYS[[row]])
         assert [text.ids for text in alone] == [text.ids for text in together[row]]
 
 
@@ -141,7 +142,7 @@ def test_several_writers_write_what_their_mean_finds_likely(writer, fused):
     other = GRUDecoder(width=8, n_heads=2).build(WIDTH, OutputSpec("tokens", (None,), N_TOKENS))
     rows = torch.arange(N_ROWS)
     with torch.inference_mode():
-        found = write([writer, other.eval()], [fused] * 2, plan(), rules_of(plan()), rows)
+        found = write([writer, other.eval()], [fused] * 2, plan(), rules_of(plan()), rows, KEYS)
         for row, (text,) in enumerate(found):
             one = Tokens(fused.values[[row]], fused.mask[[row]])
             codes = torch.tensor([[*text.ids, END]])
@@ -212,6 +213,15 @@ def test_draws_have_the_probabilities_of_the_network(writer, fused):
         expected = np.exp(logs) * ~np.isin(np.arange(N_TOKENS), [0, 2])
         found = np.bincount(ids, minlength=N_TOKENS) / len(ids)
         np.testing.assert_allclose(found, expected / expected.sum(), atol=0.04)
+
+
+def test_rows_that_hold_the_same_draw_the_same_and_others_on_their_own(writer, fused):
+    draws = plan(50, do_sample=True, temperature=30.0, max_new_tokens=3)
+    alike = Tokens(*(part[[0, 0, 0]] for part in fused))
+    one, same, other = written(writer, alike, draws, keys=np.array([5, 5, 6]))
+    assert one == same != other
+    both = zip([text.ids for text in one], [text.ids for text in other], strict=True)
+    assert np.mean([ids == others for ids, others in both]) < 0.5
 
 
 def test_unlikely_tokens_are_not_drawn(writer, fused):

@@ -209,6 +209,23 @@ def test_decoding_is_changed_after_a_fit(fitted):
     assert len(set(drawn.predict_n(X[:1], 20)[0][0])) > 5
 
 
+def test_draws_follow_from_the_row_and_not_from_its_place(fitted):
+    drawn = clone(fitted).set_params(decoding=Decoding(do_sample=True, temperature=3.0))
+    drawn._fitted = fitted._fitted
+    texts = drawn.predict(X)
+    np.testing.assert_array_equal(drawn.predict(X[40:60]), texts[40:60])
+    np.testing.assert_array_equal(drawn.predict(X[::-1]), texts[::-1])
+    alike = X.take(np.zeros(30, int))
+    assert len(set(drawn.predict(alike))) == 1
+    unlike = Blocks(
+        {
+            "facts": FACTS[:1] + np.arange(30, dtype=np.float32)[:, None] * 1e-6,
+            "words": WORDS[[0] * 30],
+        }
+    )
+    assert len(set(drawn.predict(unlike))) > 5
+
+
 def test_only_allowed_texts(fitted):
     allowed = ["a red ball", "a big ball"]
     texts, _ = fitted.predict_n(X, 2, allowed=allowed)
