@@ -1,6 +1,11 @@
 """Neural networks on rows that carry several kinds of data at once, as scikit-learn estimators."""
 
-from skfusion._estimators import FusionClassifier, FusionGenerator, FusionRegressor
+from skfusion._estimators import (
+    FusionClassifier,
+    FusionGenerator,
+    FusionMultiTask,
+    FusionRegressor,
+)
 from skfusion.blocks import Blocks, BlockSpec, Ragged
 from skfusion.inputs import BlockUnion
 
@@ -12,6 +17,7 @@ __all__ = [
     "Blocks",
     "FusionClassifier",
     "FusionGenerator",
+    "FusionMultiTask",
     "FusionRegressor",
     "Ragged",
 ]

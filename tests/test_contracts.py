@@ -51,7 +51,7 @@ from skfusion.fusion import (
     Tree,
 )
 from skfusion.heads import GridHead, GRUDecoder, Head, LinearHead, MLPHead, TransformerDecoder
-from skfusion.targets import Labels, Target, Texts, Values
+from skfusion.targets import Labels, SeveralTargets, Target, Texts, Values
 from skfusion.testing import check_encoder, check_fusion, check_head, check_target
 
 
@@ -215,6 +215,7 @@ TARGETS = [
     (Values(), VALUES),
     (Values(), np.column_stack([VALUES, 1000 * VALUES[::-1]])),
     (Values(), np.multiply.outer(VALUES, [[1.0, 2.0], [3.0, -4.0]])),
+    (SeveralTargets(), {"kind": ["a", "b", "a", "c", "b", "c"], "on": [True, False] * 3}),
     (Texts("characters", min_count=1), ["no", "yes", "", "maybe", "no"]),
 ]
 

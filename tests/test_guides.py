@@ -104,6 +104,6 @@ def test_a_fusion_of_ones_own_goes_into_an_estimator(fusion):
 def test_every_fusion_that_is_named_exists():
     rows = re.findall(r"^\| (`\".+?) \|", (GUIDES / "fusion.md").read_text(), re.M)
     named = [name for row in rows for name in re.findall(r'`"(\w+)"`', row)]
-    assert len(named) == 16
+    assert len(named) == 17
     for name in named:
         resolve_fusion(name)

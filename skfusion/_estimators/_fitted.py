@@ -41,7 +41,7 @@ from skfusion.typing import XLike
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["FittedNetwork", "indexed_like"]
+__all__ = ["FittedNetwork", "PredictsArrays", "indexed_like"]
 
 # scikit-learn 1.6 checks who takes categories with integers, from which it subtracts their mean.
 _TELLS_CATEGORIES = parse_version(sklearn.__version__) >= parse_version("1.7")
@@ -124,7 +124,8 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEnco
         outputs = self._held_out.outputs
         there = np.isfinite(outputs).reshape(len(outputs), -1).all(axis=1)
         answers = self._answers(outputs[there])
-        found = np.full((len(outputs), *answers.shape[1:]), np.nan)
+        kind = object if answers.dtype == object else np.float64
+        found = np.full((len(outputs), *answers.shape[1:]), np.nan, dtype=kind)
         found[there] = answers
         return found
 
@@ -176,22 +177,6 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEnco
     @property
     def _n_features_out(self) -> int:  # which scikit-learn asks for to name what transform returns
         return sum(net.module_.width for net in self._snapshot().nets)
-
-    def predict(self, X: XLike) -> np.ndarray:
-        """Predict the target.
-
-        Parameters
-        ----------
-        X : as in ``fit``
-            Rows, with the blocks of the fit.
-
-        Returns
-        -------
-        y : ndarray of shape (n_rows,) or (n_rows, ...)
-            Predictions, in the terms and the shape of the y that was fitted.
-        """
-        fitted = self._snapshot()
-        return fitted.target.predict(fitted, fitted.read(X, self.missing))
 
     def transform(self, X: XLike) -> np.ndarray:
         """Return the fused vectors: what the head decides from.
@@ -310,6 +295,26 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEnco
         reader = fitted.reader.with_missing(self.missing)
         other._fitted = replace(fitted, reader=reader.behind_union())
         return other, reader.read(X)
+
+
+class PredictsArrays(FittedNetwork):
+    """Predicts one target, in the shape of its y."""
+
+    def predict(self, X: XLike) -> np.ndarray:
+        """Predict the target.
+
+        Parameters
+        ----------
+        X : as in ``fit``
+            Rows, with the blocks of the fit.
+
+        Returns
+        -------
+        y : ndarray of shape (n_rows,) or (n_rows, ...)
+            Predictions, in the terms and the shape of the y that was fitted.
+        """
+        fitted = self._snapshot()
+        return fitted.target.predict(fitted, fitted.read(X, self.missing))
 
 
 def indexed_like(X: object, table: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils import check_consistent_length
 
-from skfusion._estimators._fitted import FittedNetwork
+from skfusion._estimators._fitted import PredictsArrays
 from skfusion._estimators._rows import read_score_weight
 from skfusion._estimators._state import FittedState
 from skfusion.targets import LabelCoding
@@ -17,7 +17,7 @@ from skfusion.typing import WeightLike, XLike, YLike
 __all__ = ["GivesProbabilities", "labels_of"]
 
 
-class GivesProbabilities(ClassifierMixin, FittedNetwork):
+class GivesProbabilities(ClassifierMixin, PredictsArrays):
     """Adds what is asked of a fitted classifier."""
 
     @property

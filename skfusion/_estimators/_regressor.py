@@ -13,6 +13,7 @@ from sklearn.utils import Tags, check_consistent_length
 from skfusion._checks import check_choice
 from skfusion._estimators._base import FusionEstimator
 from skfusion._estimators._call import FitData
+from skfusion._estimators._fitted import PredictsArrays
 from skfusion._estimators._recipes import own_copy
 from skfusion._estimators._rows import read_score_weight
 from skfusion.exceptions import TargetError
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["FusionRegressor"]
 
 
-class FusionRegressor(RegressorMixin, FusionEstimator):
+class FusionRegressor(RegressorMixin, PredictsArrays, FusionEstimator):
     """Regressor on rows that carry several kinds of data: one network per block, fused.
 
     One output, several or a grid of them: y has the shape (n_rows,) or (n_rows, ...), and so has

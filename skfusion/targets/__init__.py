@@ -4,6 +4,7 @@ from skfusion.targets._base import Coding, Network, PlainY, Target, TargetOption
 from skfusion.targets._labels import LabelCoding, Labels
 from skfusion.targets._output import OutputSpec
 from skfusion.targets._resolve import TargetLike
+from skfusion.targets._several import SeveralCoding, SeveralTargets
 from skfusion.targets._texts import TextCoding, Texts
 from skfusion.targets._value_coding import ValueCoding
 from skfusion.targets._values import Values
@@ -15,6 +16,8 @@ __all__ = [
     "Network",
     "OutputSpec",
     "PlainY",
+    "SeveralCoding",
+    "SeveralTargets",
     "Target",
     "TargetLike",
     "TargetOptions",
