@@ -7,7 +7,13 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from skfusion import BlockUnion, FusionClassifier, FusionRegressor
+from skfusion import (
+    BlockUnion,
+    FusionClassifier,
+    FusionGenerator,
+    FusionMultiTask,
+    FusionRegressor,
+)
 from skfusion.encoders import CNN, MLP
 from skfusion.exceptions import ParameterError
 from skfusion.fusion import Concat, Gated
@@ -173,7 +179,9 @@ def test_an_encoder_serves_two_estimators(table, y):
     np.testing.assert_array_equal(one.predict_proba(table), before)
 
 
-@pytest.mark.parametrize("estimator", [FusionClassifier(), FusionRegressor()])
+@pytest.mark.parametrize(
+    "estimator", [FusionClassifier(), FusionRegressor(), FusionGenerator(), FusionMultiTask()]
+)
 def test_columns_called_like_an_argument_become_blocks_of_another_name(estimator):
     arguments = [*estimator.get_params(), "text"]
     words = [f"note number {i} of quite some words" for i in range(12)]

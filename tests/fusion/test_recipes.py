@@ -39,6 +39,7 @@ ALIASES = [
     "bilinear",
     "film",
     "cross_attention",
+    "token_concat",
     "token_transformer",
     "bottleneck",
     "experts",

@@ -9,7 +9,12 @@ import polars
 import pytest
 from scipy import sparse
 
-from skfusion import FusionClassifier, FusionRegressor
+from skfusion import (
+    FusionClassifier,
+    FusionGenerator,
+    FusionMultiTask,
+    FusionRegressor,
+)
 from skfusion.blocks import Blocks, Ragged
 from skfusion.exceptions import BlockTypeError
 from skfusion.inputs import ArrayStacker, BlockUnion, DateParts
@@ -252,5 +257,6 @@ def test_matrix_of_text_in_a_dict():
 
 
 def test_no_block_can_be_taken_for_a_parameter():
-    estimators = {*FusionClassifier().get_params(False), *FusionRegressor().get_params(False)}
+    kinds = (FusionClassifier, FusionGenerator, FusionMultiTask, FusionRegressor)
+    estimators = {name for kind in kinds for name in kind().get_params(False)}
     assert estimators | (set(BlockUnion().get_params(False)) - set(RECIPES)) == RESERVED

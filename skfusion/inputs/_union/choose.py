@@ -69,6 +69,7 @@ RESERVED = frozenset(
         "checkpoint",
         "class_weight",
         "columns",
+        "decoding",
         "device",
         "dtype",
         "early_stopping",
@@ -85,6 +86,7 @@ RESERVED = frozenset(
         "members",
         "memory",
         "missing",
+        "missing_targets",
         "mixup",
         "n_iter_no_change",
         "n_jobs",
@@ -96,6 +98,7 @@ RESERVED = frozenset(
         "schedule",
         "scoring",
         "target",
+        "targets",
         "transformers",
         "union",
         "validation_fraction",
@@ -103,6 +106,7 @@ RESERVED = frozenset(
         "verbose",
         "warm_start",
         "weight_decay",
+        "weights",
     }
 )
 
