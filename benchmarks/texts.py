@@ -1,9 +1,9 @@
 """Texts out, on real data: tables to English, Spanish to English, clips to captions.
 
-Run ``python -m benchmarks.texts --data FOLDER [--sets e2e tatoeba moving_emoji] [--seconds 150]``.
-Each model is fitted until its time is over, on one thread, and is measured on rows of the official
-split by all their references: BLEU, chrF, and what of the facts is told. What others reach on the
-same split stands in the README of each folder.
+Run ``python -m benchmarks.texts --data FOLDER [--sets e2e tatoeba moving_emoji] [--heads gru]``.
+Models are fitted on one thread, for the epochs that are named below or by ``--epochs``, and are
+measured on rows of the official split by all their references: BLEU, chrF, and what of the facts is
+told. What others reach on the same split stands in the README of each folder.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import pandas as pd
 import torch
 
 from skfusion import BlockUnion, FusionGenerator
-from skfusion.encoders import CNN, MLP, RNN, SparseLinear, TimeDistributed
+from skfusion.encoders import CNN, MLP, RNN, SparseLinear, TemporalCNN, TimeDistributed
 from skfusion.heads import GRUDecoder, TransformerDecoder
 from skfusion.inputs import Tokenizer
 from skfusion.targets import Texts
@@ -49,7 +49,8 @@ def e2e(folder: Path) -> Task:
     references = dev.groupby("mr_id", sort=False).ref.apply(list).tolist()
     encoders = {slot: SparseLinear(64) for slot in SLOTS}
     columns = dict.fromkeys(SLOTS, "category")
-    model = FusionGenerator(encoders, columns=columns, target=Texts(n_tokens=1000))
+    target = Texts(n_tokens=1000)
+    model = FusionGenerator(encoders, columns=columns, target=target, max_epochs=3)
 
     def told(texts: Sequence[str]) -> dict[str, float]:
         named = [
@@ -73,6 +74,8 @@ def tatoeba(folder: Path) -> Task:
         {"es": RNN(128, bidirectional=True, embedding_width=128, dropout=0.2)},
         union=union,
         target=Texts(n_tokens=2000),
+        batch_size=32,
+        max_epochs=16,
     )
     asked = references.index.to_frame(name="es")
     y = train.en.to_numpy(object)
@@ -121,8 +124,10 @@ def moving_emoji(folder: Path) -> Task:
         return found
 
     model = FusionGenerator(
-        {"clip": TimeDistributed(CNN(), over=RNN(128)), "language": MLP(32)},
+        {"clip": TimeDistributed(CNN(), over=TemporalCNN((128, 128), 3)), "language": MLP(32)},
         target=Texts(n_tokens=500),
+        batch_size=32,
+        max_epochs=7,
     )
     return Task(rows("train"), y, rows("test"), captions("test"), model, told)
 
@@ -143,17 +148,13 @@ def measured(texts: Sequence[str], references: list[list[str]]) -> dict[str, flo
     }
 
 
-def run(task: Task, params: dict[str, Any], seconds: float, seed: int) -> None:
-    """Fit until the time is over, and print what was reached."""
-    model = task.model.set_params(random_state=seed, early_stopping=False, **params)
+def run(task: Task, params: dict[str, Any]) -> None:
+    """Fit, and print what was reached, with some of the texts as they are."""
+    model = task.model.set_params(early_stopping=False, schedule="one_cycle", **params)
     start = time.process_time()
-    epochs = 0
-    while time.process_time() - start < seconds:
-        model.partial_fit(task.X, task.y)
-        epochs += 1
-    spent = time.process_time() - start
-    loss = model.history_["train_loss"].iloc[-1]
-    print(f"  {params}: {epochs} epochs in {spent:.0f} CPU s, loss {loss:.3f}", flush=True)
+    model.fit(task.X, task.y)
+    spent, losses = time.process_time() - start, model.history_["train_loss"]
+    print(f"  {params}: {spent:.0f} CPU s, loss {losses.iloc[-1]:.3f}", flush=True)
     for beams in (1, 4):
         start = time.process_time()
         texts = model.set_params(decoding__num_beams=beams).predict(task.X_test)
@@ -161,7 +162,8 @@ def run(task: Task, params: dict[str, Any], seconds: float, seed: int) -> None:
         found = measured(texts, task.references) | task.told(texts)
         shown = ", ".join(f"{name} {value:.3f}" for name, value in found.items())
         print(f"    beams {beams}: {shown}; {spent:.1f} CPU s", flush=True)
-    for text, known in [*zip(texts, task.references, strict=True)][:: max(1, len(texts) // 5)]:
+    pairs = [*zip(texts, task.references, strict=True)]
+    for text, known in pairs[:: max(1, len(texts) // 10)]:
         print(f"      {text}    [{known[0]}]", flush=True)
 
 
@@ -170,7 +172,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=os.environ.get("SKFUSION_DATA"))
     parser.add_argument("--sets", nargs="*", default=[*TASKS], choices=[*TASKS])
     parser.add_argument("--heads", nargs="*", default=["gru"], choices=[*HEADS])
-    parser.add_argument("--seconds", type=float, default=150)
+    parser.add_argument("--epochs", type=int, default=None)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     if arguments.data is None:
@@ -180,7 +182,8 @@ def main() -> None:
         task = TASKS[name](Path(arguments.data))
         print(f"{name}: {TASKS[name].__doc__} {len(task.y)} rows", flush=True)
         for head in arguments.heads:
-            run(task, {"head": HEADS[head]}, arguments.seconds, arguments.seed)
+            asked = {} if arguments.epochs is None else {"max_epochs": arguments.epochs}
+            run(task, {"head": HEADS[head], "random_state": arguments.seed, **asked})
 
 
 if __name__ == "__main__":

@@ -89,13 +89,24 @@ def write(
     keys : ndarray of int64 of shape (n_rows,)
         What draws follow from, beside the seed: numbers that tell what the rows hold.
     """
-    asked = _Writers(writers, fused), plan, rules, rows
-    search = _Draws(*asked, keys) if plan.draws else _Beams(*asked)
+    search = _search_of(_Writers(writers, fused), plan, rules, rows, keys)
     for _ in range(plan.most):
         search.step()
         if search.is_done:
             break
     return search.result()
+
+
+def _search_of(
+    writers: _Writers,
+    plan: Plan,
+    rules: Sequence[Rule],
+    rows: torch.Tensor,
+    keys: np.ndarray,
+) -> _Search:
+    if plan.draws:
+        return _Draws(writers, plan, rules, rows, keys)
+    return (_Greedy if plan.n_beams == 1 else _Beams)(writers, plan, rules, rows)
 
 
 class _Search:
@@ -135,7 +146,7 @@ class _Search:
         return self._writers.step(last)
 
     def _ruled(self, scores: torch.Tensor) -> torch.Tensor:
-        scores = scores.clone()
+        scores = scores.clone()  # which rules may write to
         for rule in self._rules:
             scores = rule(scores, self._written, self._rows)
         return scores
@@ -184,6 +195,25 @@ class _Search:
         self._written, self._logs = self._written[kept], self._logs[kept]
         self._ranks = self._ranks[kept]
         self._writers.select(kept, None)
+
+
+class _Greedy(_Search):
+    """The likeliest token each time: beam search with one beam, whose past never moves."""
+
+    def step(self) -> None:
+        logs = self._log_probabilities()
+        best, tokens = self._ruled(logs).max(2)
+        ranks = self._ranks + best
+        sums = self._logs + logs.gather(2, tokens[:, :, None])[:, :, 0]
+        ends = (tokens == _END) & (ranks > -torch.inf)
+        never = ranks == -torch.inf
+        any_done = bool((ends | never).any())
+        if any_done:
+            self._keep(ends, self._written, sums, ranks, self._written.shape[2] + 1)
+        self._written = torch.cat([self._written, tokens[:, :, None]], dim=2)
+        self._logs, self._ranks = sums, ranks
+        if any_done:
+            self._leave((ends | never)[:, 0])
 
 
 class _Beams(_Search):
