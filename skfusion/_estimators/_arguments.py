@@ -65,7 +65,8 @@ class Arguments:
     Recipes are copies, so that what a user changes on theirs later changes nothing that was fitted.
     """
 
-    union: BlockUnion | None  # with the columns of the estimator; None for the default one
+    union: BlockUnion | None  # with the columns of the estimator; None for the usual one
+    usual_union: BlockUnion  # of a table that no union is named for
     encoders: Mapping[str, Encoder]  # those that the user named, by block
     fusion: Fusion
     head: Head
@@ -123,16 +124,19 @@ def check_flag(name: str, value: bool) -> bool:
 
 
 def check_union(
-    union: BlockUnion | None, columns: Mapping[Hashable, str] | None
+    union: BlockUnion | None, columns: Mapping[Hashable, str] | None, usual: BlockUnion
 ) -> BlockUnion | None:
-    """Return a copy of the union that X is to go through, with the kinds of ``columns``."""
+    """Return a copy of the union that X is to go through, with the kinds of ``columns``.
+
+    None, if neither is given, has tables go through the ``usual`` one.
+    """
     if union is not None and not isinstance(union, BlockUnion):
         what = f"the class: write {union.__name__}()" if isinstance(union, type) else f"{union!r}"
         raise ParameterError(f"union must be None or a BlockUnion. Got {what}.")
     words = check_words(columns)
     if union is None and not words:
         return None
-    union = BlockUnion() if union is None else clone(union)
+    union = clone(usual if union is None else union)
     if words:
         union.columns = {**check_words(union.columns), **words}
     return union

@@ -225,7 +225,8 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
         fusion = check_fusion(self.fusion)
         head = check_head(self.head, fusion, self._some_outputs())
         return Arguments(
-            union=check_union(self.union, self.columns),
+            union=check_union(self.union, self.columns, self._usual_union()),
+            usual_union=self._usual_union(),
             encoders=check_encoders(self.encoders),
             fusion=fusion,
             head=head,

@@ -32,7 +32,6 @@ _RESOLVE = {
     "head": resolve_head,
     "schedule": resolve_schedule,
     "averaging": resolve_averaging,
-    "union": lambda given: BlockUnion() if given is None else given,
     "decoding": lambda given: Decoding() if given is None else given,
 }
 
@@ -55,6 +54,10 @@ class NamedEncoders(BaseEstimator):
     def _resolve_target(self) -> Target:
         """Return the recipe that ``target`` is or stands for."""
         raise NotImplementedError
+
+    def _usual_union(self) -> BlockUnion:
+        """Return what reads a table that no union is named for."""
+        return BlockUnion()
 
     def get_params(self, deep: bool = True) -> dict[str, object]:
         """Return the parameters; with ``deep`` also each encoder and its own parameters.
@@ -126,6 +129,8 @@ class NamedEncoders(BaseEstimator):
         if name == "target":
             return self._resolve_target()
         given = getattr(self, name)
+        if name == "union":
+            return self._usual_union() if given is None else given
         return _RESOLVE[name](given) if name in _RESOLVE else given
 
     def _set_encoder(self, name: str, encoder: Encoder | str) -> None:

@@ -72,7 +72,14 @@ def read_rows(call: Call, data: FitData) -> tuple[Reader, Blocks]:
 def new_reader(owner: type, arguments: Arguments) -> Reader:
     """Return what reads X by these arguments, to be fitted."""
     encoders = meant(arguments.encoders)
-    return Reader(owner.__name__, arguments.missing, arguments.memory, arguments.union, encoders)
+    return Reader(
+        owner.__name__,
+        arguments.missing,
+        arguments.memory,
+        arguments.union,
+        encoders,
+        arguments.usual_union,
+    )
 
 
 def code_target(call: Call, reader: Reader, blocks: Blocks, data: FitData) -> TrainingData:

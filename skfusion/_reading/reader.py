@@ -64,6 +64,8 @@ class Reader:
         tables that need one alone.
     encoders : mapping of str to encoder, default=None
         Those that are named: a column called so is read as its encoder can take it.
+    usual : BlockUnion or None, default=None
+        The default union; None is ``BlockUnion()``.
 
     Attributes
     ----------
@@ -90,9 +92,10 @@ class Reader:
         memory: str | PathLike[str] | Memory | None = None,
         union: BlockUnion | None = None,
         encoders: NamedEncoders | None = None,
+        usual: BlockUnion | None = None,
     ) -> None:
         self.owner, self.missing, self.memory, self.union = owner, missing, memory, union
-        self.encoders = encoders or {}
+        self.encoders, self.usual = encoders or {}, usual
 
     @property
     def n_features_in_(self) -> int:
@@ -184,8 +187,10 @@ class Reader:
     def _union_for(self, X: Any) -> BlockUnion | None:
         """Return the union, not fitted yet, that X needs or is to go through."""
         if self.union is None:
-            needs_union = is_table(X) or self._has_named_column(X)
-            return BlockUnion(missing=self.missing, memory=self.memory) if needs_union else None
+            if not (is_table(X) or self._has_named_column(X)):
+                return None
+            usual = BlockUnion() if self.usual is None else clone(self.usual)
+            return usual.set_params(missing=self.missing, memory=self.memory)
         if isinstance(X, Blocks | Ragged) or (isinstance(X, np.ndarray) and X.ndim > 2):
             return None
         union: BlockUnion = clone(self.union)

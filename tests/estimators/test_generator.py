@@ -110,6 +110,18 @@ def test_texts_of_several_languages_by_one_model():
     assert all(text.startswith("una bola") for text in other)
 
 
+def test_a_column_of_text_is_read_word_by_word():
+    spanish = {"tiny": "diminuta", "small": "pequeña", "big": "grande", "huge": "enorme"}
+    source = [f"Una bola, {spanish[SIZES[s]]} y {c}." for s, c in zip(SIZE, COLOUR, strict=True)]
+    frame = pd.DataFrame({"es": source})
+    settings = {"columns": {"es": "text"}, "max_epochs": 40, "random_state": 0}
+    found = FusionGenerator(target=Texts("words"), **settings).fit(frame, Y)
+    assert found.specs_["es"].form == "tokens"
+    assert (found.predict(frame) == Y).mean() > 0.95
+    changed = found.set_params(union__text__lowercase=True, max_epochs=1).fit(frame, Y)
+    assert changed.specs_["es"].form == "tokens"
+
+
 # It is an estimator
 
 
