@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import platform
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from benchmarks._page import processor
 
 Result = dict[str, Any]  # of one set, method and seed
 Results = dict[str, dict[str, list[Result]]]  # by set and method, one for each seed
@@ -40,7 +40,7 @@ of .1, .2 and .3 on the sequences (.180, .171, .168 on two seeds).
 def page(results: Results, failures: list[str], methods: list[str], seeds: int) -> str:
     """Return the page of what there is; what is missing shows as a dash."""
     found = {name: of for name, of in results.items() if of}
-    parts = [_HEAD.format(seeds=seeds, machine=_processor()), _scores(found, methods)]
+    parts = [_HEAD.format(seeds=seeds, machine=processor()), _scores(found, methods)]
     parts += [_accuracy(found, methods), _calibration(found, methods), _seconds(found, methods)]
     if failures:
         parts.append("\n".join(["Failed:", "", *(f"- {one}" for one in failures)]))
@@ -132,10 +132,3 @@ def _shown(value: Any, digits: str) -> str:
 def _table(head: list[str], rows: list[list[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _processor() -> str:
-    about = Path("/proc/cpuinfo")
-    lines = about.read_text(encoding="utf-8").splitlines() if about.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()

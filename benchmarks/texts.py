@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from benchmarks._page import processor, write_part
 from skfusion import BlockUnion, FusionGenerator
 from skfusion.encoders import CNN, MLP, RNN, SparseLinear, TemporalCNN, TimeDistributed
 from skfusion.heads import GRUDecoder, TransformerDecoder
@@ -148,23 +149,36 @@ def measured(texts: Sequence[str], references: list[list[str]]) -> dict[str, flo
     }
 
 
-def run(task: Task, params: dict[str, Any]) -> None:
-    """Fit, and print what was reached, with some of the texts as they are."""
+def run(name: str, task: Task, params: dict[str, Any]) -> list[str]:
+    """Fit, measure, and return what was reached: a row for each number of beams, and texts."""
     model = task.model.set_params(early_stopping=False, schedule="one_cycle", **params)
     start = time.process_time()
     model.fit(task.X, task.y)
-    spent, losses = time.process_time() - start, model.history_["train_loss"]
-    print(f"  {params}: {spent:.0f} CPU s, loss {losses.iloc[-1]:.3f}", flush=True)
+    spent, rows = time.process_time() - start, []
+    decoder = type(model.head).__name__
     for beams in (1, 4):
         start = time.process_time()
         texts = model.set_params(decoding__num_beams=beams).predict(task.X_test)
-        spent = time.process_time() - start
-        found = measured(texts, task.references) | task.told(texts)
-        shown = ", ".join(f"{name} {value:.3f}" for name, value in found.items())
-        print(f"    beams {beams}: {shown}; {spent:.1f} CPU s", flush=True)
-    pairs = [*zip(texts, task.references, strict=True)]
-    for text, known in pairs[:: max(1, len(texts) // 10)]:
-        print(f"      {text}    [{known[0]}]", flush=True)
+        writing = time.process_time() - start
+        found = measured(texts, task.references)
+        told = ", ".join(f"{what} {share:.3f}" for what, share in task.told(texts).items())
+        rows.append(
+            f"| {name} | {decoder} | {model.max_epochs} | {spent:.0f} | {beams} | "
+            f"{found['BLEU']:.1f} | {found['chrF']:.1f} | {told} | {writing:.1f} |"
+        )
+        print(rows[-1], flush=True)
+    pairs = [*zip(texts, task.references, strict=True)][:: max(1, len(texts) // 8)]
+    return [*rows, *(f"- {text} *({known[0]})*" for text, known in pairs)]
+
+
+HEAD = """## Texts out
+
+`python -m benchmarks.texts`: one model a task, fitted on one thread of {machine}; BLEU and chrF of sacrebleu by
+all references of each row, official splits. Below the table texts as they were written, four beams, each with one
+of its references in brackets.
+
+| task | decoder | epochs | CPU s | beams | BLEU | chrF | told | CPU s to write |
+|---|---|---|---|---|---|---|---|---|"""
 
 
 def main() -> None:
@@ -174,16 +188,23 @@ def main() -> None:
     parser.add_argument("--heads", nargs="*", default=["gru"], choices=[*HEADS])
     parser.add_argument("--epochs", type=int, default=None)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--write", type=Path, default=None, help="Markdown page to write")
     arguments = parser.parse_args()
     if arguments.data is None:
         parser.error("name the folder of the data sets: --data FOLDER, or SKFUSION_DATA")
     torch.set_num_threads(1)
+    rows, shown = [], []
     for name in arguments.sets:
         task = TASKS[name](Path(arguments.data))
-        print(f"{name}: {TASKS[name].__doc__} {len(task.y)} rows", flush=True)
         for head in arguments.heads:
             asked = {} if arguments.epochs is None else {"max_epochs": arguments.epochs}
-            run(task, {"head": HEADS[head], "random_state": arguments.seed, **asked})
+            params = {"head": HEADS[head], "random_state": arguments.seed, **asked}
+            found = run(name, task, params)
+            rows += [line for line in found if line.startswith("|")]
+            shown += [f"\n{name}, {head}:\n", *(one for one in found if one.startswith("-"))]
+    if arguments.write is not None:
+        text = "\n".join([HEAD.format(machine=processor()), *rows, *shown])
+        write_part(arguments.write, "texts", text)
 
 
 if __name__ == "__main__":

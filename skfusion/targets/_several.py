@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -19,9 +17,6 @@ from skfusion.targets._labels import Labels
 from skfusion.targets._output import OutputSpec
 from skfusion.targets._values import Values
 from skfusion.typing import YLike
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 __all__ = ["SeveralCoding", "SeveralTargets", "frame_of"]
 
@@ -308,11 +303,6 @@ class SeveralCoding(Coding):
     def score(self, outputs: np.ndarray, codes: np.ndarray) -> float | None:
         scores = [*self.scores(outputs, codes).values()]
         return None if np.isnan(scores).all() else float(np.nanmean(scores))
-
-    def with_options(self, options: TargetOptions) -> Self:
-        other = copy.copy(self)
-        other.parts = tuple(replace(part) for part in self.parts)
-        return other
 
 
 def _loss_of(
