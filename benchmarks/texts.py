@@ -173,9 +173,9 @@ def run(name: str, task: Task, params: dict[str, Any]) -> list[str]:
 
 HEAD = """## Texts out
 
-`python -m benchmarks.texts`: one model a task, fitted on one thread of {machine}; BLEU and chrF of sacrebleu by
-all references of each row, official splits. Below the table texts as they were written, four beams, each with one
-of its references in brackets.
+`python -m benchmarks.texts`: one model a task, fitted on one thread of {machine}; BLEU and chrF of
+sacrebleu by all references of each row, official splits. Below the table texts as they were
+written, four beams, each with one of its references in brackets.
 
 | task | decoder | epochs | CPU s | beams | BLEU | chrF | told | CPU s to write |
 |---|---|---|---|---|---|---|---|---|"""
