@@ -25,7 +25,7 @@ class Summary(pd.DataFrame):
         return self.to_html(na_rep="", formatters=self._formatters(), border=0)
 
     def _formatters(self) -> dict[Any, Callable[[Any], str]]:
-        known: dict[str, Callable[[Any], str]] = {
+        known: dict[str, Callable[..., str]] = {
             "recipe": _shortened,
             "parameters": "{:,}".format,
             "share": _percent,
