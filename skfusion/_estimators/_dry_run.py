@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from skfusion._apart import without_memory
 from skfusion._checks import check_choice
 from skfusion._estimators._recipes import own_copy
 from skfusion.blocks import BlockSpec
@@ -75,8 +76,7 @@ def _check_encoder(name: str, encoder: Encoder) -> None:
         _check_encoder(name, one)
     if not inner and _is_ours(encoder) and not isinstance(encoder, _LEFT_ALONE):
         for spec in _examples(name, encoder.takes[0]):
-            with _without_memory(encoder):
-                _check_size(encoder, encoder.build(spec))
+            if _is_built(encoder, partial(encoder.build, spec)):
                 return
 
 
@@ -90,8 +90,8 @@ def check_fusion(given: FusionLike) -> Fusion:
     """Return a copy of the fusion, with nothing wrong in it whatever the blocks are."""
     fusion = own_copy(resolve_fusion(given))
     if _is_ours(fusion):
-        with _without_memory(fusion):
-            _check_size(fusion, build_fusion(fusion, dict.fromkeys(_NAMES, _WIDTH), n_outputs=2))
+        widths = dict.fromkeys(_NAMES, _WIDTH)
+        _is_built(fusion, partial(build_fusion, fusion, widths, n_outputs=2))
     return fusion
 
 
@@ -112,8 +112,7 @@ def _check_some(head: Head, outputs: Sequence[OutputSpec]) -> None:
     errors = []
     for output in outputs:
         try:
-            with _without_memory(head):
-                _check_size(head, head.build(_WIDTH, output))
+            _is_built(head, partial(head.build, _WIDTH, output))
             return
         except ParameterError as error:
             errors.append(error)
@@ -136,16 +135,20 @@ def _is_ours(recipe: Encoder | Fusion | Head) -> bool:
     return type(recipe).__module__.startswith("skfusion.")
 
 
-@contextmanager
-def _without_memory(recipe: Encoder | Fusion | Head) -> Iterator[None]:
-    """Build on torch's device "meta": tensors have shapes and no numbers, and nothing is drawn."""
+def _is_built(recipe: Encoder | Fusion | Head, build: Callable[[], nn.Module]) -> bool:
+    """Build without memory, and without drawing weights; whether these made-up blocks suit it."""
+
+    def try_it() -> None:
+        with _WithoutDraws():
+            _check_size(recipe, build())
+
     try:
-        with torch.device("meta"), _WithoutDraws():
-            yield
+        without_memory(try_it)
     except BlockError:
-        return  # of these made-up blocks; the real ones are looked at once they were read
+        return False  # the real blocks are looked at once they were read
     except (MemoryError, OverflowError, RuntimeError, TypeError) as error:
         raise ParameterError(f"{recipe!r} cannot be built: {error}") from error
+    return True
 
 
 class _WithoutDraws(TorchFunctionMode):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
@@ -58,7 +59,7 @@ class _Writers:
             found.append(scores.float().log_softmax(2))
         if len(found) == 1:
             return found[0]
-        return torch.stack(found).logsumexp(0) - float(torch.tensor(len(found)).log())
+        return torch.stack(found).logsumexp(0) - math.log(len(found))
 
     def select(self, rows: torch.Tensor | None, beams: torch.Tensor | None) -> None:
         self._states = [state.select(rows, beams) for state in self._states]

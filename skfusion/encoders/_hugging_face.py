@@ -9,9 +9,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Protocol, cast
 
-import torch
 from torch import nn
 
+from skfusion._apart import without_memory
 from skfusion._optional import import_optional
 from skfusion.exceptions import ParameterError
 
@@ -92,8 +92,7 @@ def read_known(name: str) -> Known:
     with _told(name, "a model (config.json)"):
         config: ModelConfig = library.AutoConfig.from_pretrained(name, **_NO_CODE)
     _check_one_network(name, config)
-    with torch.device("meta"):  # where layers have shapes and no numbers
-        first = str(untrained(config).main_input_name)
+    first = without_memory(lambda: str(untrained(config).main_input_name))
     if first not in _FORM_OF:
         raise ParameterError(
             f"Backbone({name!r}): a model of the kind {config.model_type!r} takes {first!r}, "

@@ -226,4 +226,5 @@ def test_a_signal_at_any_moment(rows, after):
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
     assert not hasattr(fitted, "net_")
     assert torch.equal(torch.get_rng_state(), random)
+    assert torch.empty(0).device.type == "cpu"  # recipes are tried out on another
     model(max_epochs=1).fit(*rows)
