@@ -66,7 +66,7 @@ class Arguments:
     """
 
     union: BlockUnion | None  # with the columns of the estimator; None for the usual one
-    usual_union: BlockUnion  # of a table that no union is named for
+    usual_union: BlockUnion | None  # of a table that no union is named for, if it is a special one
     encoders: Mapping[str, Encoder]  # those that the user named, by block
     fusion: Fusion
     head: Head
@@ -124,11 +124,12 @@ def check_flag(name: str, value: bool) -> bool:
 
 
 def check_union(
-    union: BlockUnion | None, columns: Mapping[Hashable, str] | None, usual: BlockUnion
+    union: BlockUnion | None, columns: Mapping[Hashable, str] | None, usual: BlockUnion | None
 ) -> BlockUnion | None:
     """Return a copy of the union that X is to go through, with the kinds of ``columns``.
 
-    None, if neither is given, has tables go through the ``usual`` one.
+    None, if neither is given, has tables go through the ``usual`` one, ``BlockUnion()`` if that is
+    None.
     """
     if union is not None and not isinstance(union, BlockUnion):
         what = f"the class: write {union.__name__}()" if isinstance(union, type) else f"{union!r}"
@@ -136,7 +137,7 @@ def check_union(
     words = check_words(columns)
     if union is None and not words:
         return None
-    union = clone(usual if union is None else union)
+    union = clone(union or usual or BlockUnion())
     if words:
         union.columns = {**check_words(union.columns), **words}
     return union

@@ -55,9 +55,9 @@ class NamedEncoders(BaseEstimator):
         """Return the recipe that ``target`` is or stands for."""
         raise NotImplementedError
 
-    def _usual_union(self) -> BlockUnion:
-        """Return what reads a table that no union is named for."""
-        return BlockUnion()
+    def _usual_union(self) -> BlockUnion | None:
+        """Return what reads a table that no union is named for; None is ``BlockUnion()``."""
+        return None
 
     def get_params(self, deep: bool = True) -> dict[str, object]:
         """Return the parameters; with ``deep`` also each encoder and its own parameters.
@@ -130,7 +130,7 @@ class NamedEncoders(BaseEstimator):
             return self._resolve_target()
         given = getattr(self, name)
         if name == "union":
-            return self._usual_union() if given is None else given
+            return given or self._usual_union() or BlockUnion()
         return _RESOLVE[name](given) if name in _RESOLVE else given
 
     def _set_encoder(self, name: str, encoder: Encoder | str) -> None:

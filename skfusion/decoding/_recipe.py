@@ -120,7 +120,7 @@ class Decoding(BaseEstimator):
         return Plan(
             n_beams=n_best if draws else max(n_beams, n_best),
             n_best=n_best,
-            most=longest + longest // 4 if most is None else check_int("max_new_tokens", most),
+            most=_usual(longest) if most is None else check_int("max_new_tokens", most),
             length_penalty=check_real("length_penalty", self.length_penalty, low=-100),
             draws=draws,
             temperature=_above_zero("temperature", self.temperature),
@@ -145,6 +145,11 @@ class Decoding(BaseEstimator):
                     f"{name}={getattr(self, name)!r} only counts where tokens are drawn. Set "
                     f"do_sample=True, or leave {name}={value!r}."
                 )
+
+
+def _usual(longest: int) -> int:
+    """Return a quarter more than the longest, and room for its end in any case."""
+    return longest + max(1, longest // 4)
 
 
 def _above_zero(name: str, value: float, high: float = 1e6) -> float:

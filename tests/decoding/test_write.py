@@ -253,3 +253,8 @@ def test_unlikely_tokens_are_not_drawn(writer, fused):
 def test_contradictions_are_refused(params, message):
     with pytest.raises(ParameterError, match=message):
         plan(**params)
+
+
+@pytest.mark.parametrize(("longest", "most"), [(0, 1), (1, 2), (3, 4), (8, 10), (40, 50)])
+def test_there_is_room_for_the_end_of_the_longest_text(longest, most):
+    assert plan(longest=longest).most == most
