@@ -58,8 +58,7 @@ from skfusion.encoders import Encoder
 from skfusion.fusion._base import FusionLike
 from skfusion.heads import Head
 from skfusion.inputs import BlockUnion
-from skfusion.losses import LossLike
-from skfusion.targets import Coding, OutputSpec, TargetLike, TargetOptions
+from skfusion.targets import Coding, OutputSpec, TargetOptions
 from skfusion.training import Averaging, Schedule
 from skfusion.training._resolve import resolve_averaging, resolve_schedule
 from skfusion.typing import ArrayLike, Scorer, SeedLike, ValidationData, WeightLike, XLike, YLike
@@ -73,62 +72,59 @@ _AUTO = (True, False, "auto")
 
 
 class FusionEstimator(CallbackSupport, FittedNetwork):
-    """Base of ``FusionClassifier`` and ``FusionRegressor``; they add the target."""
+    """Base of the estimators; each adds its target, and arguments of its own."""
+
+    # What only some estimators have as an argument of theirs; in the others it is off.
+    linear: bool | str = False
+    scoring: str | Scorer | None = None
+    block_loss_weight: float = 0.0
+    gradient_modulation: float = 0.0
+    mixup: float = 0.0
 
     def __init__(
         self,
-        encoders: Mapping[str, Encoder | str] | None = None,
-        fusion: FusionLike = "concat",
-        head: Head | str = "linear",
-        *,
-        union: BlockUnion | None = None,
-        columns: Mapping[Hashable, str] | None = None,
-        target: TargetLike = "auto",
-        members: int | str = "auto",
-        linear: bool | str = "auto",
-        loss: LossLike = "squared",
-        missing_targets: str = "error",
-        max_epochs: int = 100,
-        batch_size: int | str = "auto",
-        accumulate: int = 1,
-        batch_by_length: bool = False,
-        lr: float = 3e-3,
-        schedule: Schedule | str | None = None,
-        optimizer: OptimizerLike = "adamw",
-        weight_decay: float = 1e-4,
-        gradient_clipping: float | None = None,
-        averaging: Averaging | str | None = None,
-        early_stopping: bool | str = "auto",
-        validation_fraction: float | None = None,
-        validation_split: ValidationSplit | None = None,
-        scoring: str | Scorer | None = None,
-        n_iter_no_change: int = 5,
-        missing: str = "error",
-        block_dropout: float = 0.0,
-        block_loss_weight: float = 0.0,
-        gradient_modulation: float = 0.0,
-        mixup: float = 0.0,
-        memory: MemoryLike | None = None,
-        warm_start: bool = False,
-        random_state: SeedLike = None,
-        device: str | torch.device = "auto",
-        precision: str = "float32",
-        checkpoint: PathLike | None = None,
-        verbose: int = 0,
-        callbacks: Sequence[CallbackLike] | None = None,
-        net_params: Mapping[str, object] | None = None,
+        encoders: Mapping[str, Encoder | str] | None,
+        fusion: FusionLike,
+        head: Head | str,
+        union: BlockUnion | None,
+        columns: Mapping[Hashable, str] | None,
+        members: int | str,
+        max_epochs: int,
+        batch_size: int | str,
+        accumulate: int,
+        batch_by_length: bool,
+        lr: float,
+        schedule: Schedule | str | None,
+        optimizer: OptimizerLike,
+        weight_decay: float,
+        gradient_clipping: float | None,
+        averaging: Averaging | str | None,
+        early_stopping: bool | str,
+        validation_fraction: float | None,
+        validation_split: ValidationSplit | None,
+        n_iter_no_change: int,
+        missing: str,
+        block_dropout: float,
+        memory: MemoryLike | None,
+        warm_start: bool,
+        random_state: SeedLike,
+        device: str | torch.device,
+        precision: str,
+        checkpoint: PathLike | None,
+        verbose: int,
+        callbacks: Sequence[CallbackLike] | None,
+        net_params: Mapping[str, object] | None,
     ) -> None:
-        super().__init__(encoders, fusion, head, union, columns, target, missing, device, precision)
-        self.validation_fraction, self.max_epochs, self.loss = validation_fraction, max_epochs, loss
-        self.validation_split, self.warm_start, self.scoring = validation_split, warm_start, scoring
-        self.gradient_modulation, self.weight_decay, self.lr = gradient_modulation, weight_decay, lr
-        self.gradient_clipping, self.batch_size, self.memory = gradient_clipping, batch_size, memory
-        self.block_loss_weight, self.accumulate, self.mixup = block_loss_weight, accumulate, mixup
-        self.n_iter_no_change, self.checkpoint, self.verbose = n_iter_no_change, checkpoint, verbose
-        self.batch_by_length, self.optimizer, self.averaging = batch_by_length, optimizer, averaging
-        self.early_stopping, self.net_params, self.callbacks = early_stopping, net_params, callbacks
-        self.members, self.linear, self.missing_targets = members, linear, missing_targets
-        self.block_dropout, self.random_state, self.schedule = block_dropout, random_state, schedule
+        super().__init__(encoders, fusion, head, union, columns, missing, device, precision)
+        self.members, self.max_epochs, self.batch_size = members, max_epochs, batch_size
+        self.accumulate, self.batch_by_length, self.lr = accumulate, batch_by_length, lr
+        self.schedule, self.optimizer, self.weight_decay = schedule, optimizer, weight_decay
+        self.gradient_clipping, self.averaging = gradient_clipping, averaging
+        self.early_stopping, self.n_iter_no_change = early_stopping, n_iter_no_change
+        self.validation_fraction, self.validation_split = validation_fraction, validation_split
+        self.block_dropout, self.memory, self.warm_start = block_dropout, memory, warm_start
+        self.random_state, self.checkpoint, self.verbose = random_state, checkpoint, verbose
+        self.callbacks, self.net_params = callbacks, net_params
 
     def fit(
         self,
@@ -275,7 +271,7 @@ class FusionEstimator(CallbackSupport, FittedNetwork):
             net_params=net_params,
         )
 
-    # What the classifier and the regressor say of y
+    # What each estimator says of y
 
     def _target_options(self) -> TargetOptions:
         """Return what the arguments say of the target, checked."""

@@ -47,7 +47,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FusionClassifier"]
 
-_OWN = ("self", "__class__", "label_smoothing", "class_weight")  # what the base does not take
+# What the base does not take.
+_OWN = {"self", "__class__", "target", "linear", "loss", "label_smoothing", "class_weight"}
+_OWN |= {"scoring", "block_loss_weight", "gradient_modulation", "mixup"}
 
 
 class FusionClassifier(GivesProbabilities, FusionEstimator):
@@ -290,7 +292,9 @@ class FusionClassifier(GivesProbabilities, FusionEstimator):
         # By name, since each is an argument of the base too.
         shared = {name: value for name, value in locals().items() if name not in _OWN}
         super().__init__(**shared)
-        self.label_smoothing, self.class_weight = label_smoothing, class_weight
+        self.target, self.loss, self.linear, self.scoring = target, loss, linear, scoring
+        self.label_smoothing, self.class_weight, self.mixup = label_smoothing, class_weight, mixup
+        self.block_loss_weight, self.gradient_modulation = block_loss_weight, gradient_modulation
 
     def partial_fit(
         self,

@@ -35,7 +35,7 @@ from skfusion.exceptions import ParameterError
 from skfusion.fusion._base import FusionLike
 from skfusion.heads import Head
 from skfusion.inputs import BlockUnion
-from skfusion.targets import Coding, TargetLike
+from skfusion.targets import Coding
 from skfusion.typing import XLike
 
 if TYPE_CHECKING:
@@ -63,15 +63,13 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedEnco
         head: Head | str,
         union: BlockUnion | None,
         columns: Mapping[Hashable, str] | None,
-        target: TargetLike,
         missing: str,
         device: str | torch.device,
         precision: str,
     ) -> None:
         self.encoders, self.fusion, self.head = encoders, fusion, head
         self.union, self.columns = union, columns
-        self.target, self.missing = target, missing
-        self.device, self.precision = device, precision
+        self.missing, self.device, self.precision = missing, device, precision
 
     def _snapshot(self) -> FittedState:
         """Return what was learned, or raise scikit-learn's ``NotFittedError``."""

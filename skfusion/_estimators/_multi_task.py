@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FusionMultiTask"]
 
-_OWN = {"self", "__class__", "targets", "weights"}
+_OWN = {"self", "__class__", "targets", "weights"}  # what the base does not take
 
 
 class FusionMultiTask(FusionEstimator):

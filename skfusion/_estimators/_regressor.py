@@ -2,32 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import Tags, check_consistent_length
 
 from skfusion._checks import check_choice
+from skfusion._estimators._arguments import MemoryLike, PathLike
 from skfusion._estimators._base import FusionEstimator
 from skfusion._estimators._call import FitData
 from skfusion._estimators._fitted import PredictsArrays
+from skfusion._estimators._held_out import ValidationSplit
 from skfusion._estimators._recipes import own_copy
 from skfusion._estimators._rows import read_score_weight
+from skfusion._training import CallbackLike, OptimizerLike
+from skfusion.encoders import Encoder
 from skfusion.exceptions import TargetError
-from skfusion.losses import Squared, resolve_value_loss
-from skfusion.targets import OutputSpec, Target, TargetOptions, Values
+from skfusion.fusion._base import FusionLike
+from skfusion.heads import Head
+from skfusion.inputs import BlockUnion
+from skfusion.losses import LossLike, Squared, resolve_value_loss
+from skfusion.targets import OutputSpec, Target, TargetLike, TargetOptions, Values
 from skfusion.targets._reading import read_values
 from skfusion.targets._resolve import check_heeded, resolve_value_target
 from skfusion.targets._value_coding import unit_of
-from skfusion.typing import WeightLike, XLike, YLike
+from skfusion.training import Averaging, Schedule
+from skfusion.typing import Scorer, SeedLike, WeightLike, XLike, YLike
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["FusionRegressor"]
+
+
+# What the base does not take.
+_OWN = {"self", "__class__", "target", "linear", "loss", "missing_targets", "scoring"}
+_OWN |= {"block_loss_weight", "gradient_modulation", "mixup"}
 
 
 class FusionRegressor(RegressorMixin, PredictsArrays, FusionEstimator):
@@ -103,6 +117,56 @@ class FusionRegressor(RegressorMixin, PredictsArrays, FusionEstimator):
     >>> bool(FusionRegressor(random_state=0).fit(X, y).score(X, y) > 0.9)
     True
     """
+
+    def __init__(
+        self,
+        encoders: Mapping[str, Encoder | str] | None = None,
+        fusion: FusionLike = "concat",
+        head: Head | str = "linear",
+        *,
+        union: BlockUnion | None = None,
+        columns: Mapping[Hashable, str] | None = None,
+        target: TargetLike = "auto",
+        members: int | str = "auto",
+        linear: bool | str = "auto",
+        loss: LossLike = "squared",
+        missing_targets: str = "error",
+        max_epochs: int = 100,
+        batch_size: int | str = "auto",
+        accumulate: int = 1,
+        batch_by_length: bool = False,
+        lr: float = 3e-3,
+        schedule: Schedule | str | None = None,
+        optimizer: OptimizerLike = "adamw",
+        weight_decay: float = 1e-4,
+        gradient_clipping: float | None = None,
+        averaging: Averaging | str | None = None,
+        early_stopping: bool | str = "auto",
+        validation_fraction: float | None = None,
+        validation_split: ValidationSplit | None = None,
+        scoring: str | Scorer | None = None,
+        n_iter_no_change: int = 5,
+        missing: str = "error",
+        block_dropout: float = 0.0,
+        block_loss_weight: float = 0.0,
+        gradient_modulation: float = 0.0,
+        mixup: float = 0.0,
+        memory: MemoryLike | None = None,
+        warm_start: bool = False,
+        random_state: SeedLike = None,
+        device: str | torch.device = "auto",
+        precision: str = "float32",
+        checkpoint: PathLike | None = None,
+        verbose: int = 0,
+        callbacks: Sequence[CallbackLike] | None = None,
+        net_params: Mapping[str, object] | None = None,
+    ) -> None:
+        # By name, since each is an argument of the base too.
+        shared = {name: value for name, value in locals().items() if name not in _OWN}
+        super().__init__(**shared)
+        self.target, self.loss, self.missing_targets = target, loss, missing_targets
+        self.linear, self.scoring, self.mixup = linear, scoring, mixup
+        self.block_loss_weight, self.gradient_modulation = block_loss_weight, gradient_modulation
 
     def partial_fit(self, X: XLike, y: YLike, sample_weight: WeightLike | None = None) -> Self:
         """Train one more epoch on these rows; the first call starts the network.
