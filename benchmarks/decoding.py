@@ -34,7 +34,7 @@ def fitted(head: GRUDecoder | TransformerDecoder) -> tuple[FusionGenerator, Bloc
     blocks = Blocks({"steps": steps})
     model.fit(blocks, texts)
     with torch.no_grad():
-        model.net_.module_.head.bias[1] = -1e4  # the end token
+        model.net_.module_.head.table.bias[1] = -1e4  # the end token
     return model.set_params(decoding=Decoding(num_beams=1, max_new_tokens=LENGTH)), blocks
 
 

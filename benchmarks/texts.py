@@ -9,6 +9,7 @@ told. What others reach on the same split stands in the README of each folder.
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 import time
@@ -39,8 +40,8 @@ class Task(NamedTuple):
     told: Callable[[Sequence[str]], dict[str, float]]
 
 
-SLOTS = ["name", "eatType", "food", "priceRange", "customer rating", "area", "familyFriendly"]
-SLOTS = [*SLOTS, "near"]
+SLOTS = ["name", "eatType", "food", "priceRange", "customer rating", "area"]
+SLOTS += ["familyFriendly", "near"]
 
 
 def e2e(folder: Path) -> Task:
@@ -94,7 +95,7 @@ def _subwords() -> Any:
 def moving_emoji(folder: Path) -> Task:
     """Clips to captions in Spanish and English, by one model."""
     sys.path.insert(0, str(folder / "moving_emoji"))
-    made = __import__("moving_emoji")
+    made = importlib.import_module("moving_emoji")
     drawings = folder / "emoji"
     _, spanish = made.read_drawings(drawings)
     parts = {name: made.moving_emoji(name, emoji=drawings) for name in ("train", "test")}

@@ -19,6 +19,7 @@ from skfusion.blocks import Blocks
 from skfusion.decoding._recipe import Plan
 from skfusion.decoding._rules import Rule
 from skfusion.decoding._write import Hypothesis, write
+from skfusion.exceptions import NonFiniteLossError
 from skfusion.heads import Writer
 
 __all__ = ["write_texts"]
@@ -36,7 +37,7 @@ def write_texts(
     def of_batch(batch: Batch, start: int) -> list[list[Hypothesis]]:
         rows = torch.from_numpy(numbers[start : start + len(batch)]).to(nets[0].placement)
         writers = [cast(Writer, plain_module(net.module_).head) for net in nets]
-        fused = [_read(net, batch) for net in nets]
+        fused = [_read(net, batch, rows) for net in nets]
         keys = row_keys(batch) if plan.draws else np.zeros(len(batch), np.int64)
         return write(writers, fused, plan, rules, rows, keys)
 
@@ -47,11 +48,16 @@ def write_texts(
     return texts
 
 
-def _read(net: Net, batch: Batch) -> Encoded:
+def _read(net: Net, batch: Batch, rows: torch.Tensor) -> Encoded:
     """Return what the head looks at, in the dtype of the network."""
     with net.precision():
         found = plain_module(net.module_).read(batch)
-    dtype = net.module.dtype
-    if isinstance(found, tuple):
-        return found._replace(values=found.values.to(dtype))
-    return found.to(dtype)
+    values = (found.values if isinstance(found, tuple) else found).to(net.module.dtype)
+    finite = torch.isfinite(values.flatten(1).sum(1))
+    if not finite.all():
+        raise NonFiniteLossError(
+            f"what the network makes of row {int(rows[~finite].min())} is not finite: inputs or "
+            "weights are too large for its precision. Scale the inputs, or fit again with a lower "
+            "lr."
+        )
+    return found._replace(values=values) if isinstance(found, tuple) else values

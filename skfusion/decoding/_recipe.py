@@ -58,8 +58,8 @@ class Decoding(BaseEstimator):
     no_repeat_ngram_size : int, default=0
         No sequence of so many tokens occurs twice in a text; 0 allows all.
     repetition_penalty : float, default=1.0
-        What the log-probability of a token is multiplied by that was written before (Keskar et
-        al., 2019): above 1 repetitions are rarer.
+        What the score of a token is divided by, or multiplied by if it is negative, that was
+        written before (Keskar et al., 2019): above 1 repetitions are rarer.
 
     Examples
     --------

@@ -9,7 +9,7 @@ import torch
 
 from skfusion.decoding._recipe import Plan
 
-__all__ = ["Allowed", "Prefix", "Rule", "rules_of"]
+__all__ = ["Allowed", "Prefix", "Rule", "less_repeated", "rules_of"]
 
 _BEGIN, _END, _UNKNOWN = 0, 1, 2
 _NEVER = -torch.inf
@@ -35,11 +35,21 @@ class Rule(Protocol):
         ...
 
 
+def less_repeated(scores: torch.Tensor, written: torch.Tensor, penalty: float) -> torch.Tensor:
+    """Return log-probabilities by which tokens are rarer that were written before.
+
+    Their scores are divided by the penalty, or multiplied where they are negative (Keskar et al.,
+    2019). Scores, and not log-probabilities: that of a token that is all but sure is near 0.
+    """
+    before = torch.zeros_like(scores, dtype=torch.bool).scatter_(2, written, True)
+    before[..., _END] = False
+    rarer = torch.where(scores > 0, scores / penalty, scores * penalty)
+    return torch.where(before, rarer, scores).log_softmax(2)
+
+
 def rules_of(plan: Plan) -> list[Rule]:
     """Return the rules that hold for all rows."""
     rules: list[Rule] = [_no_begin_nor_unknown]
-    if plan.repetition_penalty != 1:
-        rules.append(_Repetition(plan.repetition_penalty))
     if plan.n_gram:
         rules.append(_NoRepeatedRun(plan.n_gram))
     return rules
@@ -50,18 +60,6 @@ def _no_begin_nor_unknown(
 ) -> torch.Tensor:
     scores[..., _BEGIN] = scores[..., _UNKNOWN] = _NEVER
     return scores
-
-
-class _Repetition:
-    def __init__(self, penalty: float) -> None:
-        self._penalty = penalty
-
-    def __call__(
-        self, scores: torch.Tensor, written: torch.Tensor, rows: torch.Tensor
-    ) -> torch.Tensor:
-        before = torch.zeros_like(scores, dtype=torch.bool).scatter_(2, written, True)
-        before[..., _END] = False
-        return torch.where(before, scores * self._penalty, scores)
 
 
 class _NoRepeatedRun:

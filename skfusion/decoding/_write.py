@@ -12,7 +12,7 @@ import torch
 from skfusion._tokens import Encoded
 from skfusion.decoding._draw import keep_likely, noise
 from skfusion.decoding._recipe import Plan
-from skfusion.decoding._rules import Rule
+from skfusion.decoding._rules import Rule, less_repeated
 from skfusion.heads import Writer, WriterState
 
 __all__ = ["Hypothesis", "write"]
@@ -51,15 +51,19 @@ class _Writers:
             writer.begin(one) for writer, one in zip(writers, fused, strict=True)
         ]
 
-    def step(self, ids: torch.Tensor) -> torch.Tensor:
-        """Return log-probabilities (rows, beams, n_tokens) of the token behind ``ids``."""
+    def step(self, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return of the token behind ``ids`` the log-probabilities, and the scores in the mean.
+
+        (rows, beams, n_tokens) each.
+        """
         found = []
         for i, writer in enumerate(self._writers):
             scores, self._states[i] = writer.step(ids, self._states[i])
-            found.append(scores.float().log_softmax(2))
+            found.append(scores.float())
         if len(found) == 1:
-            return found[0]
-        return torch.stack(found).logsumexp(0) - math.log(len(found))
+            return found[0].log_softmax(2), found[0]
+        scores = torch.stack(found)
+        return scores.log_softmax(3).logsumexp(0) - math.log(len(found)), scores.mean(0)
 
     def select(self, rows: torch.Tensor | None, beams: torch.Tensor | None) -> None:
         self._states = [state.select(rows, beams) for state in self._states]
@@ -142,15 +146,19 @@ class _Search:
         best = [sorted(texts, key=lambda one: -one.rank) for texts in self._found]
         return [texts[: self._plan.n_best] for texts in best]
 
-    def _log_probabilities(self) -> torch.Tensor:
-        last = self._written[:, :, -1] if self._written.shape[2] else self._rows[:, None] * _BEGIN
-        return self._writers.step(last)
+    def _next(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return log-probabilities of the next token, and what they are by the rules.
 
-    def _ruled(self, scores: torch.Tensor) -> torch.Tensor:
-        scores = scores.clone()  # which rules may write to
+        (rows, beams, n_tokens) each. Both may be one tensor: what no rule allows nobody chooses, so
+        that its log-probability is not asked for.
+        """
+        last = self._written[:, :, -1] if self._written.shape[2] else self._rows[:, None] * _BEGIN
+        logs, scores = self._writers.step(last)
+        penalty = self._plan.repetition_penalty
+        ruled = logs if penalty == 1 else less_repeated(scores, self._written, penalty)
         for rule in self._rules:
-            scores = rule(scores, self._written, self._rows)
-        return scores
+            ruled = rule(ruled, self._written, self._rows)
+        return logs, ruled
 
     def _compared(self, ranks: torch.Tensor, length: int) -> torch.Tensor:
         return ranks / max(1, length) ** self._plan.length_penalty
@@ -202,8 +210,8 @@ class _Greedy(_Search):
     """The likeliest token each time: beam search with one beam, whose past never moves."""
 
     def step(self) -> None:
-        logs = self._log_probabilities()
-        best, tokens = self._ruled(logs).max(2)
+        logs, ruled = self._next()
+        best, tokens = ruled.max(2)
         ranks = self._ranks + best
         sums = self._logs + logs.gather(2, tokens[:, :, None])[:, :, 0]
         ends = (tokens == _END) & (ranks > -torch.inf)
@@ -228,8 +236,8 @@ class _Beams(_Search):
         self._ended = self._logs.new_full((len(rows), plan.n_beams), -torch.inf)
 
     def step(self) -> None:
-        logs, n_beams = self._log_probabilities(), self._plan.n_beams
-        ranks, n_tokens = self._ranks[:, :, None] + self._ruled(logs), logs.shape[2]
+        (logs, ruled), n_beams = self._next(), self._plan.n_beams
+        ranks, n_tokens = self._ranks[:, :, None] + ruled, logs.shape[2]
         best, at = ranks.flatten(1).topk(min(2 * n_beams, ranks[0].numel()), dim=1)
         beams, tokens = at // n_tokens, at % n_tokens
         sums = (self._logs[:, :, None] + logs).flatten(1).gather(1, at)
@@ -278,8 +286,8 @@ class _Draws(_Search):
         self._keys = keys
 
     def step(self) -> None:
-        plan, logs = self._plan, self._log_probabilities()
-        likely = keep_likely(self._ruled(logs) / plan.temperature, plan.top_k, plan.top_p)
+        plan, (logs, ruled) = self._plan, self._next()
+        likely = keep_likely(ruled / plan.temperature, plan.top_k, plan.top_p)
         place, n_tokens = self._written.shape[2], logs.shape[2]
         drawn = noise(plan.seed, self._keys, place, plan.n_beams, n_tokens)
         tokens = (likely + drawn.to(likely)).argmax(2)  # the largest after Gumbel noise is a draw

@@ -6,19 +6,18 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from skfusion._attention import Attention, KeysAndValues, check_heads
 from skfusion._checks import check_real
 from skfusion._tokens import Encoded
-from skfusion.heads._base import Head
-from skfusion.heads._writing import mean_of, memory_of, n_tokens_of, shifted
+from skfusion.heads._decoder import Decoder, Reads, TokenVectors
+from skfusion.heads._writing import mean_of, n_tokens_of, shifted
 from skfusion.targets import OutputSpec
 
 __all__ = ["GRUDecoder"]
 
 
-class GRUDecoder(Head):
+class GRUDecoder(Decoder):
     """Recurrent decoder with attention (Bahdanau et al., 2015), of gated units (Cho et al., 2014).
 
     A first layer reads the tokens written so far, what it knows by then asks the fused tokens, and
@@ -49,14 +48,6 @@ class GRUDecoder(Head):
         self.width = width
         self.n_heads = n_heads
         self.dropout = dropout
-
-    @property
-    def takes(self) -> str:
-        return "either"
-
-    @property
-    def writes(self) -> bool:
-        return True
 
     def build(self, width: int, output: OutputSpec) -> nn.Module:
         inner, n_heads = check_heads(self.width, self.n_heads)
@@ -90,24 +81,16 @@ class _GRUWriter(nn.Module):
         self, width_in: int, width: int, n_heads: int, n_tokens: int, dropout: float
     ) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(n_tokens, width)
-        nn.init.normal_(self.embedding.weight, std=width**-0.5)
-        self.memory, self.norm = nn.Linear(width_in, width), nn.LayerNorm(width)
+        self.reads, self.table = Reads(width_in, width), TokenVectors(n_tokens, width)
         self.start = nn.Linear(width, 2 * width)
         self.first = nn.GRU(width, width, batch_first=True)
         self.attention = Attention(width, n_heads)
         self.second = nn.GRU(2 * width, width, batch_first=True)
         self.out, self.dropout = nn.Linear(3 * width, width), nn.Dropout(dropout)
-        self.bias = nn.Parameter(torch.zeros(n_tokens))
-
-    def begin_at(self, outputs: torch.Tensor) -> None:
-        """Let all tokens begin as likely as ``outputs`` (n_tokens,) say."""
-        with torch.no_grad():
-            self.bias.copy_(outputs)
 
     def forward(self, fused: Encoded, codes: torch.Tensor) -> torch.Tensor:
         state = self.begin(fused)
-        told = self.dropout(self.embedding(shifted(codes)))
+        told = self.dropout(self.table(shifted(codes)))
         first, _ = self.first(told, state.first.transpose(0, 1).contiguous())
         context = self.attention.look_up(first, state.memory, state.mask)
         both = torch.cat([first, context], dim=2)
@@ -115,13 +98,12 @@ class _GRUWriter(nn.Module):
         return self._scores(second, both)
 
     def begin(self, fused: Encoded) -> _State:
-        values, mask = memory_of(fused)
-        values = self.norm(self.memory(values))
+        values, mask = self.reads(fused)
         first, second = self.start(mean_of((values, mask))).tanh()[:, None].chunk(2, dim=2)
         return _State(self.attention.keys_of(values), mask, first, second)
 
     def step(self, ids: torch.Tensor, state: _State) -> tuple[torch.Tensor, _State]:
-        told = self.embedding(ids)
+        told = self.table(ids)
         first = _next(self.first, told, state.first)
         context = self.attention.look_up(first, state.memory, state.mask)
         both = torch.cat([first, context], dim=2)
@@ -131,7 +113,7 @@ class _GRUWriter(nn.Module):
 
     def _scores(self, second: torch.Tensor, both: torch.Tensor) -> torch.Tensor:
         chosen = self.dropout(self.out(torch.cat([second, both], dim=2)).tanh())
-        return F.linear(chosen, self.embedding.weight, self.bias)
+        return self.table.scores(chosen)
 
 
 def _next(layer: nn.GRU, x: torch.Tensor, state: torch.Tensor) -> torch.Tensor:

@@ -6,20 +6,19 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from skfusion._attention import Attention, KeysAndValues, check_heads
 from skfusion._checks import check_int, check_real
 from skfusion._positions import SinusoidalPositions
 from skfusion._tokens import Encoded, ModuleListOf
-from skfusion.heads._base import Head
-from skfusion.heads._writing import memory_of, n_tokens_of, shifted
+from skfusion.heads._decoder import Decoder, Reads, TokenVectors
+from skfusion.heads._writing import n_tokens_of, shifted
 from skfusion.targets import OutputSpec
 
 __all__ = ["TransformerDecoder"]
 
 
-class TransformerDecoder(Head):
+class TransformerDecoder(Decoder):
     """Transformer decoder (Vaswani et al., 2017) over the fused tokens.
 
     Normalisation stands in front of each part (Xiong et al., 2020); tokens have one table of
@@ -63,14 +62,6 @@ class TransformerDecoder(Head):
         self.n_heads = n_heads
         self.expansion = expansion
         self.dropout = dropout
-
-    @property
-    def takes(self) -> str:
-        return "either"
-
-    @property
-    def writes(self) -> bool:
-        return True
 
     def build(self, width: int, output: OutputSpec) -> nn.Module:
         inner, n_heads = check_heads(self.width, self.n_heads)
@@ -164,18 +155,10 @@ class _TransformerWriter(nn.Module):
         self, width_in: int, width: int, layers: list[_Layer], n_tokens: int, dropout: float
     ) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(n_tokens, width)
-        nn.init.normal_(self.embedding.weight, std=width**-0.5)
+        self.reads, self.table = Reads(width_in, width), TokenVectors(n_tokens, width)
         self.positions = SinusoidalPositions(width)
-        self.memory, self.norm_memory = nn.Linear(width_in, width), nn.LayerNorm(width)
         self.layers: ModuleListOf[_Layer] = ModuleListOf(layers)
         self.norm, self.dropout, self.width = nn.LayerNorm(width), nn.Dropout(dropout), width
-        self.bias = nn.Parameter(torch.zeros(n_tokens))
-
-    def begin_at(self, outputs: torch.Tensor) -> None:
-        """Let all tokens begin as likely as ``outputs`` (n_tokens,) say."""
-        with torch.no_grad():
-            self.bias.copy_(outputs)
 
     def forward(self, fused: Encoded, codes: torch.Tensor) -> torch.Tensor:
         state, x = self.begin(fused), self.dropout(self._told(shifted(codes), 0))
@@ -184,8 +167,7 @@ class _TransformerWriter(nn.Module):
         return self._scores(x)
 
     def begin(self, fused: Encoded) -> _State:
-        values, mask = memory_of(fused)
-        values = self.norm_memory(self.memory(values))
+        values, mask = self.reads(fused)
         memory = tuple(layer.memory.keys_of(values) for layer in self.layers)
         return _State(memory, mask, (None,) * len(memory))
 
@@ -202,7 +184,7 @@ class _TransformerWriter(nn.Module):
 
     def _told(self, ids: torch.Tensor, first: int) -> torch.Tensor:
         """Return the vectors of tokens at their places, from the ``first`` on."""
-        return self.positions(self.embedding(ids) * self.width**0.5, first)
+        return self.positions(self.table(ids) * self.width**0.5, first)
 
     def _scores(self, x: torch.Tensor) -> torch.Tensor:
-        return F.linear(self.norm(x), self.embedding.weight, self.bias)
+        return self.table.scores(self.norm(x))

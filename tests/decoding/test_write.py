@@ -186,7 +186,7 @@ def test_no_run_of_tokens_occurs_twice(writer, fused, size):
 
 def test_what_was_written_is_repeated_less(writer, fused):
     with torch.no_grad():
-        writer.bias[END] = -30.0  # so that texts go on
+        writer.table.bias[END] = -30.0  # so that texts go on
 
     def repeated(penalty):
         settings = {"num_beams": 1, "repetition_penalty": penalty, "max_new_tokens": 20}
@@ -194,6 +194,16 @@ def test_what_was_written_is_repeated_less(writer, fused):
         return sum(len(text.ids) - len(set(text.ids)) for (text,) in found)
 
     assert repeated(8.0) < repeated(1.0)
+
+
+def test_the_penalty_breaks_a_loop_of_which_the_network_is_sure(writer, fused):
+    with torch.no_grad():
+        writer.table.bias[3:5] = torch.tensor([200.0, 40.0])
+    settings = {"num_beams": 1, "max_new_tokens": 6}
+    for (text,) in written(writer, fused, plan(**settings)):
+        assert text.ids == (3,) * 6
+    for (text,) in written(writer, fused, plan(repetition_penalty=100.0, **settings)):
+        assert text.ids[:2] == (3, 4)
 
 
 # Draws

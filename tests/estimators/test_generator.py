@@ -1,5 +1,6 @@
 """Texts out: the generator as an estimator."""
 
+import copy
 import pickle
 
 import numpy as np
@@ -17,7 +18,7 @@ from skorch.callbacks import Callback
 from skfusion import Blocks, FusionClassifier, FusionGenerator, FusionRegressor, Ragged
 from skfusion.decoding import Decoding
 from skfusion.encoders import CNN, MLP, RNN, SparseLinear
-from skfusion.exceptions import ParameterError, TargetError
+from skfusion.exceptions import NonFiniteLossError, ParameterError, TargetError
 from skfusion.fusion import TokenConcat
 from skfusion.heads import GRUDecoder, LinearHead, TransformerDecoder
 from skfusion.targets import Labels, Texts
@@ -214,16 +215,14 @@ def test_the_best_texts_come_with_their_probabilities(fitted):
 
 
 def test_decoding_is_changed_after_a_fit(fitted):
-    greedy = clone(fitted).set_params(decoding=Decoding(num_beams=1))
-    greedy._fitted = fitted._fitted
+    greedy = copy.deepcopy(fitted).set_params(decoding=Decoding(num_beams=1))
     assert (greedy.predict(X) == Y).mean() > 0.95
     drawn = greedy.set_params(decoding=Decoding(do_sample=True, temperature=5.0))
     assert len(set(drawn.predict_n(X[:1], 20)[0][0])) > 5
 
 
 def test_draws_follow_from_the_row_and_not_from_its_place(fitted):
-    drawn = clone(fitted).set_params(decoding=Decoding(do_sample=True, temperature=3.0))
-    drawn._fitted = fitted._fitted
+    drawn = copy.deepcopy(fitted).set_params(decoding=Decoding(do_sample=True, temperature=3.0))
     texts = drawn.predict(X)
     np.testing.assert_array_equal(drawn.predict(X[40:60]), texts[40:60])
     np.testing.assert_array_equal(drawn.predict(X[::-1]), texts[::-1])
@@ -372,6 +371,13 @@ def test_sparse_text_stays_sparse():
     sparse = TfidfVectorizer().fit_transform(Y)
     found = model(encoders={"text": SparseLinear(32)}, max_epochs=40).fit({"text": sparse}, Y)
     assert (found.predict({"text": sparse}) == Y).mean() > 0.9
+
+
+def test_numbers_too_large_for_the_network_are_named_by_row(fitted):
+    facts = FACTS.copy()
+    facts[7] = 3e38
+    with pytest.raises(NonFiniteLossError, match="what the network makes of row 7 is not finite"):
+        fitted.predict(Blocks({"facts": facts, "words": WORDS}))
 
 
 def test_the_state_of_torch_is_left_alone(fitted):
