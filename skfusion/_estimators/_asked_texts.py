@@ -45,6 +45,11 @@ def _prefixes(
     plan: Plan, coding: TextCoding, n_rows: int, prefix: ArrayLike
 ) -> list[Sequence[int]]:
     """Return the ids of the prefix of each row."""
+    if isinstance(prefix, str) or not hasattr(prefix, "__len__"):
+        raise ParameterError(
+            f"prefix must be an array of texts, one for each row. Got {prefix!r}. Use "
+            "[prefix] * len(X) for the same in all rows."
+        )
     texts = read_texts(prefix, "prefix")
     if len(texts) != n_rows:
         raise ParameterError(
@@ -68,6 +73,8 @@ def _allowed(
     allowed: Iterable[str],
     prefixes: Sequence[Sequence[int]] | None,
 ) -> Allowed:
+    if not isinstance(allowed, Iterable):
+        raise ParameterError(f"allowed must be texts, such as a list. Got {allowed!r}.")
     given = [allowed] if isinstance(allowed, str) else list(allowed)
     if not given:
         raise ParameterError(

@@ -252,6 +252,7 @@ def _score_of_known(values: np.ndarray, predicted: np.ndarray, weight: np.ndarra
             scores.append(r2_score(known[rows], found[rows], sample_weight=of_rows))
     if not scores:
         raise TargetError(
-            "y has no output of which two rows are known, so that R2 has no meaning. Score more."
+            "y has no output of which two rows are known, so that R2 has no meaning. Score more "
+            "rows, or those in which y is known."
         )
     return float(np.mean(scores))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
@@ -11,11 +12,13 @@ from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.model_selection import TimeSeriesSplit
 
 from skfusion._checks import check_int
+from skfusion._warn import warn_user
 from skfusion.blocks import Blocks
 from skfusion.exceptions import BlockError, ParameterError
 
 __all__ = ["Windows", "windows"]
 
+_FEW = 3  # steps from which on it is asked whether they are equally far apart
 _IMAGE_AXES = 3  # of (time, height, width): a map at each step
 
 
@@ -115,7 +118,8 @@ def windows(
     Raises
     ------
     ParameterError
-        If the windows are longer than the series, or a covariate has another length.
+        If the windows are longer than the series, a covariate has another length, or the index of
+        a frame is not in the order of time.
     BlockError
         If a frame has a time twice at one place; names both.
 
@@ -129,6 +133,7 @@ def windows(
     ((4, 8, 8, 1), (7, 3, 8, 8))
     """
     values, times, places = _as_array(series, time, place, value)
+    _check_times(times)
     past, horizon = check_int("past", past), check_int("horizon", horizon)
     stride, n_steps = check_int("stride", stride), len(values)
     if past + horizon > n_steps:
@@ -167,6 +172,35 @@ def _as_array(
     if values.ndim == 0:
         raise ParameterError(f"series must be an array of steps, or a frame. Got {series!r}.")
     return values, np.arange(len(values)), ()
+
+
+def _check_times(times: np.ndarray) -> None:
+    """Check that steps follow each other, and warn of dates that are not equally far apart."""
+    index = pd.Index(times)
+    is_date = isinstance(index, pd.DatetimeIndex)
+    if not (is_date or pd.api.types.is_numeric_dtype(index)) or len(index) < _FEW:
+        return
+    if not index.is_monotonic_increasing or not index.is_unique:
+        step = next(i for i in range(len(index) - 1) if not index[i] < index[i + 1])
+        raise ParameterError(
+            f"the index is not in the order of time: {index[step]} stands before "
+            f"{index[step + 1]}. Sort it by series.sort_index(); or, if the rows are in order, "
+            "leave the index out by series.reset_index(drop=True)."
+        )
+    if is_date and not _is_regular(index):
+        gaps = index.to_series().diff()
+        warn_user(
+            f"the steps of the series are not equally far apart: the longest is {gaps.max()}, "
+            f"before {gaps.idxmax()}, the usual one {gaps.median()}. A window counts steps, not "
+            "time. Fill the gaps: series.asfreq(...), and interpolate."
+        )
+
+
+def _is_regular(dates: pd.DatetimeIndex) -> bool:
+    """Whether dates have a frequency that pandas knows: days, working days, months."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the type that it will return
+        return pd.infer_freq(dates) is not None
 
 
 def _wide(

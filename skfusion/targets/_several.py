@@ -62,23 +62,21 @@ class SeveralTargets(Target):
         Raises
         ------
         TargetError
-            If a column cannot be learned, or has no value at all; names the target and the row.
+            If a column cannot be learned; names the target and the row.
         """
         frame = frame_of(y)
         names = [str(name) for name in frame]
         self._check_names(names)
         found = np.empty(len(frame), dtype=[(name, object) for name in names])
         for name in names:
-            missing = frame[name].isna().to_numpy()
-            if missing.all():
-                raise TargetError(
-                    f"y, target {name!r}: no row has a value, so that there is nothing to learn. "
-                    "Leave the target out."
-                )
+            known = frame[name].notna().to_numpy()
             found[name][:] = None
-            with noted(f"target {name!r}"):
-                given = frame[name][~missing].infer_objects()
-                found[name][~missing] = list(self._recipe(name, given).read(given))
+            if known.any():
+                # As if all were known, so that an error counts rows as the user does.
+                given = frame[name].where(known, frame[name][known].iloc[0]).infer_objects()
+                with noted(f"target {name!r}"):
+                    read = self._recipe(name, given).read(given)
+                found[name][known] = list(np.asarray(read)[known])
         return found
 
     def learn(
@@ -91,9 +89,15 @@ class SeveralTargets(Target):
         parts: list[Part] = []
         for name in columns.dtype.names or ():
             known = _known(columns[name])
+            if not known.any():
+                raise TargetError(
+                    f"y, target {name!r}: no row has a value, so that there is nothing to learn. "
+                    "Leave the target out."
+                )
             values = _plain(columns[name][known])
             of_rows = None if weight is None else weight[known]
-            with noted(f"target {name!r}"):
+            counted = "" if known.all() else ", rows counted among those in which it is known"
+            with noted(f"target {name!r}{counted}"):
                 coding = self._recipe(name, pd.Series(values)).learn(values, of_rows)
             if coding.output.ragged:
                 raise ParameterError(
@@ -158,6 +162,10 @@ def frame_of(y: YLike) -> pd.DataFrame:
                 "y must be a DataFrame, or a dict of columns, with one for each target. Got "
                 f"{type(y).__name__}. Use pd.DataFrame(y, columns=[...])."
             )
+        sizes = {str(name): len(column) for name, column in y.items()}
+        if len({*sizes.values()}) > 1:
+            told = ", ".join(f"{name!r} has {size}" for name, size in sizes.items())
+            raise TargetError(f"y: the columns differ in length: {told}. Give each a value a row.")
         with noted("y"):
             y = pd.DataFrame(dict(y))
     frame = y.rename(columns=str)
@@ -239,11 +247,13 @@ class SeveralCoding(Coding):
         columns = np.asarray(y)
         codes = np.full((len(columns), len(self.parts)), np.nan)
         for place, part in enumerate(self.parts):
-            known = _known(columns[part.name])
+            column = columns[part.name]
+            known = _known(column)
             if known.any():
-                with noted(f"target {part.name!r}"):
-                    found = dense(part.coding.encode(_plain(columns[part.name][known])))
-                codes[known, place] = found.reshape(-1)
+                filled = np.where(known, column, column[known][:1])  # as in ``SeveralTargets.read``
+                with noted(f"target {part.name!r}", _on_new_labels):
+                    found = dense(part.coding.encode(_plain(filled)))
+                codes[known, place] = found.reshape(-1)[known]
         return codes
 
     def decode(self, outputs: np.ndarray) -> np.ndarray:
@@ -303,6 +313,10 @@ class SeveralCoding(Coding):
     def score(self, outputs: np.ndarray, codes: np.ndarray) -> float | None:
         scores = [*self.scores(outputs, codes).values()]
         return None if np.isnan(scores).all() else float(np.nanmean(scores))
+
+
+def _on_new_labels(said: str) -> str:
+    return "Here that is: fit anew on rows of all classes." if "classes=" in said else ""
 
 
 def _loss_of(

@@ -12,13 +12,14 @@ import torch
 from scipy.special import log_softmax, logsumexp
 
 from skfusion._checks import check_choice, check_int
+from skfusion._warn import warn_user
 from skfusion.blocks import Block, Ragged
 from skfusion.blocks._ragged import offsets_of
 from skfusion.exceptions import TargetError
 from skfusion.targets._base import Coding, PlainY, Target, TargetOptions
 from skfusion.targets._output import OutputSpec
 from skfusion.targets._reading import columns_of
-from skfusion.targets._vocabulary import END, KINDS, Vocabulary, learn_vocabulary
+from skfusion.targets._vocabulary import END, KINDS, UNKNOWN, Vocabulary, learn_vocabulary
 from skfusion.typing import YLike
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ __all__ = ["TextCoding", "Texts", "read_references", "read_texts", "streams_of"]
 Form: TypeAlias = Literal["NFC", "NFD", "NFKC", "NFKD"]
 _FORMS: tuple[Form, ...] = ("NFC", "NFD", "NFKC", "NFKD")
 _BYTES = 256  # that subwords begin with
+_MOST_UNKNOWN = 0.2  # share of the words or characters of all texts
 _RARE = 1e-5  # share of a token that no text has, for the prior
 
 
@@ -84,8 +86,26 @@ class Texts(Target):
         n_tokens = check_int("n_tokens", self.n_tokens, least)
         texts, min_count = list(y), check_int("min_count", self.min_count)
         vocabulary = learn_vocabulary(kind, texts, n_tokens, min_count)
+        _check_can_write(vocabulary, texts, self)
         smoothing = 0.0 if options is None else options.label_smoothing
         return TextCoding(vocabulary, texts, weight, smoothing)
+
+
+def _check_can_write(vocabulary: Vocabulary, texts: Sequence[str], recipe: Texts) -> None:
+    """Check that texts consist of known tokens, at least for the most part."""
+    ids = vocabulary.encode(texts).values
+    unknown = float(np.mean(ids == UNKNOWN)) if len(ids) else 0.0
+    what, rule = recipe.tokens, f"min_count={recipe.min_count} and n_tokens={recipe.n_tokens}"
+    if unknown == 1:
+        raise TargetError(
+            f"none of the {what} of y is kept by {rule}, so that no text could be written. Set "
+            f'target=Texts("{what}", min_count=1), or use subwords, which know every character.'
+        )
+    if unknown > _MOST_UNKNOWN:
+        warn_user(
+            f"{unknown:.0%} of the {what} of y are not kept by {rule}, and cannot be written. Keep "
+            "more of them, or use subwords, which know every character."
+        )
 
 
 def read_texts(y: YLike, name: str = "y") -> np.ndarray:

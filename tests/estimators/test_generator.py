@@ -349,6 +349,9 @@ def test_a_decoder_is_for_texts(kind):
         ({"allowed": ["a purple ball"]}, "allowed, text 0: 'a purple ball' has a word"),
         ({"allowed": ["a red ball"] * 2 + [3]}, "allowed, row 2: a text is expected. Got 3"),
         ({"allowed": ["a" + " red" * 40]}, "tokens and an end, more than max_new_tokens="),
+        ({"allowed": 5}, "allowed must be texts, such as a list. Got 5"),
+        ({"prefix": 3}, "prefix must be an array of texts, one for each row. Got 3"),
+        ({"prefix": "a"}, r"prefix must be an array .* Use \[prefix\] \* len\(X\)"),
         ({"prefix": ["a"]}, f"a text for each of the {N} rows of X. Got 1"),
         ({"prefix": ["a big " * 9] * N}, "prefix, row 0: .* has .* tokens, more than max_new_tok"),
         ({"prefix": ["an"] * N}, "prefix, row 0: 'an' has a word"),
@@ -358,6 +361,18 @@ def test_a_decoder_is_for_texts(kind):
 def test_what_permits_nothing(fitted, asked, message):
     with pytest.raises((ParameterError, TargetError), match=message):
         fitted.predict(X, **asked)
+
+
+def test_a_vocabulary_that_keeps_nothing_is_refused():
+    with pytest.raises(TargetError, match="none of the words of y is kept by min_count=999"):
+        model(target=Texts("words", min_count=999)).fit(X, Y)
+    with pytest.raises(TargetError, match=r'Texts\("characters", min_count=1\)'):
+        model(target=Texts("characters"), encoders=None).fit({"one": FACTS[:1]}, ["abc"])
+    rare = [f"{text} no{i}" for i, text in enumerate(Y)]
+    with pytest.warns(UserWarning, match="% of the words of y are not kept by min_count=2"):
+        model(max_epochs=1, target=Texts("words")).fit(
+            X, [f"{one} a{i} b{i}" for i, one in enumerate(rare)]
+        )
 
 
 def test_texts_that_are_cut_off_are_said_once():

@@ -148,6 +148,7 @@ TWICE = pd.DataFrame(np.ones((N, 2)), columns=["a", "a"])
     ("params", "y", "message"),
     [
         ({}, Y["price"].to_numpy(), "y must be a DataFrame, or a dict of columns"),
+        ({}, {"a": [1.0] * N, "b": [1.0]}, f"columns differ in length: 'a' has {N}, 'b' has 1"),
         ({}, TWICE, "y names the target 'a' twice"),
         ({}, Y.assign(price=np.nan), "target 'price': no row has a value"),
         ({}, Y.assign(price=np.inf), "target 'price'.*infin"),
@@ -164,6 +165,27 @@ TWICE = pd.DataFrame(np.ones((N, 2)), columns=["a", "a"])
 def test_errors(params, y, message):
     with pytest.raises((ParameterError, TargetError), match=message):
         model(**params).fit(X, y)
+
+
+def test_rows_are_counted_as_the_user_does():
+    y = Y.astype(object)
+    y.loc[:20, "price"] = None
+    y.loc[30, "price"] = np.inf
+    with pytest.raises(TargetError, match="target 'price': y, row 30"):
+        model().fit(X, y)
+    found = model(max_epochs=1).fit(X, Y)
+    y = Y.astype(object)
+    y.loc[:20, "kind"] = None
+    y.loc[30, "kind"] = "new"
+    with pytest.raises(TargetError, match="target 'kind': y, row 30.*fit anew on rows of all"):
+        found.score(X, y)
+
+
+def test_a_batch_may_lack_a_target():
+    found = model(max_epochs=2, members=1).fit(X, Y)
+    found.partial_fit(X, Y.assign(price=np.nan))
+    scores = found.scores(X, Y.assign(price=np.nan))
+    assert np.isnan(scores.loc["price", "score"]) and scores.loc["price", "n_rows"] == 0
 
 
 def test_a_target_that_is_not_in_y(fitted):

@@ -1,5 +1,7 @@
 """Windows of a series are rows, and what follows is y."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from skfusion.exceptions import BlockError, ParameterError
 from skfusion.forecasting import compare, windows
 
 SERIES = np.arange(40.0)
+DAYS = pd.date_range("2024-01-01", periods=20)
 MAPS = np.random.default_rng(0).random((30, 6, 5)).astype(np.float32)
 
 
@@ -100,6 +103,23 @@ def test_maps_with_cells_that_are_not_known():
     model = FusionRegressor(max_epochs=2, missing_targets="ignore", random_state=0)
     fitted = model.fit(partly.X, partly.y)
     assert np.isfinite(fitted.predict(partly.X)).all()
+
+
+@pytest.mark.parametrize("index", [np.arange(20)[::-1], np.zeros(20), DAYS[::-1], DAYS[[0] * 20]])
+def test_steps_must_follow_each_other(index):
+    with pytest.raises(ParameterError, match="the index is not in the order of time: .* stands"):
+        windows(pd.Series(np.arange(20.0), index=index), 3, 1)
+
+
+def test_a_gap_between_dates_is_warned_of():
+    gap = pd.Series(np.arange(19.0), index=DAYS.delete(7))
+    with pytest.warns(UserWarning, match="the longest is 2 days .*, before 2024-01-09.* 1 days"):
+        windows(gap, 3, 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for every in ("D", "MS", "B", "h"):
+            index = pd.date_range("2024-01-01", periods=20, freq=every)
+            windows(pd.Series(np.arange(20.0), index=index), 3, 1)
 
 
 LONG = pd.DataFrame({"t": [0, 1, 1], "p": ["a", "a", "a"], "v": [1.0, 2.0, 3.0]})
