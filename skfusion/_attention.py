@@ -47,10 +47,8 @@ class Attention(nn.Module):
     def forward(
         self, queries: torch.Tensor, context: torch.Tensor, mask: torch.Tensor | None
     ) -> torch.Tensor:
-        query, key, value = self._projected(queries, context)
-        seen = None if mask is None else mask[:, None, None, :]  # (batch, heads, q, k)
-        mixed = F.scaled_dot_product_attention(query, key, value, seen)
-        return self.output(mixed.transpose(1, 2).flatten(2))
+        query, kept = self._projected(queries, context)
+        return self._mixed(query, kept, mask)
 
     def keys_of(self, context: torch.Tensor) -> KeysAndValues:
         """Return what a context is looked up by and for, to be kept for many queries."""
@@ -63,35 +61,41 @@ class Attention(nn.Module):
         self, queries: torch.Tensor, kept: KeysAndValues, mask: torch.Tensor | None
     ) -> torch.Tensor:
         """Return what ``forward`` does, of a context whose keys were kept."""
-        width = self.width
-        query = F.linear(queries, self.project.weight[:width], self.project.bias[:width])
-        seen = None if mask is None else mask[:, None, None, :]
-        mixed = F.scaled_dot_product_attention(self._heads(query), kept.keys, kept.values, seen)
-        return self.output(mixed.transpose(1, 2).flatten(2))
+        return self._mixed(self._queries(queries), kept, mask)
 
     def over_past(self, x: torch.Tensor) -> torch.Tensor:
         """Return self-attention in which each place sees itself and those before it."""
-        query, key, value = self._projected(x, x)
-        mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)
+        query, kept = self._projected(x, x)
+        mixed = F.scaled_dot_product_attention(query, *kept, is_causal=True)
         return self.output(mixed.transpose(1, 2).flatten(2))
 
     def weights(
         self, queries: torch.Tensor, context: torch.Tensor, mask: torch.Tensor
     ) -> torch.Tensor:
         """Return how much each query attends to each token, averaged over heads: (batch, q, k)."""
-        query, key, _ = self._projected(queries, context)
-        scores = query @ key.transpose(2, 3) / query.shape[-1] ** 0.5
+        query, kept = self._projected(queries, context)
+        scores = query @ kept.keys.transpose(2, 3) / query.shape[-1] ** 0.5
         return scores.masked_fill(~mask[:, None, None, :], -torch.inf).softmax(3).mean(1)
 
     def _projected(
         self, queries: torch.Tensor, context: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    ) -> tuple[torch.Tensor, KeysAndValues]:
         """Return queries, keys and values, each (batch, heads, tokens, width of a head)."""
-        if queries is context:
-            query, key, value = self.project(queries).chunk(3, dim=2)
-            return self._heads(query), self._heads(key), self._heads(value)
+        if queries is not context:
+            return self._queries(queries), self.keys_of(context)
+        query, key, value = self.project(queries).chunk(3, dim=2)
+        return self._heads(query), KeysAndValues(self._heads(key), self._heads(value))
+
+    def _queries(self, x: torch.Tensor) -> torch.Tensor:
         weight, bias = self.project.weight[: self.width], self.project.bias[: self.width]
-        return self._heads(F.linear(queries, weight, bias)), *self.keys_of(context)
+        return self._heads(F.linear(x, weight, bias))
+
+    def _mixed(
+        self, query: torch.Tensor, kept: KeysAndValues, mask: torch.Tensor | None
+    ) -> torch.Tensor:
+        seen = None if mask is None else mask[:, None, None, :]  # (batch, heads, q, k)
+        mixed = F.scaled_dot_product_attention(query, *kept, seen)
+        return self.output(mixed.transpose(1, 2).flatten(2))
 
     def _heads(self, x: torch.Tensor) -> torch.Tensor:
         return x.unflatten(2, (self.n_heads, -1)).transpose(1, 2)
